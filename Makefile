@@ -1,0 +1,48 @@
+# make demo   the main experiment on a laptop, about ten minutes
+# make test   the tests; make test-slow adds those on real data
+# make lint   ruff and pyright
+# Each sets up .venv by itself. ACCEL=cuda13 or ACCEL=tpu picks an accelerator's build of JAX.
+
+PYTHON ?= python3
+ACCEL ?=
+DATA ?= ../shared/data
+RUN := .venv/bin
+INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+READY := .venv/.ready$(if $(ACCEL),-$(ACCEL))
+
+.PHONY: setup demo test test-slow bench lint clean
+
+setup: $(READY)
+
+.venv/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+$(READY): pyproject.toml constraints.txt | .venv/.made
+	$(INSTALL) --editable .$(if $(ACCEL),'[$(ACCEL)]')
+	touch $@
+
+.venv/.ready-dev: $(READY)
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(RUN)/python experiments/demo.py
+
+test: .venv/.ready-dev
+	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-slow: .venv/.ready-dev
+	SANDWICH_DATA=$(DATA) $(RUN)/python -m pytest -m 'slow or not slow' -rs
+
+bench: $(READY)
+	$(RUN)/python experiments/bench.py
+
+lint: .venv/.ready-dev
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/pyright
+
+clean:
+	rm -rf .venv
