@@ -1,0 +1,145 @@
+"""What crosses a border between rooms.
+
+Axis letters, used in every shape in this package:
+
+    P  sweep member      T  ply (time-major)      B  game (lane)
+    K  sample of advice  A  action label          N  opening, position or parameter count
+
+Values are for the side to move, in [-1, 1]; results are for the first player (White in chess).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
+
+Knobs = dict[str, Float[Array, ""]]
+"""Traced numbers by name (`p`, `sigma`, `temperature`, `learning_rate`), swept without retrace."""
+
+Params = PyTree[Array]
+PRNGKey = Key[Array, ""]
+
+
+class SettingError(ValueError):
+    """A setting or an input that cannot be used; its one sentence names it and what is allowed."""
+
+
+class Outputs(NamedTuple):
+    """What a network says of a batch of positions, illegal actions included."""
+
+    logits: Float[Array, "B A"]
+    value: Float[Array, B]
+    """Expected result for the side to move, in [-1, 1]."""
+
+
+class Query(NamedTuple):
+    """What a protocol wants from the assistant this turn."""
+
+    ask: Bool[Array, B]
+    channel: str = "move"
+    """Static. Which fields of `Advice` are wanted."""
+    samples: int = 1
+    """Static. How often the assistant is asked about the same position (K)."""
+
+
+class Advice(NamedTuple):
+    """What W hears. It says nothing of whether the assistant was honest."""
+
+    asked: Bool[Array, B]
+    move: Int[Array, "K B"]
+    """Advised action labels; meaningless where `asked` is false."""
+
+
+class Decision(NamedTuple):
+    """What the assisted side does."""
+
+    move: Int[Array, B]
+    followed: Bool[Array, B]
+    """The advice was taken (whether or not it was W's own wish too)."""
+
+
+class Rollout(NamedTuple):
+    """What was played and advised: everything that W may learn from.
+
+    Entries after the end of a game have `played` false and moves of -1.
+    """
+
+    opening: Int[Array, B]
+    """Row of the game's table of training openings."""
+    assisted_first: Bool[Array, B]
+    """The assisted side was the first player (White)."""
+    moves: Int[Array, "T B"]
+    """Action labels after the opening, 16 bits."""
+    played: Bool[Array, "T B"]
+    assisted: Bool[Array, "T B"]
+    """The mover was the side that had the assistant."""
+    asked: Bool[Array, "T B"]
+    advice: Int[Array, "T B"]
+    """The first advised label, 16 bits, -1 where none was asked for."""
+    followed: Bool[Array, "T B"]
+    result: Float[Array, B]
+    """By the rules, for the first player: 1, 0 or -1; 0 where unfinished."""
+    finished: Bool[Array, B]
+    """The rules ended the game (not the ply cap)."""
+    positions: Array
+    """[T, B, ...] encoded positions before each move: a cache that `games.replay` rebuilds."""
+
+
+class Truth(NamedTuple):
+    """What only the measurer may see. No protocol and no objective takes one."""
+
+    corrupted: Bool[Array, "T B"]
+    """The misalignment intervened in the (first) advice."""
+    honest: Int[Array, "T B"]
+    """E's own best move, 16 bits; -1 where A was not asked."""
+    value: Float[Array, "T B"]
+    """E's own value for the mover; 0 where A was not asked."""
+    adjudicated: Float[Array, B]
+    """Result for the first player with the arena's adjudication: 1, 0 or -1."""
+
+
+class Window(NamedTuple):
+    """The training samples of the last rounds, [window * T * B] of them, oldest overwritten."""
+
+    positions: Array
+    moves: Int[Array, N]
+    policy_weight: Float[Array, N]
+    value_target: Float[Array, N]
+    value_weight: Float[Array, N]
+
+
+class TrainState(NamedTuple):
+    """A network in training: everything that a resumed run needs."""
+
+    params: Params
+    optimizer: PyTree[Array]
+    step: Int[Array, ""]
+
+
+class Metrics(NamedTuple):
+    """Means over the updates of one call."""
+
+    policy_loss: Float[Array, ""]
+    value_loss: Float[Array, ""]
+    finite: Bool[Array, ""]
+    """No loss was NaN or infinite; parameters after a false one are not to be kept."""
+    bad_step: Int[Array, ""]
+    """The first update with a loss that was not finite, or -1."""
+
+
+class Saver(Protocol):
+    """Where checkpoints go."""
+
+    def latest(self, like: Any) -> tuple[int, Any] | None:
+        """The last whole checkpoint and its number, if there is one."""
+        ...
+
+    def save(self, number: int, tree: Any) -> None:
+        """Saves checkpoint `number`."""
+        ...
+
+
+Hash = UInt[Array, "B 2"]
+State = Any
+"""A batch of game positions: whatever pytree the game uses, leading axis B."""

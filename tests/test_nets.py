@@ -1,0 +1,74 @@
+"""Networks: shapes, parity, and a convolution that is one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from sandwich_jax import nets
+from sandwich_jax.types import SettingError
+
+SHAPE, ACTIONS = (8, 8, 20), 4672
+NET = nets.make("tiny", SHAPE, ACTIONS)
+PARAMS = NET.init(jax.random.key(0))
+X = jax.random.normal(jax.random.key(1), (150, *SHAPE))
+
+
+def test_convolution_equals_the_native_one():
+    conv = nets.Conv3x3(5, 7, nnx.Rngs(params=0))
+    x = jax.random.normal(jax.random.key(0), (3, 8, 8, 5))
+    # Stored as [rank tap, cin, file tap, cout] of the products: see the class.
+    kernel = jnp.transpose(conv.kernel[...], (0, 2, 1, 3))
+    native = jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(conv(x), native, atol=1e-5)
+
+
+def test_sizes():
+    counts = {size: nets.make(size, SHAPE, ACTIONS).num_params for size in nets.SIZES}
+    assert 80_000 < counts["tiny"] < 100_000
+    assert counts["base"] == pytest.approx(512_000, rel=0.01)
+    assert 9e6 < counts["large"] < 11e6
+    leaves = jax.tree.leaves(PARAMS)
+    assert counts["tiny"] == sum(leaf.size for leaf in leaves)
+
+
+def test_outputs():
+    outputs = jax.jit(NET.apply)(PARAMS, X)
+    assert outputs.logits.shape == (150, ACTIONS) and outputs.value.shape == (150,)
+    assert (jnp.abs(outputs.value) <= 1).all() and jnp.isfinite(outputs.logits).all()
+
+
+def test_a_position_is_judged_the_same_alone_and_in_any_batch():
+    """Chunks of a large batch, the last one padded, change nothing."""
+    whole = jax.jit(NET.apply)(PARAMS, X)
+    for i in (0, 63, 64, 149):
+        alone = NET.apply(PARAMS, X[i : i + 1])
+        np.testing.assert_allclose(whole.logits[i], alone.logits[0], atol=2e-5)
+        np.testing.assert_allclose(whole.value[i], alone.value[0], atol=2e-5)
+
+
+def test_members_under_vmap_and_in_a_scan_agree_with_members_alone():
+    members = [NET.init(jax.random.key(i)) for i in range(3)]
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *members)
+    x = X[:16]
+    together = jax.jit(jax.vmap(NET.apply, in_axes=(0, None)))(stacked, x)
+    in_turn = jax.jit(lambda m: jax.lax.map(lambda p: NET.apply(p, x), m))(stacked)
+    for i, member in enumerate(members):
+        alone = jax.jit(NET.apply)(member, x)
+        np.testing.assert_allclose(together.logits[i], alone.logits, atol=2e-5)
+        np.testing.assert_array_equal(in_turn.logits[i], alone.logits)
+
+
+@pytest.mark.parametrize(("shape", "actions"), [((3, 3, 2), 9), ((6, 7, 2), 7), ((8, 8, 2), 65)])
+def test_other_boards(shape, actions):
+    net = nets.make("tiny", shape, actions)
+    outputs = net.apply(net.init(jax.random.key(0)), jnp.ones((2, *shape)))
+    assert outputs.logits.shape == (2, actions)
+
+
+def test_unknown_size():
+    with pytest.raises(SettingError, match=r"Unknown network 'huge'.*tiny, base, large"):
+        nets.make("huge", SHAPE, ACTIONS)
