@@ -1,0 +1,129 @@
+"""Matches between policies from paired openings, all games on the device."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from sandwich_jax import play, sampling
+from sandwich_jax.games import Game
+from sandwich_jax.misalign.transforms import Answer, Apply
+from sandwich_jax.nets import Network
+from sandwich_jax.selfplay import corrupted_samples
+from sandwich_jax.types import Knobs, Params, PRNGKey, State
+
+Policy = Callable[[PRNGKey, State, PyTree[Array]], Int[Array, "B"]]
+"""`(key, states, parameters) -> labels`: a player is a policy and its parameters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ArenaConfig:
+    """Static settings of a match."""
+
+    lanes: int = 64
+    max_plies: int = 200
+    """Plies after the opening."""
+    adjudication: play.Adjudication = play.Adjudication()
+
+
+class Scores(NamedTuple):
+    """A match of 2 N games, seen by side `a`; the axis of 2 is `a` as first, as second player."""
+
+    points: Float[Array, "N 2"]
+    """1, 0.5 or 0, with adjudication."""
+    points_by_rules: Float[Array, "N 2"]
+    """The same where the rules ended the game, 0.5 where they did not."""
+    adjudicated: Bool[Array, "N 2"]
+    """Material decided the game."""
+    moves: Int[Array, "T N 2"]
+    """Labels after the opening, -1 after the end."""
+
+
+def first_openings(scores: Scores, openings: int) -> Scores:
+    """The part of a match that was played."""
+    return Scores(*(x[:openings] for x in scores[:3]), scores.moves[:, :openings])
+
+
+def network_policy(game: Game, net: Network, corrupt: Apply) -> Policy:
+    """A network behind a misalignment, at the temperature among its knobs.
+
+    Its parameters are `(params, knobs)`. With every strength at 0 this is the network itself, so
+    one compiled match serves W, E and A alike.
+    """
+
+    def policy(key: PRNGKey, state: State, parameters: tuple[Params, Knobs]) -> Int[Array, B]:
+        params, knobs = parameters
+        k_corrupt, k_move = jax.random.split(key)
+        legal = game.legal(state)
+        outputs = net.apply(params, game.features(state))
+        keys = jax.random.split(k_corrupt, legal.shape[0])
+        answer = Answer(outputs.logits, outputs.value)
+        said, _ = corrupted_samples(corrupt, 1)(keys, answer, legal, knobs)
+        uniform = jax.random.uniform(k_move, legal.shape[:1])
+        return sampling.sample(uniform, said.logits[0], legal, knobs["temperature"])
+
+    return policy
+
+
+def random_policy(game: Game) -> Policy:
+    """Uniformly random legal moves; has no parameters."""
+
+    def policy(key: PRNGKey, state: State, parameters: tuple) -> Int[Array, B]:
+        legal = game.legal(state)
+        return sampling.uniform_legal(jax.random.uniform(key, legal.shape[:1]), legal)
+
+    return policy
+
+
+Match = Callable[[PRNGKey, PyTree[Array], PyTree[Array], State, Int[Array, ""]], Scores]
+"""`(key, a's parameters, b's parameters, starts, how many of them) -> Scores`."""
+
+
+def make_match(game: Game, a: Policy, b: Policy, config: ArenaConfig) -> Match:
+    """A match between two policies; jit it. Every opening is played once with either colour.
+
+    Openings beyond the number asked for are not played (their points are 0.5): one compiled
+    match serves for few and for many.
+    """
+    loop = play.PlayConfig(
+        lanes=config.lanes, max_plies=config.max_plies, adjudication=config.adjudication
+    )
+
+    def mover(policy: Policy, parameters: PyTree[Array]) -> play.Mover:
+        def move(key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]):
+            return policy(key, state, parameters), (), ()
+
+        return move
+
+    def match(
+        key: PRNGKey,
+        params_a: PyTree[Array],
+        params_b: PyTree[Array],
+        starts: State,
+        openings: Int[Array, ""],
+    ) -> Scores:
+        games = 2 * jax.eval_shape(game.done, starts).shape[0]
+        first = play.a_is_first(games, config.lanes)
+        rows = play.opening_rows(games, config.lanes)
+        movers = (mover(a, params_a), mover(b, params_b))
+        record = play.play(key, game, *movers, starts, rows, loop, games=2 * openings)
+        # Column 0 of an opening is the game in which `a` moves first.
+        order = jnp.argsort(rows * 2 + ~first)
+        side = jnp.where(first, 0.5, -0.5)
+
+        def paired(x: Array) -> Array:
+            return x[..., order].reshape(*x.shape[:-1], games // 2, 2)
+
+        return Scores(
+            points=paired(0.5 + side * record.verdict),
+            points_by_rules=paired(0.5 + side * record.result),
+            adjudicated=paired(record.adjudicated),
+            moves=paired(record.moves),
+        )
+
+    return match

@@ -1,0 +1,1 @@
+"""What makes an assistant A out of the expert E."""

@@ -1,0 +1,1 @@
+"""How W uses advice that it cannot trust."""

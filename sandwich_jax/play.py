@@ -1,0 +1,310 @@
+"""Many games at once in one jitted loop: what self-play and the arena share.
+
+Lanes play game after game, so that none idles for long. The side called `a` is the first player in
+one half of the lanes and the second player in the other, so at every ply each side moves in
+exactly one half: neither network ever runs on a lane where it is not its turn. The halves change
+places after every ply, so that `a` always moves in the front one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from sandwich_jax.games import Game
+from sandwich_jax.types import PRNGKey, State
+
+Mover = Callable[
+    [PRNGKey, State, PyTree[Array], Bool[Array, ""]],
+    tuple[Int[Array, "B"], PyTree[Array], PyTree[Array]],
+]
+"""`(key, state, memory, ask) -> labels, extras to record, memory`; extras have leading axis B.
+
+`ask` is one flag for all lanes: whether this is a turn on which an assistant may be asked.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Adjudication:
+    """When a game is called won by material, as engine testers do (1, 3, 3, 5, 9).
+
+    Small networks trained on games that end by resignation cannot mate, so by the rules alone
+    strength hardly shows.
+    """
+
+    margin: int = 5
+    """A lead of this much ..."""
+    plies: int = 6
+    """... for so many plies on end wins;"""
+    cap_margin: int = 3
+    """so does a lead of this much when the ply cap is reached."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PlayConfig:
+    """Static settings of the loop."""
+
+    lanes: int
+    """Games at the same time; even, and a divisor of the number of games."""
+    max_plies: int
+    """A game is cut off after so many plies beyond its opening."""
+    every: int = 1
+    """`a` may ask on every n-th of its turns, from its first."""
+    adjudication: Adjudication = Adjudication()
+    stop_when_adjudicated: bool = True
+    """A verdict ends the game; otherwise it is only noted, and the rules alone end it."""
+    record_positions: bool = False
+
+
+class Record(NamedTuple):
+    """What was played; entries after a game's end are False, -1 or 0."""
+
+    moves: Int[Array, "T B"]
+    """Labels, 16 bits."""
+    played: Bool[Array, "T B"]
+    by_a: Bool[Array, "T B"]
+    extras: PyTree[Array]
+    """What mover `a` recorded on its own plies, [T, B]."""
+    positions: Array | None
+    """Encoded positions before each move, [T, B, ...]."""
+    result: Float[Array, B]
+    """By the rules, for the first player; 0 where unfinished."""
+    finished: Bool[Array, B]
+    """The rules ended the game."""
+    verdict: Float[Array, B]
+    """For the first player, with adjudication."""
+    adjudicated: Bool[Array, B]
+    """The verdict came from material, not from the rules."""
+
+
+class _Carry(NamedTuple):
+    time: Int[Array, ""]
+    """Plies since the loop began."""
+    state: State
+    memory: PyTree[Array]
+    slot: Int[Array, L]
+    """Which of its games a lane plays; -1 before the first."""
+    ply: Int[Array, L]
+    idle: Bool[Array, L]
+    streak: Int[Array, L]
+    """Plies on end with a lead of the adjudication margin, negative for the second player's."""
+    judged: Bool[Array, L]
+    record: Record
+
+
+def a_is_first(games: int, lanes: int) -> Bool[Array, B]:
+    """Whether side `a` is the first player, game by game."""
+    return jnp.arange(games) % lanes < lanes // 2
+
+
+def opening_rows(games: int, lanes: int) -> Int[Array, B]:
+    """Which opening each game starts from: each of games / 2 openings once with either colour."""
+    index = jnp.arange(games)
+    return index // lanes * (lanes // 2) + index % (lanes // 2)
+
+
+def play(
+    key: PRNGKey,
+    game: Game,
+    mover_a: Mover,
+    mover_b: Mover,
+    starts: State,
+    rows: Int[Array, B],
+    config: PlayConfig,
+    memory: Callable[[int], PyTree[Array]] = lambda batch: (),
+    games: Int[Array, ""] | int | None = None,
+) -> Record:
+    """Plays B games, game g in lane g mod `lanes`.
+
+    Args:
+        key: drawn from anew every ply.
+        game: rules.
+        mover_a: one side; its extras are recorded and its memory is kept lane by lane.
+        mover_b: the other side.
+        starts: positions to start from, the first player to move.
+        rows: which of `starts` each game starts from.
+        config: static settings; `lanes` must divide B.
+        memory: what mover `a` starts a game with, for a number of lanes.
+        games: play only the first so many, a multiple of `lanes`; the others stay empty.
+    """
+    count, lanes = rows.shape[0], config.lanes
+    slots = (count if games is None else games) // lanes
+
+    def ply(carry: _Carry) -> _Carry:
+        lane = _lanes(carry.time, lanes)
+        turn = carry.time // 2
+        fresh = (carry.time % 2 == 0) & (turn % config.every == 0)
+        # Only where all lanes are in phase, so that one flag says whether `a` may ask.
+        due = carry.idle & (carry.slot < slots - 1) & fresh
+        carry = jax.lax.cond(due.any(), lambda c: restart(c, due, lane), lambda c: c, carry)
+        k_a, k_b = jax.random.split(jax.random.fold_in(key, carry.time))
+        ask = turn % config.every == 0
+        label, extras, memory_a = _choose(game, mover_a, mover_b, carry, (k_a, k_b), ask)
+        after = game.step(carry.state, label)
+        column = jnp.maximum(carry.slot, 0) * lanes + lane
+        record = _note(game, config, carry, label, extras, column)
+        carry = carry._replace(
+            state=after, memory=memory_a, ply=carry.ply + ~carry.idle, record=record
+        )
+        return _change_places(game, _judge(game, config, carry, column))
+
+    def restart(carry: _Carry, due: Bool[Array, L], lane: Int[Array, L]) -> _Carry:
+        slot = carry.slot + due
+        begin = game.take(starts, rows[slot * lanes + lane])
+        return carry._replace(
+            state=game.where(due, begin, carry.state),
+            memory=_where(due, memory(lanes), carry.memory),
+            slot=slot,
+            ply=jnp.where(due, 0, carry.ply),
+            idle=carry.idle & ~due,
+            streak=jnp.where(due, 0, carry.streak),
+            judged=carry.judged & ~due,
+        )
+
+    def unfinished(carry: _Carry) -> Bool[Array, ""]:
+        return (~carry.idle | (carry.slot < slots - 1)).any()
+
+    first = game.take(starts, rows[:lanes])
+    half = game.take(first, jnp.arange(lanes // 2))
+    extras = jax.eval_shape(mover_a, key, half, memory(lanes // 2), jnp.bool_(True))[1]
+    zeros = jnp.zeros(lanes, jnp.int32)
+    carry = _Carry(
+        time=jnp.int32(0),
+        state=first,
+        memory=memory(lanes),
+        slot=zeros - 1,
+        ply=zeros,
+        idle=jnp.ones(lanes, bool),
+        streak=zeros,
+        judged=jnp.zeros(lanes, bool),
+        record=_empty_record(game, config, count, extras, first),
+    )
+    return jax.lax.while_loop(unfinished, ply, carry).record
+
+
+def _lanes(time: Int[Array, ""], lanes: int) -> Int[Array, L]:
+    """Which lane stands at each place."""
+    return (jnp.arange(lanes) + (time % 2) * (lanes // 2)) % lanes
+
+
+def _change_places(game: Game, carry: _Carry) -> _Carry:
+    """The half where `b` just moved comes to the front."""
+    lanes = carry.idle.shape[0]
+    order = _lanes(jnp.int32(1), lanes)
+    record, state, time = carry.record, game.take(carry.state, order), carry.time + 1
+    others = carry._replace(record=None, state=None, time=None)
+    moved: _Carry = jax.tree.map(lambda x: x[order], others)
+    return moved._replace(record=record, state=state, time=time)
+
+
+def _choose(
+    game: Game,
+    mover_a: Mover,
+    mover_b: Mover,
+    carry: _Carry,
+    keys: tuple[PRNGKey, PRNGKey],
+    ask: Bool[Array, ""],
+) -> tuple[Int[Array, L], PyTree[Array], PyTree[Array]]:
+    """Labels of all lanes, extras of `a` (zeros where it did not move), memory."""
+    lanes = carry.idle.shape[0]
+    front, back = jnp.arange(lanes // 2), jnp.arange(lanes // 2, lanes)
+    own = jax.tree.map(lambda x: x[front], carry.memory)
+    label_a, extras, own = mover_a(keys[0], game.take(carry.state, front), own, ask)
+    label_b, _, _ = mover_b(keys[1], game.take(carry.state, back), (), ask)
+    label = jnp.concatenate([label_a, label_b])
+    extras = jax.tree.map(lambda x: jnp.concatenate([x, jnp.zeros_like(x)]), extras)
+    memory = jax.tree.map(lambda new, old: jnp.concatenate([new, old[back]]), own, carry.memory)
+    return label, extras, memory
+
+
+def _empty_record(game: Game, config: PlayConfig, games: int, extras: Any, state: State) -> Record:
+    shape = (config.max_plies, games)
+    code = jax.eval_shape(game.encode, state)
+    positions = jnp.zeros((*shape, *code.shape[1:]), code.dtype)
+    by_first = jnp.arange(config.max_plies) % 2 == 0
+    return Record(
+        moves=jnp.full(shape, -1, jnp.int16),
+        played=jnp.zeros(shape, bool),
+        by_a=by_first[:, None] == a_is_first(games, config.lanes),
+        extras=jax.tree.map(lambda x: jnp.zeros((*shape, *x.shape[1:]), x.dtype), extras),
+        positions=positions if config.record_positions else None,
+        result=jnp.zeros(games),
+        finished=jnp.zeros(games, bool),
+        verdict=jnp.zeros(games),
+        adjudicated=jnp.zeros(games, bool),
+    )
+
+
+def _note(
+    game: Game,
+    config: PlayConfig,
+    carry: _Carry,
+    label: Int[Array, L],
+    extras: PyTree[Array],
+    column: Int[Array, L],
+) -> Record:
+    """Records the ply about to be played."""
+    record, active = carry.record, ~carry.idle
+    row = jnp.where(active, carry.ply, config.max_plies)  # out of range: dropped
+
+    def write(kept: Array, new: Array) -> Array:
+        return kept.at[row, column].set(new.astype(kept.dtype), mode="drop")
+
+    if record.positions is not None:
+        record = record._replace(positions=write(record.positions, game.encode(carry.state)))
+    return record._replace(
+        moves=write(record.moves, label),
+        played=write(record.played, active),
+        extras=jax.tree.map(write, record.extras, extras),
+    )
+
+
+def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, L]) -> _Carry:
+    """Ends games by the rules, by the cap, or by material."""
+    rule, active = config.adjudication, ~carry.idle
+    over, result = game.done(carry.state), game.result(carry.state)
+    capped = carry.ply >= config.max_plies
+    lead = jnp.zeros_like(carry.ply) if game.material is None else game.material(carry.state)
+    side = jnp.where(jnp.abs(lead) >= rule.margin, jnp.sign(lead), 0)
+    same = (side != 0) & (side == jnp.sign(carry.streak))
+    streak = jnp.where(same, carry.streak + side, side)
+    long_lead = jnp.abs(streak) >= rule.plies
+    late_lead = capped & (jnp.abs(lead) >= rule.cap_margin)
+    by_material = ~over & (long_lead | late_lead)
+    verdict = jnp.where(over, result, jnp.where(by_material, jnp.sign(lead), 0.0))
+    stop = over | capped | (long_lead & config.stop_when_adjudicated)
+    judge = active & ~carry.judged & (stop | long_lead)
+    ended = active & stop
+    record = carry.record
+    games = record.result.shape[0]
+
+    def write(kept: Array, new: Array, where: Bool[Array, L]) -> Array:
+        index = jnp.where(where, column, games)  # out of range: dropped
+        return kept.at[index].set(new.astype(kept.dtype), mode="drop")
+
+    record = record._replace(
+        result=write(record.result, jnp.where(over, result, 0.0), ended),
+        finished=write(record.finished, over, ended),
+        verdict=write(record.verdict, verdict, judge),
+        adjudicated=write(record.adjudicated, by_material, judge),
+    )
+    return carry._replace(
+        streak=jnp.where(active, streak, carry.streak),
+        judged=carry.judged | judge,
+        idle=carry.idle | ended,
+        record=record,
+    )
+
+
+def _where(mask: Bool[Array, L], new: PyTree[Array], old: PyTree[Array]) -> PyTree[Array]:
+    """`new` on the lanes in `mask`, else `old`."""
+
+    def pick(a: Array, b: Array) -> Array:
+        return jnp.where(mask.reshape(-1, *([1] * (a.ndim - 1))), a, b)
+
+    return jax.tree.map(pick, new, old)

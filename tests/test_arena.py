@@ -1,0 +1,108 @@
+"""Matches: pairing, adjudication, and known outcomes."""
+
+import functools
+
+import chess
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import arena, games, nets, play
+from sandwich_jax.misalign import transforms
+from sandwich_jax.training.corpus import label_of
+
+
+def _knobs(**values):
+    base = {"p": 0.0, "sigma": 0.0, "temperature": 0.0, "learning_rate": 0.0}
+    return {name: jnp.float32(value) for name, value in (base | values).items()}
+
+
+@functools.cache
+def _connect_four():
+    game = games.make("connect_four")
+    net = nets.make("tiny", game.feature_shape, game.num_actions)
+    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
+    match = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig(lanes=8)))
+    starts = game.after(jnp.asarray(game.openings("arena")[:12]))
+    return game, net, match, starts
+
+
+def test_a_player_scores_half_against_itself_opening_by_opening():
+    _, net, match, starts = _connect_four()
+    player = (net.init(jax.random.key(0)), _knobs())
+    scores = match(jax.random.key(1), player, player, starts, jnp.int32(12))
+    np.testing.assert_allclose(np.asarray(scores.points).sum(axis=1), 1.0)
+    np.testing.assert_array_equal(scores.moves[:, :, 0], scores.moves[:, :, 1])
+
+
+def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
+    _, net, match, starts = _connect_four()
+    expert, other = net.init(jax.random.key(0)), net.init(jax.random.key(5))
+    rival = (other, _knobs(temperature=0.5))
+    key, n = jax.random.key(1), jnp.int32(12)
+    honest = match(key, (expert, _knobs(temperature=0.5)), rival, starts, n)
+    at_zero = match(key, (expert, _knobs(p=0.0, temperature=0.5)), rival, starts, n)
+    np.testing.assert_array_equal(honest.moves, at_zero.moves)
+    at_one = match(key, (expert, _knobs(p=1.0)), rival, starts, n)
+    anyone = match(key, (other, _knobs(p=1.0)), rival, starts, n)
+    np.testing.assert_array_equal(at_one.moves, anyone.moves)
+
+
+def test_fewer_openings_are_the_first_of_all():
+    _, net, match, starts = _connect_four()
+    a, b = ((net.init(jax.random.key(i)), _knobs()) for i in range(2))
+    whole = match(jax.random.key(1), a, b, starts, jnp.int32(12))
+    part = arena.first_openings(match(jax.random.key(1), a, b, starts, jnp.int32(4)), 4)
+    assert part.points.shape == (4, 2)
+    np.testing.assert_array_equal(part.moves, whole.moves[:, :4])
+
+
+def test_results_are_zero_sum():
+    _, net, match, starts = _connect_four()
+    a, b = ((net.init(jax.random.key(i)), _knobs()) for i in range(2))
+    one = match(jax.random.key(1), a, b, starts, jnp.int32(12))
+    two = match(jax.random.key(1), b, a, starts, jnp.int32(12))
+    np.testing.assert_allclose(one.points, 1 - two.points[:, ::-1])
+    np.testing.assert_allclose(one.points_by_rules, 1 - two.points_by_rules[:, ::-1])
+
+
+CHESS = games.make("chess")
+PIECE_UP = "e4 e5 Nf3 Nc6 Nxe5 a6 Nxc6 bxc6 Qf3 a5 Qxf7+ Kxf7 a3 a4"  # White lost the queen
+LEVEL = "e4 e5"
+
+
+def _script(line: str) -> list[int]:
+    board, labels = chess.Board(), []
+    for san in line.split():
+        move = board.parse_san(san)
+        labels.append(label_of(move, board.turn))
+        board.push(move)
+    return labels
+
+
+def _shuffle(key, state, memory, ask):
+    """Rook and knight to and fro: the label of the first legal knight move."""
+    legal = CHESS.legal(state)
+    knight = jnp.arange(64 * 73) % 73 >= 65
+    wanted = legal & knight
+    return jnp.where(wanted.any(-1), wanted.argmax(-1), legal.argmax(-1)), (), ()
+
+
+@pytest.mark.parametrize(
+    ("line", "cap", "verdict", "plies", "adjudicated"),
+    [
+        (PIECE_UP, 40, -1.0, 6, True),  # 5 or more for 6 plies
+        ("e4 d5 exd5 Qxd5 Nc3 Qxg2 Nf3 Qxh1", 3, -1.0, 3, True),  # 3 or more at the cap
+        (LEVEL, 4, 0.0, 4, False),  # nobody leads at the cap
+    ],
+)
+def test_adjudication_by_worked_positions(line, cap, verdict, plies, adjudicated):
+    starts = CHESS.after(jnp.asarray([_script(line)]))
+    loop = play.PlayConfig(lanes=2, max_plies=cap)
+    rows = play.opening_rows(2, 2)
+    record = play.play(jax.random.key(0), CHESS, _shuffle, _shuffle, starts, rows, loop)
+    assert np.asarray(record.verdict).tolist() == [verdict] * 2
+    assert np.asarray(record.played).sum(axis=0).tolist() == [plies] * 2
+    assert np.asarray(record.adjudicated).tolist() == [adjudicated] * 2
+    assert np.asarray(record.result).tolist() == [0.0] * 2

@@ -1,0 +1,174 @@
+"""Exact parities of self-play: p = 0 is E, never asking is plain W, a rollout replays."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import games, nets, play, sampling
+from sandwich_jax.misalign import transforms
+from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.selfplay import SelfPlayConfig, own_view, selfplay
+from sandwich_jax.types import Rollout, Truth
+
+CONFIG = SelfPlayConfig(games=24, lanes=8, max_plies=30)
+KEY = jax.random.key(3)
+
+
+@functools.cache
+def _setup(name: str = "connect_four"):
+    game = games.make(name)
+    net = nets.make("tiny", game.feature_shape, game.num_actions)
+    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    starts = game.after(jnp.asarray(game.openings("train")[:12]))
+    return game, net, expert, weak, starts
+
+
+def _knobs(**values):
+    base = {"p": 0.0, "sigma": 0.0, "temperature": 0.7, "learning_rate": 1e-3}
+    return {name: jnp.float32(value) for name, value in (base | values).items()}
+
+
+@functools.cache
+def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_move"):
+    game, net, *_ = _setup()
+    corrupt = transforms.compose(transforms.parse(misalignment))
+
+    @jax.jit
+    def program(key, weak, expert, knobs, starts):
+        rows = jnp.arange(config.games // 2)
+        return selfplay(
+            key, game, net, weak, expert, corrupt, PROTOCOLS[protocol], knobs, starts, rows, config
+        )
+
+    return program
+
+
+def _rollout(protocol="always_follow", config=CONFIG, misalignment="random_move", **knobs):
+    _, _, expert, weak, starts = _setup()
+    program = _program(protocol, config, misalignment)
+    rollout, truth = program(KEY, weak, expert, _knobs(**knobs), starts)
+    return jax.tree.map(np.asarray, rollout), jax.tree.map(np.asarray, truth)
+
+
+def _greedy_expert(rollout: Rollout) -> np.ndarray:
+    """E's best legal move in every recorded position, from a replay of the moves alone."""
+    game, net, expert, _, starts = _setup()
+    state, best = game.take(starts, jnp.asarray(rollout.opening)), []
+    for labels in rollout.moves:
+        outputs = net.apply(expert, game.features(state))
+        best.append(np.asarray(sampling.greedy(outputs.logits, game.legal(state))))
+        state = game.step(state, jnp.asarray(labels.astype(np.int32)))
+    return np.stack(best)
+
+
+def test_at_p_zero_the_assisted_side_plays_experts_move_every_time():
+    rollout, truth = _rollout(p=0.0)
+    turns = rollout.assisted
+    best = _greedy_expert(rollout)
+    assert turns.sum() > 100
+    assert (rollout.moves[turns] == best[turns]).all()
+    assert (truth.honest[turns] == best[turns]).all() and not truth.corrupted.any()
+    assert (rollout.asked == turns).all() and (rollout.followed == turns).all()
+
+
+def test_at_p_one_every_piece_of_advice_is_corrupted_and_followed():
+    rollout, truth = _rollout(p=1.0)
+    turns = rollout.assisted
+    assert (truth.corrupted == turns).all()
+    assert (rollout.moves[turns] == rollout.advice[turns]).all()
+    assert (rollout.moves[turns] != truth.honest[turns]).mean() > 0.5
+
+
+def test_never_asking_is_plain_w_against_w():
+    """The same games as a loop of two movers that know of no assistant."""
+    rollout, truth = _rollout("never_ask", p=0.9)
+    game, net, _, weak, starts = _setup()
+
+    def mover(key, state, memory, ask):
+        own = own_view(jax.random.split(key, 3)[0], game, net, weak, state, _knobs())
+        return own.move, (), ()
+
+    loop = play.PlayConfig(lanes=8, max_plies=30, stop_when_adjudicated=False)
+    rows = play.opening_rows(CONFIG.games, CONFIG.lanes)
+    plain = jax.jit(lambda s: play.play(KEY, game, mover, mover, s, rows, loop))(starts)
+    np.testing.assert_array_equal(plain.moves, rollout.moves)
+    np.testing.assert_array_equal(plain.result, rollout.result)
+    assert not rollout.asked.any() and (rollout.advice == -1).all()
+    assert not truth.corrupted.any() and (truth.honest == -1).all()
+
+
+def test_never_asking_does_not_depend_on_the_assistant():
+    one, two = _rollout("never_ask", p=0.0)[0], _rollout("never_ask", p=1.0)[0]
+    jax.tree.map(np.testing.assert_array_equal, one, two)
+
+
+def test_a_rollout_replays_move_by_move_and_ends_by_the_rules():
+    rollout, _ = _rollout(p=0.5)
+    game, *_, starts = _setup()
+    state = game.take(starts, jnp.asarray(rollout.opening))
+    for ply, labels in enumerate(rollout.moves):
+        on = rollout.played[ply]
+        np.testing.assert_array_equal(
+            np.asarray(game.encode(state))[on], rollout.positions[ply][on]
+        )
+        legal = np.asarray(game.legal(state))
+        assert legal[np.flatnonzero(on), labels[on]].all()
+        assert not (np.asarray(game.done(state)) & on).any()
+        after = game.step(state, jnp.asarray(labels.astype(np.int32)))
+        state = game.where(jnp.asarray(on), after, state)
+    np.testing.assert_array_equal(np.asarray(game.done(state)), rollout.finished)
+    np.testing.assert_array_equal(np.asarray(game.result(state)), rollout.result)
+    assert rollout.finished.mean() > 0.9
+
+
+def test_colours_and_openings_are_balanced():
+    rollout, _ = _rollout(p=0.5)
+    pairs = sorted(zip(rollout.opening, rollout.assisted_first, strict=True))
+    assert pairs == [(o, c) for o in range(12) for c in (False, True)]
+    first = np.arange(30)[:, None] % 2 == 0
+    by_assisted = np.where(first, rollout.assisted_first, ~rollout.assisted_first)
+    np.testing.assert_array_equal(rollout.assisted, by_assisted & rollout.played)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_every_nth_turn_is_asked_from_the_first_on(every):
+    config = dataclasses.replace(CONFIG, every=every)
+    rollout, truth = _rollout(config=config, p=0.4)
+    for game in range(CONFIG.games):
+        turns = np.flatnonzero(rollout.assisted[:, game])
+        asked = rollout.asked[turns, game]
+        np.testing.assert_array_equal(asked, np.arange(len(turns)) % every == 0)
+    assert not (truth.corrupted & ~rollout.asked).any()
+    assert (rollout.advice[~rollout.asked] == -1).all()
+
+
+def test_between_queries_w_plays_its_own_move():
+    """With every = 2, the unasked turns do not depend on E at all until a position differs."""
+    config = dataclasses.replace(CONFIG, every=2)
+    honest, _ = _rollout(config=config, p=0.0)
+    alone, _ = _rollout("never_ask", config=config)
+    same_so_far = np.cumprod(honest.moves == alone.moves, axis=0).astype(bool)
+    before = np.vstack([np.ones((1, CONFIG.games), bool), same_so_far[:-1]])
+    unasked = honest.assisted & ~honest.asked & before
+    assert unasked.any() and (honest.moves == alone.moves)[unasked].all()
+
+
+def test_truth_is_a_type_of_its_own():
+    assert not set(Rollout._fields) & {"corrupted", "honest", "truth"}
+    assert {"corrupted", "honest", "value"} <= set(Truth._fields)
+    for protocol in PROTOCOLS.values():
+        for function in (protocol.plan, protocol.decide, protocol.learn):
+            assert "Truth" not in str(function.__annotations__)
+
+
+def test_one_trace_serves_every_p():
+    _, _, expert, weak, starts = _setup()
+    program = _program("always_follow", CONFIG)
+    before = program._cache_size()
+    for p in (0.0, 0.3, 0.7):
+        program(KEY, weak, expert, _knobs(p=p), starts)
+    assert program._cache_size() <= max(before, 1)
