@@ -1,0 +1,23 @@
+"""Performance gap recovered (PGR), after Burns et al. 2023, "Weak-to-strong generalization"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sandwich_jax.measures.elo import Fit, Interval, interval
+
+
+def recovered(fit: Fit, student: str, weak: str, expert: str) -> Interval | None:
+    """PGR = (student - weak) / (expert - weak) on Elo, from one joint fit.
+
+    Returns:
+        The ratio and its bootstrap interval, or None (undefined) while the expert's lead over
+        the weak model is within its error.
+    """
+    gap = fit.of(expert) - fit.of(weak)
+    if interval(gap).low <= 0:
+        return None
+    # A resample without a gap says nothing of the ratio; with the lower end above 0 it is rare.
+    usable = np.where(gap > 0, gap, np.nan)
+    ratio = (fit.of(student) - fit.of(weak)) / usable
+    return interval(ratio[~np.isnan(ratio)])

@@ -1,0 +1,160 @@
+"""Settings of a run, and the members that they span."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import jax.numpy as jnp
+
+from sandwich_jax import finetune, games
+from sandwich_jax.misalign import transforms
+from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.types import Knobs, SettingError
+
+CONTROL = "never_ask"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run; `p` and `sigma` span its members, all else they share."""
+
+    game: str = "chess"
+    expert: str = "zoo:expert"
+    """E, by its spelling: zoo:NAME, ckpt:PATH or fresh:SEED."""
+    weak: str = "zoo:weak"
+    """W before the run."""
+    network: str = "tiny"
+    """Size of fresh networks; stored ones bring theirs."""
+    misalignment: str = "random_move"
+    """What makes A out of E; several joined by '+' apply left to right."""
+    p: tuple[float, ...] = (0.0, 0.5, 0.9)
+    """Probabilities of random_move."""
+    sigma: tuple[float, ...] = (0.0,)
+    """Scales of policy_noise."""
+    protocol: str = "always_follow"
+    """How W uses advice."""
+    control: bool = True
+    """Adds a member that never asks."""
+    every: int = 1
+    """W may ask on every n-th of its turns."""
+    objective: str = "imitate"
+    """Which moves W is fine-tuned on."""
+    rounds: int = 6
+    games: int = 128
+    """Games of self-play a round, from games / 2 openings."""
+    lanes: int = 64
+    """Games at the same time, in self-play and arena."""
+    max_plies: int = 160
+    """Self-play games are cut off here, unfinished."""
+    temperature: float = 0.5
+    """Of W and its copy in self-play."""
+    updates: int = 80
+    """Of fine-tuning, a round."""
+    batch: int = 256
+    learning_rate: float = 1e-3
+    window: int = 4
+    """Rounds whose games are learnt from."""
+    arena_temperature: float = 0.1
+    """Of both sides in the arena: the same, so that a sharper policy gains nothing."""
+    arena_max_plies: int = 200
+    round_openings: int = 32
+    """Openings of each round's matches; each is played twice."""
+    final_openings: int = 224
+    """Openings of the matches before the first and after the last round."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for a setting out of range or of an unknown name."""
+        _check(self)
+
+
+def _check(c: Config) -> None:
+    names = transforms.parse(c.misalignment)
+    for kind, known, name in (
+        ("protocol", PROTOCOLS, c.protocol),
+        ("objective", finetune.OBJECTIVES, c.objective),
+        ("game", games.NAMES, c.game),
+    ):
+        if name not in known:
+            raise SettingError(f"Unknown {kind} '{name}': choose one of {', '.join(known)}.")
+    for transform in transforms.TRANSFORMS.values():
+        low, high = transform.limits
+        for value in getattr(c, transform.strength):
+            if not low <= value <= high:
+                raise SettingError(
+                    f"{transform.strength} is {value}: it must be between {low:g} and {high:g}."
+                )
+        if not getattr(c, transform.strength):
+            raise SettingError(f"{transform.strength} is empty: give at least one value.")
+    used = {transforms.TRANSFORMS[name].strength for name in names}
+    for name in {t.strength for t in transforms.TRANSFORMS.values()} - used - {"p"}:
+        if any(getattr(c, name)):
+            raise SettingError(
+                f"{name} is set, but misalignment '{c.misalignment}' has no use of it."
+            )
+    positive = ("every", "rounds", "games", "lanes", "max_plies", "updates", "batch", "window")
+    for name in (*positive, "arena_max_plies", "round_openings", "final_openings"):
+        if getattr(c, name) < 1:
+            raise SettingError(f"{name} is {getattr(c, name)}: it must be at least 1.")
+    for name in ("temperature", "arena_temperature"):
+        if not 0 <= getattr(c, name) <= 100:
+            raise SettingError(f"{name} is {getattr(c, name)}: it must be between 0 and 100.")
+    if not 0 < c.learning_rate < 1:
+        raise SettingError(f"learning_rate is {c.learning_rate}: it must be between 0 and 1.")
+    if c.lanes % 2:
+        raise SettingError(f"lanes is {c.lanes}: it must be even, half the lanes for each colour.")
+    sizes = (("games", c.games), ("round_openings", 2 * c.round_openings))
+    for name, number in (*sizes, ("final_openings", 2 * c.final_openings)):
+        if number % c.lanes:
+            raise SettingError(
+                f"{name} makes {number} games, which {c.lanes} lanes do not divide: choose a"
+                " multiple of lanes."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One lane of a run: a protocol and a strength of misalignment."""
+
+    protocol: str
+    misalignment: str
+    strengths: tuple[tuple[str, float], ...]
+
+    @property
+    def name(self) -> str:
+        """Unique within a run."""
+        if self.protocol == CONTROL:
+            return CONTROL
+        return " ".join([self.protocol, self.assistant])
+
+    @property
+    def assistant(self) -> str:
+        """A by its kind and strengths, "E" if honest."""
+        if not any(value for _, value in self.strengths):
+            return "E"
+        return " ".join([self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)])
+
+
+def members_of(config: Config) -> tuple[Member, ...]:
+    """Every combination of strengths that the misalignment uses, and the control."""
+    kinds = transforms.parse(config.misalignment)
+    used = list(dict.fromkeys(transforms.TRANSFORMS[kind].strength for kind in kinds))
+    values = [dict.fromkeys(getattr(config, name)) for name in used]
+    members = [
+        Member(config.protocol, config.misalignment, tuple(zip(used, combination, strict=True)))
+        for combination in itertools.product(*values)
+    ]
+    if config.protocol == CONTROL:  # the strength is of no consequence: run it once
+        members = members[:1]
+    elif config.control:
+        members.append(Member(CONTROL, config.misalignment, tuple((k, 0.0) for k in used)))
+    return tuple(members)
+
+
+def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs:
+    """Traced numbers of a member's self-play, or of an honest player in the arena."""
+    strengths = {t.strength: 0.0 for t in transforms.TRANSFORMS.values()}
+    strengths |= dict(member.strengths) if member else {}
+    numbers = strengths | {"temperature": temperature, "learning_rate": config.learning_rate}
+    return {name: jnp.float32(value) for name, value in numbers.items()}

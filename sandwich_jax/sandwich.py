@@ -1,0 +1,319 @@
+"""One run: rounds of self-play, fine-tuning and arena, for every member; resumable.
+
+Read `round_of` first: it is the whole idea in one function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Int
+
+from sandwich_jax import finetune, games, nets, sweep
+from sandwich_jax.measures import elo
+from sandwich_jax.measures.standing import Matches, Standings, elo_of, round_measures, rows_of
+from sandwich_jax.members import Config, Member, knobs_of, members_of
+from sandwich_jax.misalign import transforms
+from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.selfplay import SelfPlayConfig, selfplay
+from sandwich_jax.types import (
+    Knobs,
+    Metrics,
+    Params,
+    PRNGKey,
+    Rollout,
+    Saver,
+    SettingError,
+    State,
+    TrainState,
+    Truth,
+    Window,
+)
+
+# --- the round ----------------------------------------------------------------------------------
+
+
+class Learner(NamedTuple):
+    """What a member carries from round to round."""
+
+    train: TrainState
+    window: Window
+
+
+class Setup(NamedTuple):
+    """What all members share."""
+
+    config: Config
+    game: games.Game
+    net: nets.Network
+    trainer: finetune.Trainer
+    expert: Params
+    weak: Params
+    starts: State
+    """Positions after the training openings."""
+    arena_starts: State
+    """Positions after the arena's openings, as many as its largest match needs."""
+
+
+class RoundResult(NamedTuple):
+    """What one member's round gives."""
+
+    learner: Learner
+    metrics: Metrics
+    rollout: Rollout
+    truth: Truth
+
+
+def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
+    """`(member, key, round, expert, starts) -> RoundResult`, to be mapped over members."""
+    config = setup.config
+    corrupt = transforms.compose(transforms.parse(config.misalignment))
+    play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
+
+    def one_round(
+        member: tuple[Learner, Knobs],
+        key: PRNGKey,
+        index: Int[Array, ""],
+        expert: Params,
+        starts: State,
+    ) -> RoundResult:
+        learner, knobs = member
+        k_openings, k_games, k_updates = jax.random.split(key, 3)
+        rows = _openings_of_round(k_openings, _count(setup, starts), config.games // 2)
+        rollout, truth = selfplay(
+            k_games,
+            setup.game,
+            setup.net,
+            learner.train.params,
+            expert,
+            corrupt,
+            PROTOCOLS[protocol],
+            knobs,
+            starts,
+            rows,
+            play_config,
+        )
+        window = finetune.push(learner.window, rollout, index, config.objective)
+        train, metrics = finetune.finetune(
+            k_updates,
+            setup.trainer,
+            learner.train,
+            window,
+            knobs["learning_rate"],
+            config.updates,
+            config.batch,
+        )
+        return RoundResult(Learner(train, window), metrics, rollout, truth)
+
+    return one_round
+
+
+def _count(setup: Setup, starts: State) -> int:
+    return jax.eval_shape(setup.game.done, starts).shape[0]
+
+
+def _openings_of_round(key: PRNGKey, table: int, count: int) -> Int[Array, N]:
+    """Rows of the opening table, each at most once while there are enough."""
+    order = jax.random.permutation(key, table)
+    return order[jnp.arange(count) % table]
+
+
+def first_learner(setup: Setup) -> Learner:
+    """A member before its first round: W with an empty window."""
+    c = setup.config
+    window = finetune.empty_window(setup.game, c.window * c.games * c.max_plies)
+    return Learner(setup.trainer.init(setup.weak), window)
+
+
+# --- the run ------------------------------------------------------------------------------------
+
+
+class Outside(Protocol):
+    """What a run needs of the world."""
+
+    saver: Saver
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Takes the rows of one round, a row a member."""
+        ...
+
+    def forget_rows_after(self, round_index: int) -> None:
+        """Drops rows of rounds that will be played again."""
+        ...
+
+    def matches(self, name: str, matches: Matches) -> None:
+        """Takes the scores of a set of matches."""
+        ...
+
+    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
+        """Takes the games of one member's round."""
+        ...
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Told after every step; `done` and `total` are in rounds of one member."""
+        ...
+
+
+class Result(NamedTuple):
+    """What a run found."""
+
+    config: Config
+    rows: list[dict[str, Any]]
+    """Of the last round, a row a member."""
+    fit: elo.Fit
+    """Joint fit over W, E, the assistants and the members' last networks."""
+    networks: dict[str, Params]
+    """W' by member."""
+
+
+def prepare(config: Config, expert: Params, weak: Params, net: nets.Network) -> Setup:
+    """Builds what all members share."""
+    game = games.make(config.game)
+    trainer = finetune.make_trainer(game, net)
+    lines, arena_lines = game.openings("train"), game.openings("arena")
+    needed = max(config.final_openings, config.round_openings)
+    if needed > len(arena_lines):
+        raise SettingError(
+            f"The arena wants {needed} openings, but {config.game} has {len(arena_lines)}: lower"
+            " final_openings and round_openings."
+        )
+    after = jax.jit(game.after)
+    starts, arena_starts = after(jnp.asarray(lines)), after(jnp.asarray(arena_lines))
+    arena_starts = game.take(arena_starts, jnp.arange(needed))
+    return Setup(config, game, net, trainer, expert, weak, starts, arena_starts)
+
+
+def run(setup: Setup, outside: Outside) -> Result:
+    """Plays all rounds of all members, from the last checkpoint if there is one.
+
+    Raises:
+        SettingError: a loss was not finite; the last good checkpoint is kept.
+    """
+    config, members = setup.config, members_of(setup.config)
+    work = _Work(outside, config, members)
+    standings = Standings(
+        config, setup.game, setup.net, setup.expert, setup.weak, setup.arena_starts
+    )
+    learners = [first_learner(setup)] * len(members)
+    found = outside.saver.latest(learners)
+    finished, learners = found if found else (0, learners)
+    outside.forget_rows_after(finished)
+    work.skip_rounds(finished)
+    baseline = standings.baseline(members, work.match)
+    outside.matches("baseline", baseline)
+    rounds = {p: _mapped_round(setup, p) for p in dict.fromkeys(m.protocol for m in members)}
+    rows, matches = [], baseline
+    for index in range(finished, config.rounds):
+        results, seconds = _play_round(setup, rounds, members, learners, index, work)
+        for member, result in zip(members, results, strict=True):
+            _stop_if_not_finite(member, result.metrics, index)
+            outside.games(index + 1, member, result.rollout, result.truth)
+        learners = [result.learner for result in results]
+        last = index + 1 == config.rounds
+        measure = standings.final if last else standings.students
+        told = work.match if last else work.nothing
+        matches = baseline | measure(members, _networks(members, learners), told)
+        rows = rows_of(config, members, matches, index + 1, last)
+        for row, result, spent in zip(rows, results, seconds, strict=True):
+            row |= round_measures(result.rollout, result.truth, result.metrics)
+            row["seconds"] = round(spent, 2)
+        outside.rows(rows)
+        outside.saver.save(index + 1, learners)
+    if not rows:  # everything was done before: measure again, play nothing
+        matches = baseline | standings.final(members, _networks(members, learners), work.match)
+        rows = rows_of(config, members, matches, config.rounds, True)
+    outside.matches("final", matches)
+    return Result(config, rows, elo_of(matches), _networks(members, learners))
+
+
+def _networks(members: tuple[Member, ...], learners: list[Learner]) -> dict[str, Params]:
+    pairs = zip(members, learners, strict=True)
+    return {member.name: learner.train.params for member, learner in pairs}
+
+
+def _mapped_round(setup: Setup, protocol: str) -> Callable:
+    return sweep.map_members(round_of(setup, protocol), sweep.default_mode())
+
+
+class _Work:
+    """Counts work done, in rounds of one member, for a display of progress."""
+
+    def __init__(self, outside: Outside, config: Config, members: tuple[Member, ...]):
+        self.outside, self.members, self.done = outside, members, 0.0
+        corrupt = len({m.assistant for m in members} - {"E"})
+        matches = 1 + 2 * corrupt + sum(3 if m.assistant != "E" else 2 for m in members)
+        # Measured on a CPU: a game of the arena costs about a third of one of self-play with its
+        # share of fine-tuning.
+        self.of_match = 2 * config.final_openings * 0.3 / config.games
+        self.total = config.rounds * len(members) + matches * self.of_match
+
+    def skip_rounds(self, finished: int) -> None:
+        """Work that an earlier call did."""
+        self.done += finished * len(self.members)
+
+    def match(self, text: str) -> None:
+        """A large match is over."""
+        self._add(self.of_match, text)
+
+    def rounds(self, count: int, text: str) -> None:
+        """A round of so many members is over."""
+        self._add(count, text)
+
+    def nothing(self, text: str) -> None:
+        """A small match is over: part of its round."""
+        self._add(0.0, text)
+
+    def _add(self, amount: float, text: str) -> None:
+        self.done += amount
+        self.outside.progress(self.done, self.total, text)
+
+
+def _play_round(
+    setup: Setup,
+    rounds: dict[str, Callable],
+    members: tuple[Member, ...],
+    learners: list[Learner],
+    index: int,
+    work: _Work,
+) -> tuple[list[RoundResult], list[float]]:
+    """One round of every member; those of one protocol run as one program."""
+    config = setup.config
+    key = jax.random.fold_in(jax.random.key(config.seed), index)
+    results: dict[Member, RoundResult] = {}
+    seconds: dict[Member, float] = {}
+    for batch in _batches(members):
+        start = time.monotonic()
+        chosen = [
+            (learners[members.index(m)], knobs_of(config, m, config.temperature)) for m in batch
+        ]
+        stacked = rounds[batch[0].protocol](
+            sweep.stack(chosen), key, jnp.int32(index), setup.expert, setup.starts
+        )
+        jax.block_until_ready(stacked)
+        for i, member in enumerate(batch):
+            results[member] = sweep.pick(stacked, i)
+            seconds[member] = (time.monotonic() - start) / len(batch)
+        names = ", ".join(m.name for m in batch)
+        work.rounds(len(batch), f"round {index + 1}/{config.rounds}: {names}")
+    return [results[m] for m in members], [seconds[m] for m in members]
+
+
+def _batches(members: tuple[Member, ...]) -> Iterator[list[Member]]:
+    """Members that run as one call: one by one on CPU, by protocol elsewhere."""
+    if sweep.default_mode() == "loop":
+        yield from ([member] for member in members)
+        return
+    for protocol in dict.fromkeys(m.protocol for m in members):
+        yield [m for m in members if m.protocol == protocol]
+
+
+def _stop_if_not_finite(member: Member, metrics: Metrics, index: int) -> None:
+    if not bool(metrics.finite):
+        raise SettingError(
+            f"The loss of '{member.name}' was not finite at update {int(metrics.bad_step)} (round"
+            f" {index + 1}); the checkpoint of round {index} is kept. Lower learning_rate."
+        )

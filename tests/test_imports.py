@@ -1,0 +1,96 @@
+"""The import rule: a file imports only from rooms above its own, and the world stays outside."""
+
+import ast
+import pathlib
+
+PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
+
+# From top to bottom; a room may import itself and those above.
+ROOMS = (
+    "types",
+    "board",
+    "games",
+    "nets",
+    "sampling",
+    "misalign",
+    "oversight",
+    "play",
+    "selfplay",
+    "finetune",
+    "arena",
+    "members",
+    "measures",
+    "sweep",
+    "sandwich",
+    "training",
+    "outside",
+    "cli",
+)
+WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs", "zstandard"}
+WORLDLY = ("training", "outside", "cli")
+WITH_CHESS = (
+    "training/corpus.py",
+    "outside/engines.py",
+    "outside/players.py",
+    "outside/uci.py",
+    "outside/report",
+)
+
+
+def _files() -> list[pathlib.Path]:
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if p.name != "__init__.py"]
+
+
+def _room(path: pathlib.Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: pathlib.Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_file_is_in_a_room():
+    assert {_room(path) for path in _files()} <= set(ROOMS)
+
+
+def test_imports_go_up():
+    wrong = []
+    for path in _files():
+        allowed = ROOMS[: ROOMS.index(_room(path)) + 1]
+        for name in _imports(path):
+            package, _, rest = name.partition(".")
+            room = rest.split(".")[0]
+            if package == "sandwich_jax" and room in ROOMS and room not in allowed:
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+def test_selfplay_and_finetune_do_not_know_each_other():
+    for one, other in (("selfplay", "finetune"), ("finetune", "selfplay")):
+        names = _imports(PACKAGE / f"{one}.py")
+        assert not [name for name in names if name.startswith(f"sandwich_jax.{other}")]
+        assert f"sandwich_jax.{other}" not in names
+
+
+def test_the_world_stays_outside():
+    for path in _files():
+        used = {name.split(".")[0] for name in _imports(path)} & WORLD
+        assert not used or _room(path) in WORLDLY, f"{path.name} imports {used}"
+
+
+def test_python_chess_only_where_the_licence_note_says():
+    for path in _files():
+        if "chess" in {name.split(".")[0] for name in _imports(path)}:
+            place = path.relative_to(PACKAGE).as_posix()
+            assert place.startswith(WITH_CHESS), place
+
+
+def test_only_nets_knows_flax():
+    users = [p.name for p in _files() if any(n.startswith("flax") for n in _imports(p))]
+    assert users == ["nets.py"]
