@@ -1,0 +1,32 @@
+"""The main experiment on a laptop: `make demo`, about ten minutes on two cores.
+
+W follows everything that A says. A plays E's move, but with probability p a random one. Can W
+learn from that, and how much is lost at p = 0.5, where A itself is about as weak as W?
+"""
+
+import dataclasses
+import pathlib
+
+import tyro
+
+from sandwich_jax import Config, cli
+from sandwich_jax.outside.log import WandbMode
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """Settings of the demo; those of the run itself are in this file."""
+
+    out: pathlib.Path = pathlib.Path("runs/demo")
+    wandb: WandbMode = "offline"
+    seed: int = 0
+
+
+def main(args: Demo) -> None:
+    """Runs the demo and shows what came out."""
+    config = Config(misalignment="random_move", p=(0.0, 0.5, 0.9), control=True, seed=args.seed)
+    cli.show(config, args.out, args.wandb, "Demo")
+
+
+if __name__ == "__main__":
+    cli.guarded(lambda: main(tyro.cli(Demo, description=__doc__)))

@@ -1,0 +1,162 @@
+"""The command line: `sandwich-jax --help`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import platformdirs
+import tyro
+from rich.console import Console
+
+from sandwich_jax.members import Config
+from sandwich_jax.outside.log import WandbMode
+from sandwich_jax.training.corpus import Filters
+from sandwich_jax.training.pretrain import PretrainConfig
+from sandwich_jax.types import SettingError
+
+OUT = Console()
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusBuild:
+    """Turns PGN files into a corpus of move arrays."""
+
+    pgn: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    """PGN files, .pgn or .pgn.zst."""
+    out: pathlib.Path
+    """The corpus file to write (.npz)."""
+    filters: tyro.conf.OmitArgPrefixes[Filters] = Filters()
+    test_share: float = 0.02
+    """Share of games held out, chosen by a hash of their moves."""
+    max_games: int | None = None
+    """Stop after so many usable games."""
+    workers: int | None = None
+    """Processes; all processors by default."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrain:
+    """Trains E or W on a corpus; run it again to go on after an interruption."""
+
+    corpus: pathlib.Path
+    """A corpus file."""
+    out: pathlib.Path
+    """Folder for the network."""
+    config: tyro.conf.OmitArgPrefixes[PretrainConfig]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Sandwiching: rounds of self-play, fine-tuning and arena; run it again to resume."""
+
+    out: pathlib.Path = pathlib.Path("runs/run")
+    """The run's folder."""
+    wandb: WandbMode = "offline"
+    """Weights & Biases; offline needs no account."""
+    config: tyro.conf.OmitArgPrefixes[Config] = dataclasses.field(default_factory=Config)
+
+
+def corpus_build(args: CorpusBuild) -> None:
+    """`sandwich-jax corpus build`."""
+    from sandwich_jax.outside import display
+    from sandwich_jax.training import corpus
+
+    total = sum(path.stat().st_size for path in args.pgn if path.is_file())
+    with display.bar("Corpus") as bar:
+        counts = corpus.build(
+            list(args.pgn),
+            args.out,
+            args.filters,
+            args.test_share,
+            args.max_games,
+            args.workers,
+            lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
+        )
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        OUT.print(f"{count:>10,}  {reason}", highlight=False)
+    OUT.print(f"Corpus in {args.out}", highlight=False)
+
+
+def pretrain(args: Pretrain) -> None:
+    """`sandwich-jax pretrain`."""
+    from sandwich_jax.outside import display, networks
+
+    with display.bar(args.config.role) as bar:
+        match = networks.pretrain_in(args.out, args.config, args.corpus, bar.update)
+    OUT.print(
+        f"Matches {match.share:.1%} [{match.low:.1%}, {match.high:.1%}] of human moves on"
+        f" {match.positions:,} unseen positions. Network in {args.out} (ckpt:{args.out}).",
+        highlight=False,
+    )
+
+
+def run(args: Run) -> None:
+    """`sandwich-jax run`."""
+    show(args.config, args.out, args.wandb, "Run")
+
+
+def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> None:
+    """Runs `config` in the folder `out` with a progress display, then prints what came out."""
+    from sandwich_jax.outside import display, runs
+
+    with display.bar(title) as bar:
+        result = runs.run(config, out, wandb=wandb, progress=bar.update)
+    OUT.print(display.results_table(result.rows))
+    OUT.print(f"Everything lies in {out}:", highlight=False)
+    for path in sorted(out.iterdir()):
+        OUT.print(f"  {path.name:<22} {runs.CONTENTS.get(path.name, '')}", highlight=False)
+
+
+VERBS: dict[type, Callable] = {CorpusBuild: corpus_build, Pretrain: pretrain, Run: run}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `sandwich-jax`."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # "corpus build" is one verb of two words.
+    if arguments[:2] == ["corpus", "build"]:
+        arguments = ["corpus-build", *arguments[2:]]
+    verbs = (
+        Annotated[CorpusBuild, tyro.conf.subcommand("corpus-build")]
+        | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
+        | Annotated[Run, tyro.conf.subcommand("run")]
+    )
+
+    def call() -> None:
+        args = tyro.cli(verbs, prog="sandwich-jax", description=__doc__, args=arguments)  # pyright: ignore
+        VERBS[type(args)](args)
+
+    guarded(call)
+
+
+def guarded(call: Callable[[], None]) -> None:
+    """Calls; one sentence and exit code 2 on settings or input that cannot be used."""
+    quiet_start()
+    try:
+        call()
+    except SettingError as error:
+        print(f"sandwich-jax: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+
+
+def quiet_start() -> None:
+    """Turns the persistent compile cache on and the C++ runtime's chatter off."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    cache = cache or str(platformdirs.user_cache_path("sandwich_jax") / "xla")
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The world: run folders, checkpoints, logs, players by name, the terminal."""

@@ -1,0 +1,126 @@
+"""Progress on a terminal, plain lines elsewhere; tables at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_EVERY = 10.0
+"""Seconds between plain lines."""
+
+
+class _Left(ProgressColumn):
+    """Time left, from the mean speed so far: steps here are few and long."""
+
+    def render(self, task: Task) -> Text:
+        left = _seconds_left(task.completed, task.total or 0.0, task.elapsed or 0.0)
+        return Text(f"{_clock(left)} left" if left is not None else "", style="cyan")
+
+
+class Bar:
+    """`update(done, total, text)`: a live bar on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, progress: Progress | None, console: Console, title: str):
+        self.progress, self.console, self.title = progress, console, title
+        self.task = progress.add_task(title, total=None) if progress else None
+        self.start = self.said = time.monotonic()
+
+    def update(self, done: float, total: float, text: str = "") -> None:
+        """Tells how much of the work is done, in any unit."""
+        if self.progress is not None and self.task is not None:
+            description = f"{self.title} [dim]{text}[/dim]" if text else self.title
+            self.progress.update(self.task, completed=done, total=total, description=description)
+            return
+        now = time.monotonic()
+        if now - self.said < PLAIN_EVERY and done < total:
+            return
+        self.said = now
+        left = _seconds_left(done, total, now - self.start)
+        tail = f", {_clock(left)} left" if left else ""
+        percent = 100 * done / total if total else 0
+        self.console.print(f"{self.title}: {percent:3.0f}%{tail}  {text}", highlight=False)
+
+
+@contextmanager
+def bar(title: str, console: Console | None = None) -> Iterator[Bar]:
+    """A progress display for the length of a block."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield Bar(None, console, title)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        _Left(),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+        yield Bar(progress, console, title)
+
+
+def _seconds_left(done: float, total: float, elapsed: float) -> float | None:
+    if done <= 0 or total <= done:
+        return None
+    return elapsed * (total - done) / done
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def results_table(rows: list[dict[str, Any]]) -> Table:
+    """The last round, a line a member."""
+    games = rows[0]["arena_games"]
+    table = Table(
+        title=f"After round {rows[0]['round']}, {games} games a match, 95% intervals",
+        caption="Elo of W before training is 0; E stands at "
+        + _interval(rows[0], "e_elo", "+.0f")
+        + ". PGR = gain / E.",
+    )
+    table.add_column("W's protocol")
+    for header in ("p", "A's Elo", "assisted score", "Elo gain over W", "PGR", "gain over control"):
+        table.add_column(header, justify="right")
+    for row in rows:
+        asks = row["protocol"] != "never_ask"
+        table.add_row(
+            row["protocol"],
+            _strength(row),
+            _interval(row, "a_elo", "+.0f") if asks else "",
+            f"{row['assisted_score']:.2f}" if row.get("assisted_score") is not None else "",
+            _interval(row, "elo_gain", "+.0f"),
+            _interval(row, "pgr", ".2f") or "undefined",
+            _interval(row, "gain_over_control", "+.0f") if asks else "",
+        )
+    return table
+
+
+def _strength(row: dict[str, Any]) -> str:
+    values = [(k, row[k]) for k in ("p", "sigma") if row[k] is not None]
+    if len(values) == 1 and values[0][0] == "p":
+        return f"{values[0][1]:g}"
+    return ", ".join(f"{k}={v:g}" for k, v in values)
+
+
+def _interval(row: dict[str, Any], name: str, form: str) -> str:
+    if row.get(name) is None:
+        return ""
+    value, low, high = (row[key] for key in (name, f"{name}_lo", f"{name}_hi"))
+    return f"{value:{form}} \\[{low:{form}}, {high:{form}}]"

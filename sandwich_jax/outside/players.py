@@ -1,0 +1,169 @@
+"""A player by its spelling, and its best moves on python-chess boards.
+
+zoo:NAME    a network shipped with the package (zoo:expert, zoo:weak)
+ckpt:PATH   a network stored by `sandwich-jax pretrain`, or of a run's folder
+fresh:SEED  an untrained network
+random      uniformly random legal moves
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import NamedTuple
+
+import chess
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sandwich_jax import games, nets, sampling
+from sandwich_jax.outside import store
+from sandwich_jax.training.corpus import label_of, move_of
+from sandwich_jax.types import Params, SettingError
+
+ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
+SPELLINGS = "zoo:NAME, ckpt:PATH, fresh:SEED or random"
+
+
+class LoadedNetwork(NamedTuple):
+    """A network and its parameters."""
+
+    net: nets.Network
+    params: Params
+
+
+def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> LoadedNetwork:
+    """The network that `spec` names.
+
+    Args:
+        spec: zoo:NAME, ckpt:PATH or fresh:SEED.
+        game_name: the game it must be for.
+        size: of a fresh network.
+
+    Raises:
+        SettingError: `spec` names no network, or one of another game or architecture.
+    """
+    kind, _, rest = spec.partition(":")
+    game = games.make(game_name)
+    if kind == "fresh" and rest.isdigit():
+        net = nets.make(size, game.feature_shape, game.num_actions)
+        return LoadedNetwork(net, net.init(jax.random.key(int(rest))))
+    if kind == "zoo":
+        names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
+        if rest not in names:
+            raise SettingError(f"No network '{rest}' in the zoo: it has {', '.join(names)}.")
+        return stored(ZOO / rest, game)
+    if kind == "ckpt" and rest:
+        return stored(pathlib.Path(rest), game)
+    raise SettingError(f"Unknown player '{spec}': spell it {SPELLINGS}.")
+
+
+def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
+    """The network in `folder`, which must be for `game`.
+
+    Raises:
+        SettingError: it is not, or it is damaged.
+    """
+    card = store.read_card(folder)
+    if card.game != game.name:
+        raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
+    net = nets.make(card.network, game.feature_shape, game.num_actions)
+    like = jax.eval_shape(net.init, jax.random.key(0))
+    return LoadedNetwork(net, store.restore(folder / "params", like))
+
+
+def load_pair(
+    expert: str, weak: str, game_name: str, size: str
+) -> tuple[nets.Network, Params, Params]:
+    """E's and W's parameters for the network they share.
+
+    Raises:
+        SettingError: the two differ in architecture.
+    """
+    e, w = load_network(expert, game_name, size), load_network(weak, game_name, size)
+    if e.net.config != w.net.config:
+        raise SettingError(
+            f"'{expert}' is {store.size_name(e.net.config)} and '{weak}'"
+            f" {store.size_name(w.net.config)}: E and W must have one architecture."
+        )
+    return e.net, e.params, w.params
+
+
+def load(spec: str) -> Player:
+    """The chess player that `spec` names; see the module's docstring.
+
+    Raises:
+        SettingError: there is no such player.
+    """
+    if spec == "random":
+        return Player(spec, None, np.random.default_rng())
+    return Player(spec, load_network(spec), np.random.default_rng())
+
+
+@dataclasses.dataclass
+class Player:
+    """Plays on python-chess boards, many at once."""
+
+    name: str
+    network: LoadedNetwork | None
+    """None for the random mover."""
+    rng: np.random.Generator
+
+    def best_moves(self, boards: list[chess.Board]) -> list[chess.Move]:
+        """The first choice on every board, in one batch.
+
+        Raises:
+            ValueError: a board has no legal move.
+        """
+        legal = [list(board.legal_moves) for board in boards]
+        if not all(legal):
+            raise ValueError("A board has no legal move.")
+        if self.network is None:
+            return [moves[self.rng.integers(len(moves))] for moves in legal]
+        net, params = self.network
+        mask = np.zeros((len(boards), 64 * 73), bool)
+        for row, (board, moves) in enumerate(zip(boards, legal, strict=True)):
+            mask[row, [label_of(move, board.turn) for move in moves]] = True
+        # Batches of few sizes, so that few programs are compiled.
+        size = 1 << (len(boards) - 1).bit_length()
+        encoded = np.zeros((size, games.CHESS_BYTES), np.uint8)
+        encoded[: len(boards)] = [encode(board) for board in boards]
+        logits = _logits(net, params, jnp.asarray(encoded))[: len(boards)]
+        labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
+        return [move_of(int(x), board) for x, board in zip(labels, boards, strict=True)]
+
+
+_APPLY = {}
+
+
+def _logits(net: nets.Network, params: Params, encoded: jax.Array) -> jax.Array:
+    if net.config not in _APPLY:
+        _APPLY[net.config] = jax.jit(lambda p, x: net.apply(p, games.decode_chess(x)).logits)
+    return _APPLY[net.config](params, encoded)
+
+
+def encode(board: chess.Board) -> np.ndarray:
+    """The 36 bytes of `games.make("chess").encode` for a python-chess board."""
+    codes = np.full(64, 6, np.uint8)
+    flip = 0 if board.turn else 7
+    for square, piece in board.piece_map().items():
+        sign = 1 if piece.color == board.turn else -1
+        file, rank = chess.square_file(square), chess.square_rank(square) ^ flip
+        codes[file * 8 + rank] = 6 + sign * piece.piece_type
+    us, them = board.turn, not board.turn
+    castling = (
+        board.has_queenside_castling_rights(us),
+        board.has_kingside_castling_rights(us),
+        board.has_queenside_castling_rights(them),
+        board.has_kingside_castling_rights(them),
+    )
+    passant = 0
+    if board.ep_square is not None and board.has_pseudo_legal_en_passant():
+        file, rank = chess.square_file(board.ep_square), chess.square_rank(board.ep_square) ^ flip
+        passant = file * 8 + rank + 1
+    ply = min(board.ply(), 1023)
+    flags = sum(int(right) << i for i, right in enumerate(castling))
+    flags |= int(board.is_repetition(2)) << 4 | (ply >> 8) << 5
+    tail = [flags, passant, min(board.halfmove_clock, 255), ply & 255]
+    return np.concatenate([codes[0::2] | (codes[1::2] << 4), np.asarray(tail, np.uint8)])

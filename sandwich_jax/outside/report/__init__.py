@@ -1,0 +1,1 @@
+"""Pictures and games of a run."""

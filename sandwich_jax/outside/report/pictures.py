@@ -1,0 +1,109 @@
+"""PNG pictures of a run, from its rows alone."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+Row = dict[str, Any]
+
+# Okabe and Ito's colours, told apart by colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CONTROL_COLOUR = "#777777"
+
+
+def draw_run(folder: pathlib.Path, rows: list[Row]) -> list[pathlib.Path]:
+    """Draws what the rows of a run folder can show; returns the files."""
+    if not rows:
+        return []
+    drawn, knob = [], _knob(rows)
+    if knob:
+        drawn.append(_save(folder / f"pgr_against_{knob}.png", pgr_against(rows, knob)))
+    return [*drawn, _save(folder / "learning_curves.png", learning_curves(rows))]
+
+
+def _save(path: pathlib.Path, figure: plt.Figure) -> pathlib.Path:
+    temporary = path.with_name(f".{path.name}.tmp")
+    figure.savefig(temporary, dpi=150, format="png")
+    plt.close(figure)
+    temporary.replace(path)
+    return path
+
+
+def _knob(rows: list[Row]) -> str | None:
+    """The strength that members differ in."""
+    for name in ("p", "sigma"):
+        if len({row[name] for row in rows if row[name] is not None}) > 1:
+            return name
+    return None
+
+
+def _label(row: Row) -> str:
+    if row["protocol"] == "never_ask":
+        return "never asks (control)"
+    knobs = [f"{name} = {row[name]:g}" for name in ("p", "sigma") if row[name] is not None]
+    return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
+
+
+def learning_curves(rows: list[Row]) -> plt.Figure:
+    """Elo gain over W by round, one curve a member, bands of 95%."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    members = list(dict.fromkeys(row["member"] for row in rows))
+    colours = iter(COLOURS * len(members))
+    for member in members:
+        own = [row for row in rows if row["member"] == member]
+        control = own[0]["protocol"] == "never_ask"
+        colour = CONTROL_COLOUR if control else next(colours)
+        rounds = [0] + [row["round"] for row in own]
+        gain = [0.0] + [row["elo_gain"] for row in own]
+        low = [0.0] + [row["elo_gain_lo"] for row in own]
+        high = [0.0] + [row["elo_gain_hi"] for row in own]
+        style = "--" if control else "-"
+        axes.plot(rounds, gain, style, marker="o", color=colour, label=_label(own[0]))
+        axes.fill_between(rounds, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.axhline(rows[-1]["e_elo"], color="black", linewidth=1)
+    axes.annotate("E", (0, rows[-1]["e_elo"]), xytext=(4, 4), textcoords="offset points")
+    axes.axhline(0, color="black", linewidth=1, linestyle=":")
+    axes.annotate("W before training", (0, 0), xytext=(4, -12), textcoords="offset points")
+    axes.set_xlabel("round")
+    axes.set_ylabel("Elo over W before training")
+    axes.set_title(f"W fine-tuned with a misaligned assistant ({rows[0]['misalignment']})")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
+    return figure
+
+
+def pgr_against(rows: list[Row], knob: str) -> plt.Figure:
+    """PGR after the last round, and where A itself stands, against the strength of misalignment."""
+    last = max(row["round"] for row in rows)
+    final = [row for row in rows if row["round"] == last and row["pgr"] is not None]
+    asking = sorted((r for r in final if r[knob] is not None), key=lambda r: r[knob])
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    if asking:
+        x, y = [r[knob] for r in asking], [r["pgr"] for r in asking]
+        errors = [
+            [r["pgr"] - r["pgr_lo"] for r in asking],
+            [r["pgr_hi"] - r["pgr"] for r in asking],
+        ]
+        label = f"W' after {last} rounds ({asking[0]['protocol'].replace('_', ' ')})"
+        axes.errorbar(x, y, errors, fmt="o-", capsize=4, color=COLOURS[0], label=label)
+        strength = [r["a_elo"] / r["e_elo"] for r in asking]
+        axes.plot(x, strength, "s--", color=COLOURS[1], label="A itself")
+    for row in final:
+        if row[knob] is None:
+            axes.axhline(row["pgr"], color=CONTROL_COLOUR, linestyle="--", label="never asks")
+            axes.axhspan(row["pgr_lo"], row["pgr_hi"], color=CONTROL_COLOUR, alpha=0.15, lw=0)
+    axes.axhline(1, color="black", linewidth=1)
+    axes.annotate("E", (1, 1), xycoords=("axes fraction", "data"), xytext=(-14, 4),
+                  textcoords="offset points")  # fmt: skip
+    axes.axhline(0, color="black", linewidth=1, linestyle=":")
+    axes.set_xlabel(f"{knob} ({final[0]['misalignment'] if final else ''})")
+    axes.set_ylabel("performance gap recovered (Elo)")
+    axes.set_title("How much of the gap to E is recovered; bars are 95% intervals")
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,178 @@
+"""A run in its folder: `sandwich_jax.run(config)` and the command line both come here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sandwich_jax import games, sandwich
+from sandwich_jax.measures import elo, standing
+from sandwich_jax.members import Config, Member
+from sandwich_jax.outside import log, players, store
+from sandwich_jax.outside.report import pgn, pictures
+from sandwich_jax.sandwich import Result
+from sandwich_jax.types import Rollout, SettingError, Truth
+
+CONTENTS = {
+    "manifest.json": "configuration, versions, commit, seeds, device",
+    "rows.jsonl": "one row a round a member",
+    "checkpoints": "the last two rounds of all members",
+    "arena": "points of the large matches, by opening and colour",
+    "games": "a sample of self-play games as PGN, advice in comments",
+    "networks": "W after the last round, by member (ckpt:PATH)",
+    "wandb": "the Weights & Biases runs (offline unless told otherwise)",
+    "learning_curves.png": "Elo gain over W by round",
+    "pgr_against_p.png": "performance gap recovered against p",
+    "pgr_against_sigma.png": "performance gap recovered against sigma",
+}
+"""What a run folder holds; a report reads nothing else."""
+
+PGN_GAMES = 8
+"""Self-play games saved a round a member."""
+
+Progress = Callable[[float, float, str], None]
+"""`(done, total, what was done)`, in rounds of one member."""
+
+
+def run(
+    config: Config,
+    folder: pathlib.Path | str = "runs/run",
+    *,
+    wandb: log.WandbMode = "offline",
+    progress: Progress = lambda done, total, text: None,
+) -> Result:
+    """Runs `config` in `folder`, or goes on with what an earlier call left there.
+
+    Args:
+        config: settings of the run.
+        folder: the run's folder.
+        wandb: offline needs no account; `wandb sync` sends it later.
+        progress: told after every step.
+
+    Raises:
+        SettingError: a setting cannot be used, or `folder` holds another run.
+    """
+    folder = pathlib.Path(folder)
+    net, expert, weak = players.load_pair(config.expert, config.weak, config.game, config.network)
+    claim(folder, config)
+    if (folder / "learning_curves.png").exists():  # the last thing that a run writes
+        return _read_result(folder, config)
+    setup = sandwich.prepare(config, expert, weak, net)
+    with _full_disk_told(folder):
+        outside = RunFolder(folder, setup, wandb, progress)
+        try:
+            result = sandwich.run(setup, outside)
+        finally:
+            outside.logger.close()
+        _store_networks(folder, setup, result)
+        pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
+    return result
+
+
+def _read_result(folder: pathlib.Path, config: Config) -> Result:
+    """What a finished run found."""
+    rows = log.read_rows(folder / "rows.jsonl")
+    rows = [row for row in rows if row["round"] == config.rounds]
+    with np.load(folder / "arena" / "final.npz") as stored:
+        pairings = {tuple(name.split(" | ")): stored[name] for name in stored}
+    game = games.make(config.game)
+    networks = {
+        row["member"]: players.stored(folder / "networks" / slug(row["member"]), game).params
+        for row in rows
+    }
+    return Result(config, rows, elo.fit(pairings, "W"), networks)  # pyright: ignore
+
+
+def claim(folder: pathlib.Path, config: Config) -> None:
+    """Writes the manifest of a new run folder, or checks that an old one is of this configuration.
+
+    Raises:
+        SettingError: the folder holds something else; nothing in it is touched.
+    """
+    path = folder / "manifest.json"
+    wanted = store.to_plain(dataclasses.asdict(config))
+    if path.exists():
+        stored = store.read_json(path).get("config", {})
+        differing = [key for key in wanted if stored.get(key) != wanted[key]]
+        if differing:
+            raise SettingError(
+                f"{folder} holds a run with another {', '.join(differing)}; choose another"
+                " folder with --out, or remove this one."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingError(f"{folder} is not empty and holds no run; choose another with --out.")
+    store.write_json(path, store.manifest(wanted))
+
+
+@contextlib.contextmanager
+def _full_disk_told(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != 28:  # ENOSPC
+            raise
+        raise SettingError(
+            f"{folder}: no space left on the disk; finished rounds are kept. Make space and run"
+            " the same command again."
+        ) from error
+
+
+class RunFolder:
+    """The world as `sandwich.run` sees it; a `sandwich.Outside`."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        setup: sandwich.Setup,
+        wandb: log.WandbMode,
+        progress: Progress,
+    ):
+        self.folder, self.setup = folder, setup
+        self.saver = store.Checkpoints(folder / "checkpoints")
+        config = store.to_plain(dataclasses.asdict(setup.config))
+        self.logger = log.Logger(folder, config, wandb)
+        self.progress = progress
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Appends to rows.jsonl and to Weights & Biases."""
+        self.logger.rows(rows)
+
+    def forget_rows_after(self, round_index: int) -> None:
+        """Drops rows of rounds that will be played again."""
+        self.logger.forget_after(round_index)
+
+    def matches(self, name: str, matches: standing.Matches) -> None:
+        """Points by opening and colour, as arena/NAME.npz with keys "a | b"."""
+        path = self.folder / "arena" / f"{name}.npz"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{name}.tmp.npz")
+        np.savez(temporary, **{f"{a} | {b}": s.points for (a, b), s in matches.items()})
+        temporary.replace(path)
+
+    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
+        """The first games of a round as PGN."""
+        if self.setup.game.name != "chess":
+            return
+        path = self.folder / "games" / f"round-{round_index:03d}-{slug(member.name)}.pgn"
+        lines = self.setup.game.openings("train")
+        text = pgn.selfplay_games(rollout, truth, lines, member.name, round_index, PGN_GAMES)
+        store.write_text(path, text)
+
+
+def _store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
+    by_name = {row["member"]: row for row in result.rows}
+    for name, params in result.networks.items():
+        about = {"member": name, "run": folder.name, "row": store.to_plain(by_name[name])}
+        card = store.NetworkCard(setup.game.name, setup.net.config, about)
+        store.save_network(folder / "networks" / slug(name), card, params)
+
+
+def slug(name: str) -> str:
+    """A member's name as a file name."""
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in name)

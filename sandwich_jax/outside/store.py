@@ -1,0 +1,213 @@
+"""Run folders, checkpoints (orbax) and manifests. Every file is written aside, then renamed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from sandwich_jax.nets import SIZES, NetConfig
+from sandwich_jax.types import Params, SettingError
+
+VERSIONS_OF = ("sandwich_jax", "jax", "jaxlib", "pgx", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file so that a reader sees the old text or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """The JSON value in a file.
+
+    Raises:
+        SettingError: it is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path}: missing or not a whole JSON file ({error}).") from error
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
+    """Saves `tree` as checkpoint `step` of `folder`, then removes all but the last `keep`.
+
+    Raises:
+        SettingError: there is no space left; earlier checkpoints are untouched.
+    """
+    # An orbax write goes to a temporary name and is renamed when whole.
+    try:
+        ocp.save(folder.absolute() / f"{step:08d}", jax.device_get(tree), overwrite=True)
+    except (OSError, ValueError) as error:
+        if free_bytes(folder) > 1 << 20 and "space" not in str(error).lower():
+            raise
+        raise SettingError(
+            f"{folder}: no space left for checkpoint {step}; earlier ones are kept. Make space"
+            " and run the same command again."
+        ) from error
+    for old in steps(folder)[:-keep]:
+        shutil.rmtree(folder / f"{old:08d}")
+
+
+def steps(folder: pathlib.Path) -> list[int]:
+    """Steps of the whole checkpoints in `folder`, in order."""
+    found = folder.glob("[0-9]" * 8) if folder.is_dir() else ()
+    return sorted(int(path.name) for path in found)
+
+
+def restore(path: pathlib.Path, like: Any) -> Any:
+    """The checkpoint at `path`, with the structure, shapes and types of `like`.
+
+    Raises:
+        SettingError: it is missing, damaged or of another shape.
+    """
+    if not path.is_dir():
+        raise SettingError(f"{path}: no such checkpoint.")
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like)
+    try:
+        tree = ocp.load(path.absolute(), abstract)
+    # orbax and tensorstore raise many unrelated types for a damaged or unlike checkpoint.
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise SettingError(
+            f"{path}: the checkpoint is damaged or of another architecture ({reason[0][:200]})."
+        ) from error
+    for want, got in zip(jax.tree.leaves(like), jax.tree.leaves(tree), strict=True):
+        if want.shape != got.shape:
+            raise SettingError(
+                f"{path}: the checkpoint is of another architecture (an array of shape"
+                f" {got.shape} where {want.shape} is needed)."
+            )
+    return tree
+
+
+def free_bytes(folder: pathlib.Path) -> int:
+    """Free space of the file system that holds `folder` or its nearest existing parent."""
+    while not folder.exists():
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free
+
+
+# --- networks on disk ---------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkCard:
+    """What a stored network is; `network.json` beside its parameters."""
+
+    game: str
+    network: NetConfig
+    about: dict[str, Any]
+    """How it was made and how strong it is."""
+
+
+def save_network(folder: pathlib.Path, card: NetworkCard, params: Params) -> None:
+    """Stores a finished network: `network.json` and `params/`."""
+    ocp.save(folder.absolute() / "params", jax.device_get(params), overwrite=True)
+    write_json(folder / "network.json", dataclasses.asdict(card))
+
+
+def read_card(folder: pathlib.Path) -> NetworkCard:
+    """The card of a stored network.
+
+    Raises:
+        SettingError: `folder` holds no network.
+    """
+    if not (folder / "network.json").is_file():
+        raise SettingError(f"{folder}: no network there (a folder with network.json is needed).")
+    card = read_json(folder / "network.json")
+    try:
+        return NetworkCard(card["game"], NetConfig(**card["network"]), card.get("about", {}))
+    except (KeyError, TypeError) as error:
+        raise SettingError(f"{folder}/network.json does not describe a network.") from error
+
+
+def size_name(config: NetConfig) -> str:
+    """The name of a size, or its numbers."""
+    names = [name for name, size in SIZES.items() if size == config]
+    return names[0] if names else f"{config.width}x{config.blocks}"
+
+
+# --- manifests ----------------------------------------------------------------------------------
+
+
+def manifest(config: dict[str, Any]) -> dict[str, Any]:
+    """What a run was: its configuration, versions, commit and devices."""
+    devices = jax.devices()
+    return {
+        "config": config,
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in VERSIONS_OF},
+        "commit": _commit(),
+        "device": f"{len(devices)} x {devices[0].device_kind}",
+        "backend": jax.default_backend(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _commit() -> str:
+    here = pathlib.Path(__file__).parent
+    try:
+        shown = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return shown.stdout.strip()
+
+
+def to_plain(value: Any) -> Any:
+    """Numbers of numpy and jax as Python's, for JSON; NaN becomes None."""
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return to_plain(np.asarray(value).tolist())
+    if isinstance(value, float) and value != value:
+        return None
+    return value
+
+
+class Checkpoints:
+    """Numbered checkpoints of one folder, the last two kept; a `sandwich.Saver`."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+
+    def latest(self, like: Any) -> tuple[int, Any] | None:
+        """The last whole checkpoint and its number, if there is one."""
+        found = steps(self.folder)
+        if not found:
+            return None
+        return found[-1], restore(self.folder / f"{found[-1]:08d}", like)
+
+    def save(self, number: int, tree: Any) -> None:
+        """Saves checkpoint `number`, then drops older ones."""
+        save(self.folder, number, tree)

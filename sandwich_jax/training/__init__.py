@@ -1,0 +1,1 @@
+"""Where networks come from: corpora of human games and pretraining on them."""

@@ -1,0 +1,309 @@
+"""E and W: policy and value from human games, `sandwich-jax pretrain`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from sandwich_jax import games, nets
+from sandwich_jax.finetune import Batch, Trainer, average, make_trainer
+from sandwich_jax.training.corpus import Corpus
+from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
+
+ROLES = ("expert", "weak")
+REPLAY_LANES = 512
+"""Games replayed at a time."""
+CHUNK = 20
+"""Updates of one jitted call."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Static settings of one pretraining."""
+
+    role: str
+    """expert or weak: only a name; games and steps set the two apart."""
+    games: int
+    """Training games used: the first of the corpus."""
+    steps: int
+    """Updates."""
+    network: str = "tiny"
+    start: str | None = None
+    """Go on from this network (zoo:NAME or ckpt:PATH) with a fresh optimiser, not from scratch."""
+    batch: int = 256
+    learning_rate: float = 2e-3
+    """At its peak; warms up linearly, then falls to 0 along a cosine."""
+    warmup: int = 200
+    seed: int = 0
+    shard_games: int = 32_768
+    """Games held in memory as positions at a time (36 bytes a position)."""
+    eval_every: int = 1000
+    """Updates between move-match figures and checkpoints."""
+    eval_positions: int = 20_000
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for a setting out of range."""
+        if self.role not in ROLES:
+            raise SettingError(f"Unknown role '{self.role}': choose one of {', '.join(ROLES)}.")
+        for name in ("games", "steps", "batch", "shard_games", "eval_every", "eval_positions"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
+        if not 0 < self.learning_rate < 1:
+            raise SettingError(f"learning_rate is {self.learning_rate}: it must be in (0, 1).")
+
+
+class Samples(NamedTuple):
+    """Positions with the human's move and the game's result, N of them; on host or device."""
+
+    positions: Any
+    moves: Any
+    value: Any
+    """Result for the side to move."""
+
+
+def positions_of(corpus: Corpus, rows: np.ndarray) -> Samples:
+    """Replays the games `rows` of a corpus on the device."""
+    replay = _jitted_replay()
+    parts = [
+        _replay_games(replay, corpus, rows[start : start + REPLAY_LANES])
+        for start in range(0, len(rows), REPLAY_LANES)
+    ]
+    return Samples(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+@functools.cache
+def _jitted_replay() -> Callable[[Int[Array, "T B"]], Array]:
+    return jax.jit(games.make("chess").replay)
+
+
+def _replay_games(replay: Callable, corpus: Corpus, rows: np.ndarray) -> Samples:
+    lengths = corpus.starts[rows + 1] - corpus.starts[rows]
+    # Few different shapes, so that few programs are compiled.
+    plies = -(-int(lengths.max()) // 128) * 128
+    moves = np.zeros((REPLAY_LANES, plies), np.int32)
+    played = np.arange(plies) < np.pad(lengths, (0, REPLAY_LANES - len(rows)))[:, None]
+    flat = [np.arange(int(corpus.starts[row]), int(corpus.starts[row + 1])) for row in rows]
+    moves[played] = corpus.moves[np.concatenate(flat)]
+    encoded = np.asarray(replay(jnp.asarray(moves.T))).swapaxes(0, 1)
+    white = np.where(np.arange(plies) % 2 == 0, 1, -1)
+    results = np.pad(corpus.result[rows], (0, REPLAY_LANES - len(rows)))
+    value = (results[:, None] * white).astype(np.int8)
+    return Samples(encoded[played], moves[played].astype(np.uint16), value[played])
+
+
+def identity(positions: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each encoded position without its clocks and repetition, [N]."""
+    fields = positions[:, :34].copy()
+    fields[:, 32] &= 15
+    words = np.concatenate([fields, np.zeros((len(fields), 6), np.uint8)], axis=1)
+    words = np.ascontiguousarray(words).view(np.uint64)
+    total = np.zeros(len(fields), np.uint64)
+    for column in words.T:
+        total = (total ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        total ^= total >> np.uint64(29)
+    return total
+
+
+class MoveMatch(NamedTuple):
+    """How often the network's first choice is the human's move."""
+
+    share: float
+    low: float
+    high: float
+    """95% Wilson interval."""
+    positions: int
+
+
+def move_match(
+    apply: Callable[[Params, Array], Array], params: Params, samples: Samples
+) -> MoveMatch:
+    """Top-1 agreement with the moves of `samples`, over all action labels.
+
+    Args:
+        apply: jitted `(params, encoded positions [N]) -> label [N]`.
+        params: of the network.
+        samples: at least one.
+    """
+    size, right = 4096, 0
+    for start in range(0, len(samples.moves), size):
+        part = samples.positions[start : start + size]
+        padded = np.pad(part, ((0, size - len(part)), (0, 0)))
+        labels = np.asarray(apply(params, jnp.asarray(padded)))[: len(part)]
+        right += int((labels == samples.moves[start : start + size]).sum())
+    return MoveMatch(right / len(samples.moves), *_wilson(right, len(samples.moves)))
+
+
+def _wilson(right: int, n: int) -> tuple[float, float, int]:
+    z, share = 1.959964, right / n
+    centre = share + z * z / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return float((centre - half) / scale), float((centre + half) / scale), n
+
+
+def first_choice(game: games.Game, net: nets.Network) -> Callable[[Params, Array], Array]:
+    """Jitted `(params, encoded) -> label` for `move_match`."""
+    return jax.jit(lambda p, encoded: net.apply(p, game.decode(encoded)).logits.argmax(-1))
+
+
+def held_out(corpus: Corpus, training: np.ndarray, limit: int | None) -> Samples:
+    """Positions of a corpus's test games that are not among the `training` games of `corpus`.
+
+    Positions early in a game repeat from game to game, so leaving out games is not enough.
+    """
+    rows = np.flatnonzero(corpus.test)
+    if not len(rows):
+        raise SettingError("The corpus has no test games: build it with a test-share above 0.")
+    # Games have more than 20 positions on average, so these are enough to choose from.
+    rows = rows[: limit // 20 + 1 if limit else None]
+    return unseen(positions_of(corpus, rows), corpus, training, limit)
+
+
+def unseen(samples: Samples, corpus: Corpus, training: np.ndarray, limit: int | None) -> Samples:
+    """The first `limit` of `samples` whose positions do not occur in the training games."""
+    fresh = np.ones(len(samples.moves), bool)
+    hashes = identity(samples.positions)
+    for start in range(0, len(training), 8192):
+        seen = positions_of(corpus, training[start : start + 8192]).positions
+        fresh &= ~np.isin(hashes, identity(seen))
+    return Samples(*(column[fresh][:limit] for column in samples))
+
+
+class Report(NamedTuple):
+    """State of a pretraining, from time to time."""
+
+    step: int
+    metrics: Metrics
+    match: MoveMatch | None
+    samples_per_second: float
+
+
+class Trained(NamedTuple):
+    """What a pretraining gives."""
+
+    net: nets.Network
+    params: Params
+    match: MoveMatch
+    """On held-out positions."""
+    seconds: float
+    """Of training, over all calls."""
+
+
+def pretrain(
+    config: PretrainConfig,
+    corpus: Corpus,
+    saver: Saver,
+    report: Callable[[Report], None] = lambda report: None,
+    start_params: Params | None = None,
+) -> Trained:
+    """Trains a network; goes on from the last checkpoint if there is one.
+
+    Args:
+        config: static settings.
+        corpus: from `corpus.load`.
+        saver: where checkpoints go, every `config.eval_every` updates.
+        report: called every `CHUNK` updates.
+        start_params: of the network to go on from; fresh ones if None.
+
+    Raises:
+        SettingError: too few games, or a loss that is not finite.
+    """
+    game = games.make("chess")
+    net = nets.make(config.network, game.feature_shape, game.num_actions)
+    training = np.flatnonzero(~corpus.test)
+    if config.games > len(training):
+        raise SettingError(
+            f"games is {config.games}, but the corpus has {len(training)} training games."
+        )
+    training = training[: config.games]
+    trainer = make_trainer(game, net)
+    fresh = net.init(jax.random.key(config.seed))
+    state = trainer.init(fresh if start_params is None else start_params)
+    found = saver.latest((state, np.float32(0)))
+    _, (state, before) = found if found else (0, (state, np.float32(0)))
+    choose = first_choice(game, net)
+    evaluation = held_out(corpus, training, config.eval_positions)
+    run, match = _jitted_updates(trainer, config), None
+    begin = last = time.monotonic()
+    for shard, indices in _visits(config, corpus, training, int(state.step)):
+        state, metrics = run(state, shard, indices)
+        step = int(state.step)
+        if not bool(metrics.finite):
+            raise SettingError(
+                f"The loss was not finite at step {int(metrics.bad_step)}; the last checkpoint"
+                f" is kept. Lower learning_rate (now {config.learning_rate}) or look at the corpus."
+            )
+        match = None
+        if step // config.eval_every > (step - len(indices)) // config.eval_every or (
+            step == config.steps
+        ):
+            match = move_match(choose, state.params, evaluation)
+            saver.save(step, (state, np.float32(before + time.monotonic() - begin)))
+        now = time.monotonic()
+        report(Report(step, metrics, match, indices.size / (now - last)))
+        last = now
+    match = match or move_match(choose, state.params, evaluation)
+    return Trained(net, state.params, match, float(before) + time.monotonic() - begin)
+
+
+def _jitted_updates(trainer: Trainer, config: PretrainConfig) -> Callable:
+    warmup = min(config.warmup, config.steps // 2)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, warmup, config.steps, 0.0
+    )
+
+    def one(shard: Samples) -> Callable:
+        def update(state: TrainState, index: Int[Array, N]) -> tuple[TrainState, Metrics]:
+            ones: Float[Array, N] = jnp.ones(index.shape)
+            value = shard.value[index].astype(jnp.float32)
+            batch = Batch(shard.positions[index], shard.moves[index], ones, value, ones)
+            return trainer.update(state, batch, jnp.asarray(schedule(state.step)))
+
+        return update
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def run(
+        state: TrainState, shard: Samples, indices: Int[Array, "S N"]
+    ) -> tuple[TrainState, Metrics]:
+        state, metrics = jax.lax.scan(one(shard), state, indices)
+        return state, average(metrics)
+
+    return run
+
+
+def _visits(
+    config: PretrainConfig, corpus: Corpus, training: np.ndarray, step: int
+) -> Iterator[tuple[Samples, np.ndarray]]:
+    """From update `step` on: the shard in memory and sample indices [CHUNK or fewer, batch].
+
+    Shards of games take turns; each visit draws without replacement. What is drawn depends on
+    the seed and the visit alone, so that a resumed run draws the same.
+    """
+    shards = np.array_split(training, -(-len(training) // config.shard_games))
+    plies = int((corpus.starts[training + 1] - corpus.starts[training]).sum())
+    passes = max(1, -(-config.steps * config.batch // plies))
+    length = -(-config.steps // (len(shards) * passes))
+    current, samples = -1, None
+    while step < config.steps:
+        visit = step // length
+        if samples is None or visit % len(shards) != current:
+            current = visit % len(shards)
+            host = positions_of(corpus, shards[current])
+            samples = Samples(*(jnp.asarray(column) for column in host))
+        size = samples.moves.shape[0]
+        order = np.random.default_rng([config.seed, visit]).permutation(size)
+        order = np.resize(order, (length, config.batch))
+        end = min((visit + 1) * length, config.steps)
+        for start in range(step, end, CHUNK):
+            stop = min(start + CHUNK, end)
+            yield samples, order[start - visit * length : stop - visit * length]
+        step = end
