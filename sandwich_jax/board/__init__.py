@@ -1,0 +1,71 @@
+"""Chess in JAX: batched, bit-parallel rules, and a pgx environment over them.
+
+Squares and action labels are pgx's, from the side to move's point of view (see `geometry`). The
+packed interface works on a `State` of B games; `Chess` is a `pgx.Env` over single games.
+"""
+
+from .draws import FIFTY, PLY_CAP, Reason, insufficient
+from .env import Chess
+from .expand import board_codes, expand
+from .features import Past, features, observation, past_of
+from .features import remember as remember_past
+from .geometry import LABELS, PLANES, label_of
+from .lookahead import MOST_MOVES, Successors, legal_labels, successors
+from .notation import START_FEN, from_fen, from_uci, to_fen, to_uci
+from .perft import perft
+from .sample import NO_MOVE, sample_logits, sample_uniform
+from .state import (
+    State,
+    init,
+    legal_words,
+    position_hash,
+    reset,
+    rewards,
+    step,
+    take,
+    terminated,
+    truncated,
+    where,
+)
+
+__all__ = [
+    "FIFTY",
+    "LABELS",
+    "MOST_MOVES",
+    "NO_MOVE",
+    "PLANES",
+    "PLY_CAP",
+    "START_FEN",
+    "Chess",
+    "Past",
+    "Reason",
+    "State",
+    "Successors",
+    "board_codes",
+    "expand",
+    "features",
+    "from_fen",
+    "from_uci",
+    "init",
+    "insufficient",
+    "label_of",
+    "legal_labels",
+    "legal_words",
+    "observation",
+    "past_of",
+    "perft",
+    "position_hash",
+    "remember_past",
+    "reset",
+    "rewards",
+    "sample_logits",
+    "sample_uniform",
+    "step",
+    "successors",
+    "take",
+    "terminated",
+    "to_fen",
+    "to_uci",
+    "truncated",
+    "where",
+]
