@@ -70,7 +70,7 @@ def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
         raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
     net = nets.make(card.network, game.feature_shape, game.num_actions)
     like = jax.eval_shape(net.init, jax.random.key(0))
-    return LoadedNetwork(net, store.restore(folder / "params", like))
+    return LoadedNetwork(net, store.load_params(folder, like))
 
 
 def load_pair(

@@ -9,10 +9,13 @@ import pathlib
 import platform
 import shutil
 import subprocess
+import zipfile
+import zlib
 from importlib import metadata
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
@@ -124,9 +127,33 @@ class NetworkCard:
 
 
 def save_network(folder: pathlib.Path, card: NetworkCard, params: Params) -> None:
-    """Stores a finished network: `network.json` and `params/`."""
-    ocp.save(folder.absolute() / "params", jax.device_get(params), overwrite=True)
+    """Stores a finished network: `network.json` and `params.npz`, keyed by path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flat, _ = jax.tree.flatten_with_path(jax.device_get(params))
+    temporary = folder / ".params.tmp.npz"
+    np.savez(temporary, **{jax.tree_util.keystr(path): leaf for path, leaf in flat})
+    os.replace(temporary, folder / "params.npz")
     write_json(folder / "network.json", dataclasses.asdict(card))
+
+
+def load_params(folder: pathlib.Path, like: Params) -> Params:
+    """The parameters of a stored network, with the structure of `like`.
+
+    Raises:
+        SettingError: they are missing, damaged or of another architecture.
+    """
+    path = folder / "params.npz"
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise SettingError(f"{path}: missing or damaged ({error}).") from error
+    flat, structure = jax.tree.flatten_with_path(like)
+    names = [jax.tree_util.keystr(keys) for keys, _ in flat]
+    shapes = {name: leaf.shape for name, (_, leaf) in zip(names, flat, strict=True)}
+    if shapes != {name: array.shape for name, array in arrays.items()}:
+        raise SettingError(f"{path}: the parameters are of another architecture than network.json.")
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
 
 
 def read_card(folder: pathlib.Path) -> NetworkCard:
