@@ -1,0 +1,87 @@
+"""Players by their spelling."""
+
+import dataclasses
+import random
+
+import chess
+import jax
+import numpy as np
+import pytest
+
+from sandwich_jax import nets
+from sandwich_jax.outside import players, store
+from sandwich_jax.types import SettingError
+
+
+def _boards(count: int) -> list[chess.Board]:
+    rng, boards = random.Random(0), []
+    while len(boards) < count:
+        board = chess.Board()
+        for _ in range(rng.randrange(80)):
+            if board.is_game_over():
+                break
+            board.push(rng.choice(list(board.legal_moves)))
+        if not board.is_game_over():
+            boards.append(board)
+    return boards
+
+
+@pytest.mark.parametrize("spec", ["zoo:expert", "zoo:weak", "fresh:3", "random"])
+def test_best_moves_are_legal(spec):
+    boards = _boards(9)
+    moves = players.load(spec).best_moves(boards)
+    assert all(b.is_legal(m) for b, m in zip(boards, moves, strict=True))
+
+
+def test_a_batch_gives_the_moves_of_boards_one_by_one():
+    boards, player = _boards(5), players.load("zoo:expert")
+    assert player.best_moves(boards) == [player.best_moves([board])[0] for board in boards]
+
+
+def test_the_expert_takes_a_hanging_queen():
+    board = chess.Board("rnb1kbnr/pppp1ppp/8/4p1q1/4P3/3P4/PPP2PPP/RNBQKBNR w KQkq - 0 3")
+    assert players.load("zoo:expert").best_moves([board]) == [chess.Move.from_uci("c1g5")]
+
+
+def test_a_finished_game_has_no_best_move():
+    board = chess.Board("rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
+    with pytest.raises(ValueError, match="no legal move"):
+        players.load("random").best_moves([board])
+
+
+def test_stored_networks_are_checked(tmp_path):
+    loaded = players.load_network("fresh:0")
+    card = store.NetworkCard("chess", loaded.net.config, {})
+    store.save_network(tmp_path, card, loaded.params)
+    again = players.load_network(f"ckpt:{tmp_path}")
+    np.testing.assert_array_equal(again.params["stem"]["bias"], loaded.params["stem"]["bias"])
+    other = dataclasses.replace(loaded.net.config, width=16)
+    store.write_json(
+        tmp_path / "network.json", dataclasses.asdict(store.NetworkCard("chess", other, {}))
+    )
+    with pytest.raises(SettingError, match="another architecture"):
+        players.load_network(f"ckpt:{tmp_path}")
+    store.write_json(tmp_path / "network.json", dataclasses.asdict(card))
+    whole = (tmp_path / "params.npz").read_bytes()
+    for cut in (0, 100, len(whole) // 2):
+        (tmp_path / "params.npz").write_bytes(whole[:cut])
+        with pytest.raises(SettingError, match="missing or damaged"):
+            players.load_network(f"ckpt:{tmp_path}")
+    (tmp_path / "network.json").write_text("{}")
+    with pytest.raises(SettingError, match="does not describe a network"):
+        players.load_network(f"ckpt:{tmp_path}")
+
+
+def test_e_and_w_must_share_an_architecture(tmp_path):
+    net = nets.make(nets.NetConfig(width=16, blocks=1), (8, 8, 20), 4672)
+
+    params = net.init(jax.random.key(0))
+    store.save_network(tmp_path, store.NetworkCard("chess", net.config, {}), params)
+    with pytest.raises(SettingError, match="must have one architecture"):
+        players.load_pair("zoo:expert", f"ckpt:{tmp_path}", "chess", "tiny")
+
+
+@pytest.mark.parametrize("spec", ["", "zoo", "zoo:", "expert", "ckpt:", "fresh:x"])
+def test_unknown_spellings(spec):
+    with pytest.raises(SettingError, match=r"Unknown player|No network"):
+        players.load(spec)

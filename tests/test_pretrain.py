@@ -1,0 +1,126 @@
+"""Pretraining: it learns, resumes, and holds positions out."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from helpers import pgn
+
+from sandwich_jax.outside import networks, players, store
+from sandwich_jax.training import corpus, pretrain
+from sandwich_jax.training.pretrain import PretrainConfig
+from sandwich_jax.types import SettingError
+
+LINES = (
+    "e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6 c3 O-O",
+    "d4 d5 c4 e6 Nc3 Nf6 Bg5 Be7 e3 O-O Nf3 Nbd7 Rc1 c6",
+    "c4 e5 Nc3 Nf6 Nf3 Nc6 g3 d5 cxd5 Nxd5 Bg2 Nb6 O-O Be7",
+)
+CONFIG = PretrainConfig("weak", games=3, steps=40, batch=32, eval_every=20, warmup=5)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Three games to learn; a held-out one that shares eight plies with the first."""
+    folder = tmp_path_factory.mktemp("corpus")
+    held = "e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 d6 c3 g6"
+    texts = [pgn(line, r) for line, r in zip(LINES, ("1-0", "1/2-1/2", "0-1"), strict=True)]
+    (folder / "a.pgn").write_text("".join([*texts, pgn(held)]))
+    corpus.build([folder / "a.pgn"], folder / "a.npz", test_share=0.0, workers=1)
+    whole = corpus.load(folder / "a.npz")
+    return whole._replace(test=np.asarray([False, False, False, True])), folder / "a.npz"
+
+
+class _Memory:
+    def __init__(self):
+        self.kept = []
+
+    def latest(self, like):
+        return self.kept[-1] if self.kept else None
+
+    def save(self, number, tree):
+        self.kept.append((number, jax.device_get(tree)))
+
+
+def test_values_are_for_the_side_to_move(built):
+    samples = pretrain.positions_of(built[0], np.asarray([0, 1, 2]))
+    assert samples.value[:4].tolist() == [1, -1, 1, -1]
+    assert len(samples.moves) == sum(len(line.split()) for line in LINES)
+    assert samples.value[-2:].tolist() == [-1, 1]
+
+
+def test_positions_seen_in_training_are_held_out_of_the_measure(built):
+    unseen = pretrain.held_out(built[0], np.asarray([0, 1, 2]), None)
+    # Twelve plies, of which the first nine positions occur in a training game.
+    assert len(unseen.moves) == 3
+
+
+def test_clocks_do_not_make_a_position_new(built):
+    samples = pretrain.positions_of(built[0], np.asarray([0]))
+    other = samples.positions.copy()
+    other[:, 34:] += 1
+    np.testing.assert_array_equal(pretrain.identity(samples.positions), pretrain.identity(other))
+    assert len(set(pretrain.identity(samples.positions).tolist())) == len(samples.moves)
+
+
+def test_the_three_games_are_learnt(built):
+    losses = []
+    config = dataclasses.replace(CONFIG, steps=200, learning_rate=5e-3)
+    pretrain.pretrain(
+        config, built[0], _Memory(), lambda r: losses.append(float(r.metrics.policy_loss))
+    )
+    assert losses[0] > 7 and losses[-1] < 1
+
+
+def test_an_interrupted_training_goes_on_bit_for_bit(built):
+    whole, cut = _Memory(), _Memory()
+    a = pretrain.pretrain(CONFIG, built[0], whole)
+
+    class Stop(Exception):
+        pass
+
+    def stop(report):
+        if report.step == 20:
+            raise Stop
+
+    with pytest.raises(Stop):
+        pretrain.pretrain(CONFIG, built[0], cut, stop)
+    assert [number for number, _ in cut.kept] == [20]
+    b = pretrain.pretrain(CONFIG, built[0], cut)
+    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
+
+
+def test_a_network_is_stored_loaded_and_gone_on_from(built, tmp_path):
+    path = built[1]
+    with pytest.raises(SettingError, match="no test games"):
+        networks.pretrain_in(tmp_path / "net", CONFIG, path)
+    data, out = built[0], tmp_path / "net"
+    trained = pretrain.pretrain(CONFIG, data, store.Checkpoints(out / "checkpoints"))
+    card = store.NetworkCard("chess", trained.net.config, {})
+    store.save_network(out, card, trained.params)
+    loaded = players.load_network(f"ckpt:{out}")
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, trained.params)
+    one = dataclasses.replace(CONFIG, steps=1, learning_rate=1e-6)
+    further = pretrain.pretrain(one, data, _Memory(), start_params=loaded.params)
+    gaps = jax.tree.map(lambda a, b: float(abs(a - b).max()), further.params, loaded.params)
+    assert max(jax.tree.leaves(gaps)) < 1e-5
+
+
+def test_bad_settings(built, tmp_path):
+    with pytest.raises(SettingError, match="games is 9, but the corpus has 3"):
+        pretrain.pretrain(dataclasses.replace(CONFIG, games=9), built[0], _Memory())
+    with pytest.raises(SettingError, match=r"Unknown role 'king'"):
+        dataclasses.replace(CONFIG, role="king")
+    with pytest.raises(SettingError, match="steps is 0"):
+        dataclasses.replace(CONFIG, steps=0)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("")
+    with pytest.raises(SettingError, match="not empty"):
+        networks.pretrain_in(tmp_path / "full", CONFIG, built[1])
+
+
+def test_wilson_interval_by_hand():
+    """8 of 10: (0.4902, 0.9433), as in Wilson (1927) with z = 1.96."""
+    low, high, n = pretrain._wilson(8, 10)
+    assert (round(low, 4), round(high, 4), n) == (0.4902, 0.9433, 10)

@@ -1,0 +1,291 @@
+"""A run: members, parity of ways to map them, resume, rows."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import SMALL, small
+
+import sandwich_jax
+from sandwich_jax import sandwich, sweep
+from sandwich_jax.members import Config, knobs_of, members_of
+from sandwich_jax.outside import log, players
+from sandwich_jax.types import SettingError
+
+FIELDS = {
+    "round", "protocol", "misalignment", "p", "assisted_score", "elo_gain", "elo_gain_lo",
+    "elo_gain_hi", "pgr", "pgr_lo", "pgr_hi", "a_elo", "in_regime", "seconds",
+}  # fmt: skip
+LAST = {"gain_over_control", "gain_over_control_lo", "gain_over_control_hi"}
+
+
+def _setup(config: Config) -> sandwich.Setup:
+    net, expert, weak = players.load_pair(config.expert, config.weak, config.game, config.network)
+    return sandwich.prepare(config, expert, weak, net)
+
+
+def _same(a, b) -> None:
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.fixture(scope="module")
+def rounds():
+    """One round of three members by every way of mapping them."""
+    config = small(p=(0.0, 0.5, 1.0), control=False)
+    setup = _setup(config)
+    members = members_of(config)
+    learner = sandwich.first_learner(setup)
+    stacked = sweep.stack([(learner, knobs_of(config, m, 0.5)) for m in members])
+    shared = (jax.random.key(0), jnp.int32(0), setup.expert, setup.starts)
+    one_round = sandwich.round_of(setup, config.protocol)
+    return {
+        mode: sweep.map_members(one_round, mode)(stacked, *shared)
+        for mode in ("loop", "map", "vmap")
+    }
+
+
+def test_members_mapped_together_are_the_runs_one_by_one_bit_for_bit(rounds):
+    _same(rounds["map"], rounds["loop"])
+
+
+def test_members_differ(rounds):
+    params = jax.tree.leaves(rounds["loop"].learner.train.params)
+    assert any((leaf[0] != leaf[1]).any() and (leaf[1] != leaf[2]).any() for leaf in params)
+
+
+def test_one_update_under_vmap_is_close():
+    config = small()
+    setup = _setup(config)
+    window = sweep.pick(_one_round(setup).learner.window, 0)
+    state = sandwich.first_learner(setup).train
+    batch = jax.tree.map(lambda x: x[:32], window)
+
+    def update(rate):
+        return setup.trainer.update(state, sandwich.finetune.Batch(*batch), rate)[0].params
+
+    rates = jnp.asarray([1e-3, 3e-3])
+    together = jax.jit(jax.vmap(update))(rates)
+    for i, rate in enumerate(rates):
+        alone = jax.jit(update)(rate)
+        for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+            # Adam divides by the root of a second moment: noise on a zero gradient moves a
+            # parameter by up to the learning rate, elsewhere the two agree to rounding.
+            assert np.mean(np.abs(a[i] - b) > 1e-5) < 0.01
+
+
+def _one_round(setup: sandwich.Setup):
+    learner = sandwich.first_learner(setup)
+    member = members_of(setup.config)[0]
+    stacked = sweep.stack([(learner, knobs_of(setup.config, member, 0.5))])
+    fn = sweep.map_members(sandwich.round_of(setup, setup.config.protocol), "loop")
+    return fn(stacked, jax.random.key(0), jnp.int32(0), setup.expert, setup.starts)
+
+
+def test_one_ply_under_vmap_is_close():
+    setup = _setup(small())
+    weights = [setup.expert, setup.weak]
+    stacked = sweep.stack(weights)
+    features = setup.game.features(setup.starts)
+    together = jax.jit(jax.vmap(setup.net.apply, in_axes=(0, None)))(stacked, features)
+    for i, params in enumerate(weights):
+        alone = setup.net.apply(params, features)
+        np.testing.assert_allclose(together.logits[i], alone.logits, atol=1e-5)
+        np.testing.assert_allclose(together.value[i], alone.value, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    result = sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    return folder, result
+
+
+def _rows_without_time(folder: pathlib.Path) -> list[dict]:
+    rows = log.read_rows(folder / "rows.jsonl")
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def test_rows_are_complete(finished):
+    folder, result = finished
+    rows = log.read_rows(folder / "rows.jsonl")
+    members = [m.name for m in members_of(small())]
+    assert [(r["round"], r["member"]) for r in rows] == [
+        (i, m) for i in range(1, 5) for m in members
+    ]
+    for row in rows:
+        assert set(row) >= FIELDS and (set(row) >= LAST) == (row["round"] == 4)
+        assert row["elo_gain_lo"] <= row["elo_gain"] <= row["elo_gain_hi"]
+        assert row["seconds"] > 0 and 0 <= row["assisted_score"] <= 1
+    assert [r["p"] for r in rows[:3]] == [0.0, 0.5, None]
+    assert rows[0]["a_elo"] == rows[0]["e_elo"] and rows[0]["in_regime"] is False
+    assert result.rows[0]["elo_gain"] == rows[-3]["elo_gain"]
+
+
+def test_a_finished_run_is_read_not_repeated(finished):
+    folder, result = finished
+    before = (folder / "rows.jsonl").read_bytes()
+    again = sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    assert (folder / "rows.jsonl").read_bytes() == before
+    _same(again.networks, result.networks)
+    np.testing.assert_allclose(again.fit.elo, result.fit.elo)
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [3, 8, 11])
+def test_k_rounds_and_k_rounds_resumed_are_2k_rounds(tmp_path, finished, after):
+    """Stopped in a round, between rounds, and in the final matches."""
+    whole, result = finished
+    steps = 0
+
+    def stop(done, total, text):
+        nonlocal steps
+        steps += "round" in text or "never_ask against" in text
+        if steps == after:
+            raise _Killed
+
+    folder = tmp_path / "killed"
+    with pytest.raises(_Killed):
+        sandwich_jax.run(small(rounds=4), folder, wandb="disabled", progress=stop)
+    resumed = sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    assert _rows_without_time(folder) == _rows_without_time(whole)
+    _same(resumed.networks, result.networks)
+
+
+SCRIPT = """
+import sys
+from helpers import small
+import sandwich_jax
+from sandwich_jax import cli
+cli.quiet_start()
+sandwich_jax.run(small(rounds=4), sys.argv[1], wandb="disabled",
+                 progress=lambda done, total, text: print(text, flush=True))
+"""
+
+
+def test_sigkill_and_resume(tmp_path, finished):
+    whole, _ = finished
+    folder = tmp_path / "killed"
+    env = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder)], stdout=subprocess.PIPE, text=True, env=env
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("round 3/4"):
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "learning_curves.png").exists()
+    sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    assert _rows_without_time(folder) == _rows_without_time(whole)
+
+
+def test_the_folder_of_another_run_is_left_alone(finished):
+    folder, _ = finished
+    before = sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*"))
+    with pytest.raises(SettingError, match="another rounds, seed"):
+        sandwich_jax.run(small(rounds=3, seed=9), folder, wandb="disabled")
+    assert sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*")) == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(SettingError, match="not empty and holds no run"):
+        sandwich_jax.run(small(), tmp_path, wandb="disabled")
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, finished):
+    folder = tmp_path / "run"
+    whole, _ = finished
+    for path in whole.rglob("*"):
+        if path.is_file() and path.name != "learning_curves.png":
+            target = folder / path.relative_to(whole)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes()
+            target.write_bytes(content[:20] if "checkpoints" in str(path) else content)
+    with pytest.raises(SettingError, match="damaged or of another architecture"):
+        sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    config = small(rounds=3)
+    folder = tmp_path / "run"
+    with pytest.raises(_Killed):
+
+        def stop(done, total, text):
+            if text.startswith("round 2/3"):
+                raise _Killed
+
+        sandwich_jax.run(config, folder, wandb="disabled", progress=stop)
+    original = sandwich.round_of
+
+    def poisoned(setup, protocol):
+        one = original(setup, protocol)
+
+        def nan_round(member, *shared):
+            learner, knobs = member
+            bad = jax.tree.map(lambda x: x * jnp.nan, learner.train.params)
+            train = learner.train._replace(params=bad)
+            return one((learner._replace(train=train), knobs), *shared)
+
+        return nan_round
+
+    monkeypatch.setattr(sandwich, "round_of", poisoned)
+    with pytest.raises(SettingError, match=r"not finite at update \d+ .*checkpoint of round 1"):
+        sandwich_jax.run(config, folder, wandb="disabled")
+    assert [p.name for p in (folder / "checkpoints").iterdir()] == ["00000001"]
+    assert {row["round"] for row in log.read_rows(folder / "rows.jsonl")} == {1}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"p": (0.0, 1.2)}, r"p is 1.2: it must be between 0 and 1"),
+        ({"p": (-0.1,)}, r"p is -0.1"),
+        ({"p": ()}, "p is empty"),
+        ({"sigma": (0.5,)}, "sigma is set, but misalignment 'random_move' has no use of it"),
+        ({"every": 0}, "every is 0: it must be at least 1"),
+        ({"protocol": "trust"}, r"Unknown protocol 'trust': choose one of always_follow"),
+        ({"objective": "hope"}, r"Unknown objective 'hope'"),
+        ({"game": "checkers"}, r"Unknown game 'checkers'"),
+        ({"misalignment": "lies"}, r"Unknown misalignment 'lies'"),
+        ({"lanes": 7}, "lanes is 7: it must be even"),
+        ({"games": 20}, "games makes 20 games, which 8 lanes do not divide"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"temperature": -1.0}, "temperature is -1.0"),
+        ({"expert": "somebody"}, "Unknown player 'somebody'"),
+        ({"expert": "zoo:nobody"}, r"No network 'nobody' in the zoo"),
+        ({"weak": "ckpt:/nowhere"}, "no network there"),
+        ({"weak": "zoo:weak"}, "plays chess, but tic_tac_toe is wanted"),
+        ({"final_openings": 400}, "The arena wants 400 openings, but tic_tac_toe has"),
+    ],
+)
+def test_bad_settings_are_one_sentence(tmp_path, change, says):
+    with pytest.raises(SettingError, match=says) as caught:
+        sandwich_jax.run(Config(**(SMALL | change)), tmp_path / "run", wandb="disabled")
+    assert str(caught.value).count("\n") == 0
+    assert not (tmp_path / "run" / "rows.jsonl").exists()
+
+
+def test_manifest_says_what_ran(finished):
+    folder, _ = finished
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["config"]["seed"] == 0 and manifest["config"]["p"] == [0.0, 0.5]
+    assert {"jax", "pgx", "python"} <= set(manifest["versions"]) and manifest["device"]
+
+
+def test_policy_noise_members():
+    config = small(misalignment="policy_noise", sigma=(0.0, 2.0), p=(0.0,))
+    names = [m.name for m in members_of(config)]
+    assert names == ["always_follow E", "always_follow policy_noise sigma=2", "never_ask"]
