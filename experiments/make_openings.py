@@ -12,6 +12,7 @@ import dataclasses
 import pathlib
 import random
 import shutil
+from typing import Any
 
 import chess
 import chess.engine
@@ -37,13 +38,17 @@ class Config:
     seed: int = 0
 
 
+def _centipawns(info: Any, side: chess.Color) -> int:
+    return info["score"].pov(side).score(mate_score=10_000)
+
+
 def draw_line(engine: chess.engine.SimpleEngine, config: Config, rng: random.Random) -> chess.Board:
     """A line of `config.plies` plies, each about as good as the best."""
     board = chess.Board()
     limit = chess.engine.Limit(nodes=config.draw_nodes)
     while len(board.move_stack) < config.plies:
-        infos = engine.analyse(board, limit, multipv=config.choices)
-        scores = [info["score"].relative.score(mate_score=10_000) for info in infos]
+        infos: Any = engine.analyse(board, limit, multipv=config.choices)
+        scores = [_centipawns(info, board.turn) for info in infos]
         near = [
             i["pv"][0] for i, s in zip(infos, scores, strict=True) if s >= scores[0] - config.window
         ]
@@ -61,7 +66,7 @@ def main(config: Config) -> None:
         for _ in track(range(config.count), description="Openings"):
             while True:
                 board = draw_line(engine, config, rng)
-                score = engine.analyse(board, limit)["score"].white().score(mate_score=10_000)
+                score = _centipawns(engine.analyse(board, limit), chess.WHITE)
                 if abs(score) <= config.window and board.epd() not in lines:
                     break
             moves = board.move_stack

@@ -46,7 +46,12 @@ class Scores(NamedTuple):
 
 def first_openings(scores: Scores, openings: int) -> Scores:
     """The part of a match that was played."""
-    return Scores(*(x[:openings] for x in scores[:3]), scores.moves[:, :openings])
+    return Scores(
+        points=scores.points[:openings],
+        points_by_rules=scores.points_by_rules[:openings],
+        adjudicated=scores.adjudicated[:openings],
+        moves=scores.moves[:, :openings],
+    )
 
 
 def network_policy(game: Game, net: Network, corrupt: Apply) -> Policy:
@@ -56,7 +61,7 @@ def network_policy(game: Game, net: Network, corrupt: Apply) -> Policy:
     one compiled match serves W, E and A alike.
     """
 
-    def policy(key: PRNGKey, state: State, parameters: tuple[Params, Knobs]) -> Int[Array, B]:
+    def policy(key: PRNGKey, state: State, parameters: tuple[Params, Knobs]) -> Int[Array, "B"]:
         params, knobs = parameters
         k_corrupt, k_move = jax.random.split(key)
         legal = game.legal(state)
@@ -73,7 +78,7 @@ def network_policy(game: Game, net: Network, corrupt: Apply) -> Policy:
 def random_policy(game: Game) -> Policy:
     """Uniformly random legal moves; has no parameters."""
 
-    def policy(key: PRNGKey, state: State, parameters: tuple) -> Int[Array, B]:
+    def policy(key: PRNGKey, state: State, parameters: tuple) -> Int[Array, "B"]:
         legal = game.legal(state)
         return sampling.uniform_legal(jax.random.uniform(key, legal.shape[:1]), legal)
 

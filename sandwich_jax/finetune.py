@@ -22,11 +22,11 @@ class Batch(NamedTuple):
     """Samples of one update, N of them."""
 
     positions: Array
-    moves: Int[Array, N]
-    policy_weight: Float[Array, N]
-    value_target: Float[Array, N]
+    moves: Int[Array, "N"]
+    policy_weight: Float[Array, "N"]
+    value_target: Float[Array, "N"]
     """Result for the side to move, in [-1, 1]."""
-    value_weight: Float[Array, N]
+    value_weight: Float[Array, "N"]
 
 
 class Trainer(NamedTuple):

@@ -20,7 +20,7 @@ import pgx
 from jaxtyping import Array, Bool, Float, Int, UInt
 from pgx._src.games import chess as pgx_chess
 
-from sandwich_jax.types import Hash, SettingError, State
+from sandwich_jax.types import Hash, Heads, SettingError, State
 
 Split = Literal["train", "arena"]
 
@@ -40,10 +40,10 @@ class Game:
     """The rules of the implementation stop a game here."""
     init: Callable[[int], State]
     """`init(batch)`: that many initial positions."""
-    step: Callable[[State, Int[Array, B]], State]
+    step: Callable[[State, Int[Array, "B"]], State]
     legal: Callable[[State], Bool[Array, "B A"]]
-    done: Callable[[State], Bool[Array, B]]
-    result: Callable[[State], Float[Array, B]]
+    done: Callable[[State], Bool[Array, "B"]]
+    result: Callable[[State], Float[Array, "B"]]
     """By the rules, for the first player (White): 1, 0 or -1; 0 while the game goes on."""
     encode: Callable[[State], Array]
     """A position in few bytes, [B, ...]."""
@@ -51,14 +51,16 @@ class Game:
     """Network features of encoded positions, from the side to move's view."""
     position_hash: Callable[[State], Hash]
     """Equal for equal positions, whatever the way to them."""
-    replay_step: Callable[[State, Int[Array, B]], State]
+    replay_step: Callable[[State, Int[Array, "B"]], State]
     """Like `step` for moves known to be legal; `legal`, `done`, `result` of it are undefined."""
-    material: Callable[[State], Int[Array, B]] | None
+    material: Callable[[State], Int[Array, "B"]] | None
     """First player's lead in material (1, 3, 3, 5, 9), where the game has such a thing."""
-    take: Callable[[State, Int[Array, N]], State]
+    take: Callable[[State, Int[Array, "N"]], State]
     """`take(state, lanes)`: the games in these lanes."""
-    where: Callable[[Bool[Array, B], State, State], State]
+    where: Callable[[Bool[Array, "B"], State, State], State]
     """`where(mask, a, b)`: lane by lane, one state or the other."""
+    targets: tuple[int, ...] | None
+    """The square that each label moves to (-1: none), where labels are moves between squares."""
     openings: Callable[[Split], Int[np.ndarray, "N L"]]
     """Opening lines as labels, an even number of plies each; the two splits are disjoint."""
 
@@ -66,10 +68,15 @@ class Game:
         """Network features of the positions in `state`, from the side to move's view."""
         return self.decode(self.encode(state))
 
+    @property
+    def heads(self) -> Heads:
+        """What a network for this game sees and answers."""
+        return Heads(self.feature_shape, self.num_actions, self.targets)
+
     def replay(self, moves: Int[Array, "T B"]) -> Array:
         """Encoded positions [T, B, ...] before each move; undefined after a label of -1."""
 
-        def ply(state: State, label: Int[Array, B]) -> tuple[State, Array]:
+        def ply(state: State, label: Int[Array, "B"]) -> tuple[State, Array]:
             return self.replay_step(state, label), self.encode(state)
 
         return jax.lax.scan(ply, self.init(moves.shape[1]), moves)[1]
@@ -77,7 +84,7 @@ class Game:
     def after(self, lines: Int[Array, "B L"]) -> State:
         """States after whole lines of legal labels."""
 
-        def ply(state: State, label: Int[Array, B]) -> tuple[State, None]:
+        def ply(state: State, label: Int[Array, "B"]) -> tuple[State, None]:
             return self.step(state, label), None
 
         return jax.lax.scan(ply, self.init(lines.shape[0]), lines.T)[0]
@@ -101,11 +108,11 @@ def make(name: str) -> Game:
     raise SettingError(f"Unknown game '{name}': choose one of {', '.join(NAMES)}.")
 
 
-def _take(state: State, lanes: Int[Array, N]) -> State:
+def _take(state: State, lanes: Int[Array, "N"]) -> State:
     return jax.tree.map(lambda x: x[lanes], state)
 
 
-def _where(mask: Bool[Array, B], a: State, b: State) -> State:
+def _where(mask: Bool[Array, "B"], a: State, b: State) -> State:
     def pick(x: Array, y: Array) -> Array:
         return jnp.where(mask.reshape(-1, *([1] * (x.ndim - 1))), x, y)
 
@@ -115,7 +122,7 @@ def _where(mask: Bool[Array, B], a: State, b: State) -> State:
 # --- chess -------------------------------------------------------------------------------------
 
 CHESS_BYTES = 36
-_PIECE_VALUES = np.int32([0, 1, 3, 3, 5, 9, 0])  # empty P N B R Q K
+_PIECE_VALUES = np.asarray([0, 1, 3, 3, 5, 9, 0], np.int32)  # empty P N B R Q K
 _OPENINGS = pathlib.Path(__file__).with_name("openings.npz")
 
 
@@ -123,8 +130,8 @@ class ChessState(NamedTuple):
     """pgx's chess position without its observation, and the outcome once there is one."""
 
     x: pgx_chess.GameState
-    done: Bool[Array, B]
-    result: Float[Array, B]
+    done: Bool[Array, "B"]
+    result: Float[Array, "B"]
 
 
 def _chess() -> Game:
@@ -140,13 +147,13 @@ def _chess() -> Game:
     def outcome(x: pgx_chess.GameState) -> tuple[Array, Array]:
         return rules.is_terminal(x), rules.rewards(x)[0]
 
-    def step(state: ChessState, label: Int[Array, B]) -> ChessState:
+    def step(state: ChessState, label: Int[Array, "B"]) -> ChessState:
         x = jax.vmap(rules.step)(state.x, jnp.maximum(label, 0).astype(jnp.int32))
         ended, result = jax.vmap(outcome)(x)
         result = jnp.where(state.done, state.result, jnp.where(ended, result, 0.0))
         return ChessState(x, state.done | ended, result)
 
-    def replay_step(state: ChessState, label: Int[Array, B]) -> ChessState:
+    def replay_step(state: ChessState, label: Int[Array, "B"]) -> ChessState:
         x = jax.vmap(rules.step)(state.x, jnp.maximum(label, 0).astype(jnp.int32))
         # Keeping the old mask leaves the new one unused, so XLA drops three quarters of the work.
         return state._replace(x=x._replace(legal_action_mask=state.x.legal_action_mask))
@@ -174,6 +181,7 @@ def _chess() -> Game:
         material=lambda state: jax.vmap(_material)(state.x),
         take=_take,
         where=_where,
+        targets=tuple(np.asarray(pgx_chess.FROM_PLANE).reshape(-1).tolist()),
         openings=openings,
     )
 
@@ -254,8 +262,8 @@ class PgxState(NamedTuple):
     """A pgx state (its first player is player 0) and its outcome once there is one."""
 
     env: Any
-    done: Bool[Array, B]
-    result: Float[Array, B]
+    done: Bool[Array, "B"]
+    result: Float[Array, "B"]
 
 
 def _from_pgx(name: str) -> Game:
@@ -271,9 +279,9 @@ def _from_pgx(name: str) -> Game:
         state = jax.tree.map(lambda a: jnp.broadcast_to(a, (batch, *jnp.shape(a))), start)
         return PgxState(state, jnp.zeros(batch, bool), jnp.zeros(batch))
 
-    def step(state: PgxState, label: Int[Array, B]) -> PgxState:
+    def step(state: PgxState, label: Int[Array, "B"]) -> PgxState:
         after = jax.vmap(env.step)(state.env, jnp.maximum(label, 0).astype(jnp.int32))
-        ended = after.terminated | after.truncated
+        ended = jnp.asarray(after.terminated | after.truncated)
         result = jnp.where(state.done, state.result, jnp.where(ended, after.rewards[:, 0], 0.0))
         return PgxState(after, state.done | ended, result)
 
@@ -305,6 +313,7 @@ def _from_pgx(name: str) -> Game:
         material=None,
         take=_take,
         where=_where,
+        targets=None,
         openings=lambda split: _random_openings(name, split),
     )
 

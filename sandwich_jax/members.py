@@ -41,18 +41,19 @@ class Config:
     objective: str = "imitate"
     """Which moves W is fine-tuned on."""
     rounds: int = 6
-    games: int = 128
+    games: int = 256
     """Games of self-play a round, from games / 2 openings."""
     lanes: int = 64
     """Games at the same time, in self-play and arena."""
-    max_plies: int = 160
-    """Self-play games are cut off here, unfinished."""
+    max_plies: int = 80
+    """Self-play games are cut off here, unfinished: networks that cannot mate would fill the rest
+    with endgames that are long decided."""
     temperature: float = 0.5
     """Of W and its copy in self-play."""
     updates: int = 80
     """Of fine-tuning, a round."""
     batch: int = 256
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     window: int = 4
     """Rounds whose games are learnt from."""
     arena_temperature: float = 0.1

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sandwich_jax.types import Outputs, Params, PRNGKey, SettingError
+from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
 
 CPU_CHUNK = 64
 """Positions at a time on CPU: activations of a tiny network then stay in the L2 cache, which
@@ -114,12 +115,15 @@ class Block(nnx.Module):
 
 
 class Tower(nnx.Module):
-    """Residual tower with a policy head over all action labels and a value head."""
+    """Residual tower with a policy head over all action labels and a value head.
 
-    def __init__(
-        self, config: NetConfig, shape: tuple[int, int, int], actions: int, rngs: nnx.Rngs
-    ):
-        height, width, channels = shape
+    Where labels are moves from a square to a square, the policy adds to a linear map of the
+    source square the product of a query from the source and a key from the target, as in Leela
+    Chess Zero's attention policy: a source square alone would have to know of every target.
+    """
+
+    def __init__(self, config: NetConfig, heads: Heads, rngs: nnx.Rngs):
+        (height, width, channels), actions = heads.shape, heads.actions
         squares = height * width
         self.stem = Conv3x3(channels, config.width, rngs)
         self.blocks = nnx.List([Block(config, rngs) for _ in range(config.blocks)])
@@ -130,6 +134,10 @@ class Tower(nnx.Module):
         if not self.per_square:
             self.policy_squeeze = Dense(config.width, 2, rngs)
         self.policy = Dense(policy_in, policy_out, rngs, scale=0.1)
+        self.pairs = _pairs(heads.targets, squares)
+        if self.pairs is not None:
+            self.query = Dense(config.width, config.width, rngs, scale=0.5)
+            self.key = Dense(config.width, config.width, rngs, scale=0.5)
         self.value_squeeze = Dense(config.width, config.value_channels, rngs)
         self.value_hidden = Dense(squares * config.value_channels, config.value_hidden, rngs)
         self.value_out = Dense(config.value_hidden, 1, rngs, scale=0.1)
@@ -141,13 +149,34 @@ class Tower(nnx.Module):
         b = x.shape[0]
         policy = x if self.per_square else jax.nn.relu(self.policy_squeeze(x)).reshape(b, -1)
         logits = self.policy(policy).reshape(b, -1)
+        if self.pairs is not None:
+            logits = logits + self._source_to_target(x.reshape(b, -1, x.shape[-1]))
         value = jax.nn.relu(self.value_squeeze(x)).reshape(b, -1)
         value = self.value_out(jax.nn.relu(self.value_hidden(value)))[:, 0]
         return Outputs(logits.astype(jnp.float32), jnp.tanh(value.astype(jnp.float32)))
 
+    def _source_to_target(self, x: Float[Array, "B S C"]) -> Float[Array, "B A"]:
+        query, key = self.query(x), self.key(x)
+        scores = jnp.einsum("bsc,btc->bst", query, key) / math.sqrt(x.shape[-1])
+        # Pairs first, so that what is gathered, and added to in the gradient, are whole rows.
+        rows = jnp.pad(scores.reshape(x.shape[0], -1).T, ((0, 1), (0, 0)))  # last: no target
+        return rows[np.asarray(self.pairs)].T
 
-def make(size: str | NetConfig, shape: tuple[int, int, int], actions: int) -> Network:
-    """Builds a network for features of `shape` [H, W, C] and `actions` labels.
+
+def _pairs(targets: tuple[int, ...] | None, squares: int) -> tuple[int, ...] | None:
+    """Index of each label among the source-target pairs; the one past the end if it has none."""
+    if targets is None:
+        return None
+    planes = len(targets) // squares
+    sources = [label // planes for label in range(len(targets))]
+    return tuple(
+        source * squares + target if target >= 0 else squares * squares
+        for source, target in zip(sources, targets, strict=True)
+    )
+
+
+def make(size: str | NetConfig, heads: Heads) -> Network:
+    """Builds a network for what `heads` says of a game.
 
     Compute is bfloat16 on accelerators and float32 on CPU; parameters are float32 everywhere.
 
@@ -161,7 +190,7 @@ def make(size: str | NetConfig, shape: tuple[int, int, int], actions: int) -> Ne
     dtype = jnp.float32 if on_cpu else jnp.bfloat16
 
     def build(key: PRNGKey) -> Tower:
-        return Tower(config, shape, actions, nnx.Rngs(params=key))
+        return Tower(config, heads, nnx.Rngs(params=key))
 
     graph, abstract = nnx.split(nnx.eval_shape(build, jax.random.key(0)))
 

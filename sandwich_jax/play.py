@@ -72,13 +72,13 @@ class Record(NamedTuple):
     """What mover `a` recorded on its own plies, [T, B]."""
     positions: Array | None
     """Encoded positions before each move, [T, B, ...]."""
-    result: Float[Array, B]
+    result: Float[Array, "B"]
     """By the rules, for the first player; 0 where unfinished."""
-    finished: Bool[Array, B]
+    finished: Bool[Array, "B"]
     """The rules ended the game."""
-    verdict: Float[Array, B]
+    verdict: Float[Array, "B"]
     """For the first player, with adjudication."""
-    adjudicated: Bool[Array, B]
+    adjudicated: Bool[Array, "B"]
     """The verdict came from material, not from the rules."""
 
 
@@ -87,22 +87,22 @@ class _Carry(NamedTuple):
     """Plies since the loop began."""
     state: State
     memory: PyTree[Array]
-    slot: Int[Array, L]
+    slot: Int[Array, "L"]
     """Which of its games a lane plays; -1 before the first."""
-    ply: Int[Array, L]
-    idle: Bool[Array, L]
-    streak: Int[Array, L]
+    ply: Int[Array, "L"]
+    idle: Bool[Array, "L"]
+    streak: Int[Array, "L"]
     """Plies on end with a lead of the adjudication margin, negative for the second player's."""
-    judged: Bool[Array, L]
+    judged: Bool[Array, "L"]
     record: Record
 
 
-def a_is_first(games: int, lanes: int) -> Bool[Array, B]:
+def a_is_first(games: int, lanes: int) -> Bool[Array, "B"]:
     """Whether side `a` is the first player, game by game."""
     return jnp.arange(games) % lanes < lanes // 2
 
 
-def opening_rows(games: int, lanes: int) -> Int[Array, B]:
+def opening_rows(games: int, lanes: int) -> Int[Array, "B"]:
     """Which opening each game starts from: each of games / 2 openings once with either colour."""
     index = jnp.arange(games)
     return index // lanes * (lanes // 2) + index % (lanes // 2)
@@ -114,7 +114,7 @@ def play(
     mover_a: Mover,
     mover_b: Mover,
     starts: State,
-    rows: Int[Array, B],
+    rows: Int[Array, "B"],
     config: PlayConfig,
     memory: Callable[[int], PyTree[Array]] = lambda batch: (),
     games: Int[Array, ""] | int | None = None,
@@ -153,7 +153,7 @@ def play(
         )
         return _change_places(game, _judge(game, config, carry, column))
 
-    def restart(carry: _Carry, due: Bool[Array, L], lane: Int[Array, L]) -> _Carry:
+    def restart(carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
         slot = carry.slot + due
         begin = game.take(starts, rows[slot * lanes + lane])
         return carry._replace(
@@ -187,7 +187,7 @@ def play(
     return jax.lax.while_loop(unfinished, ply, carry).record
 
 
-def _lanes(time: Int[Array, ""], lanes: int) -> Int[Array, L]:
+def _lanes(time: Int[Array, ""], lanes: int) -> Int[Array, "L"]:
     """Which lane stands at each place."""
     return (jnp.arange(lanes) + (time % 2) * (lanes // 2)) % lanes
 
@@ -209,7 +209,7 @@ def _choose(
     carry: _Carry,
     keys: tuple[PRNGKey, PRNGKey],
     ask: Bool[Array, ""],
-) -> tuple[Int[Array, L], PyTree[Array], PyTree[Array]]:
+) -> tuple[Int[Array, "L"], PyTree[Array], PyTree[Array]]:
     """Labels of all lanes, extras of `a` (zeros where it did not move), memory."""
     lanes = carry.idle.shape[0]
     front, back = jnp.arange(lanes // 2), jnp.arange(lanes // 2, lanes)
@@ -244,9 +244,9 @@ def _note(
     game: Game,
     config: PlayConfig,
     carry: _Carry,
-    label: Int[Array, L],
+    label: Int[Array, "L"],
     extras: PyTree[Array],
-    column: Int[Array, L],
+    column: Int[Array, "L"],
 ) -> Record:
     """Records the ply about to be played."""
     record, active = carry.record, ~carry.idle
@@ -264,7 +264,7 @@ def _note(
     )
 
 
-def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, L]) -> _Carry:
+def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, "L"]) -> _Carry:
     """Ends games by the rules, by the cap, or by material."""
     rule, active = config.adjudication, ~carry.idle
     over, result = game.done(carry.state), game.result(carry.state)
@@ -283,7 +283,7 @@ def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, L])
     record = carry.record
     games = record.result.shape[0]
 
-    def write(kept: Array, new: Array, where: Bool[Array, L]) -> Array:
+    def write(kept: Array, new: Array, where: Bool[Array, "L"]) -> Array:
         index = jnp.where(where, column, games)  # out of range: dropped
         return kept.at[index].set(new.astype(kept.dtype), mode="drop")
 
@@ -301,7 +301,7 @@ def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, L])
     )
 
 
-def _where(mask: Bool[Array, L], new: PyTree[Array], old: PyTree[Array]) -> PyTree[Array]:
+def _where(mask: Bool[Array, "L"], new: PyTree[Array], old: PyTree[Array]) -> PyTree[Array]:
     """`new` on the lanes in `mask`, else `old`."""
 
     def pick(a: Array, b: Array) -> Array:

@@ -116,7 +116,7 @@ def _count(setup: Setup, starts: State) -> int:
     return jax.eval_shape(setup.game.done, starts).shape[0]
 
 
-def _openings_of_round(key: PRNGKey, table: int, count: int) -> Int[Array, N]:
+def _openings_of_round(key: PRNGKey, table: int, count: int) -> Int[Array, "N"]:
     """Rows of the opening table, each at most once while there are enough."""
     order = jax.random.permutation(key, table)
     return order[jnp.arange(count) % table]
@@ -135,7 +135,10 @@ def first_learner(setup: Setup) -> Learner:
 class Outside(Protocol):
     """What a run needs of the world."""
 
-    saver: Saver
+    @property
+    def saver(self) -> Saver:
+        """Where checkpoints go."""
+        ...
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Takes the rows of one round, a row a member."""

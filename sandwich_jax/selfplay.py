@@ -22,9 +22,9 @@ from sandwich_jax.types import Advice, Knobs, Params, PRNGKey, Rollout, State, T
 class SelfPlayConfig:
     """Static settings of one round of games."""
 
-    games: int = 128
+    games: int = 256
     lanes: int = 64
-    max_plies: int = 160
+    max_plies: int = 80
     """Plies after the opening; a longer game counts as unfinished."""
     every: int = 1
     """W may ask on every n-th of its turns."""
@@ -33,11 +33,11 @@ class SelfPlayConfig:
 class _Extras(NamedTuple):
     """Recorded on the plies of the assisted side."""
 
-    asked: Bool[Array, B]
-    advice: Int[Array, B]
-    followed: Bool[Array, B]
-    corrupted: Bool[Array, B]
-    honest: Int[Array, B]
+    asked: Bool[Array, "B"]
+    advice: Int[Array, "B"]
+    followed: Bool[Array, "B"]
+    corrupted: Bool[Array, "B"]
+    honest: Int[Array, "B"]
     value: Array
 
 
@@ -51,7 +51,7 @@ def selfplay(
     protocol: Protocol,
     knobs: Knobs,
     starts: State,
-    rows: Int[Array, N],
+    rows: Int[Array, "N"],
     config: SelfPlayConfig,
 ) -> tuple[Rollout, Truth]:
     """Plays `config.games` games, each opening once with either colour.
@@ -72,7 +72,7 @@ def selfplay(
 
     def assisted(
         key: PRNGKey, state: State, memory: Memory, ask: Bool[Array, ""]
-    ) -> tuple[Int[Array, B], _Extras, Memory]:
+    ) -> tuple[Int[Array, "B"], _Extras, Memory]:
         k_own, k_advice, k_decide = jax.random.split(key, 3)
         own = own_view(k_own, game, net, weak, state, knobs)
         query = protocol.plan(own, memory, knobs)
@@ -95,7 +95,7 @@ def selfplay(
 
     def alone(
         key: PRNGKey, state: State, memory: Memory, ask: Bool[Array, ""]
-    ) -> tuple[Int[Array, B], tuple, tuple]:
+    ) -> tuple[Int[Array, "B"], tuple, tuple]:
         k_own, _, _ = jax.random.split(key, 3)
         return own_view(k_own, game, net, weak, state, knobs).move, (), ()
 
@@ -125,7 +125,7 @@ def own_view(
 def corrupted_samples(corrupt: Apply, samples: int) -> Callable:
     """`(keys [B], Answer [B], legal [B, A], knobs) -> (Answer [K, B], corrupted [K, B])`."""
 
-    def one_lane(key: PRNGKey, answer: Answer, legal: Bool[Array, A], knobs: Knobs):
+    def one_lane(key: PRNGKey, answer: Answer, legal: Bool[Array, "A"], knobs: Knobs):
         keys = jax.random.split(key, samples)
         return jax.vmap(corrupt, in_axes=(0, None, None, None))(keys, answer, legal, knobs)
 
@@ -161,7 +161,7 @@ def _consult(
 
 
 def _split(
-    record: play.Record, rows: Int[Array, N], config: SelfPlayConfig
+    record: play.Record, rows: Int[Array, "N"], config: SelfPlayConfig
 ) -> tuple[Rollout, Truth]:
     """Parts what W may see from what only the measurer may."""
     extras: _Extras = record.extras

@@ -25,18 +25,29 @@ class SettingError(ValueError):
     """A setting or an input that cannot be used; its one sentence names it and what is allowed."""
 
 
+class Heads(NamedTuple):
+    """What a network sees and answers."""
+
+    shape: tuple[int, int, int]
+    """Features [H, W, C]."""
+    actions: int
+    targets: tuple[int, ...] | None = None
+    """The square that each label moves to, -1 where there is none; for labels laid out source
+    square by source square."""
+
+
 class Outputs(NamedTuple):
     """What a network says of a batch of positions, illegal actions included."""
 
     logits: Float[Array, "B A"]
-    value: Float[Array, B]
+    value: Float[Array, "B"]
     """Expected result for the side to move, in [-1, 1]."""
 
 
 class Query(NamedTuple):
     """What a protocol wants from the assistant this turn."""
 
-    ask: Bool[Array, B]
+    ask: Bool[Array, "B"]
     channel: str = "move"
     """Static. Which fields of `Advice` are wanted."""
     samples: int = 1
@@ -46,7 +57,7 @@ class Query(NamedTuple):
 class Advice(NamedTuple):
     """What W hears. It says nothing of whether the assistant was honest."""
 
-    asked: Bool[Array, B]
+    asked: Bool[Array, "B"]
     move: Int[Array, "K B"]
     """Advised action labels; meaningless where `asked` is false."""
 
@@ -54,8 +65,8 @@ class Advice(NamedTuple):
 class Decision(NamedTuple):
     """What the assisted side does."""
 
-    move: Int[Array, B]
-    followed: Bool[Array, B]
+    move: Int[Array, "B"]
+    followed: Bool[Array, "B"]
     """The advice was taken (whether or not it was W's own wish too)."""
 
 
@@ -65,9 +76,9 @@ class Rollout(NamedTuple):
     Entries after the end of a game have `played` false and moves of -1.
     """
 
-    opening: Int[Array, B]
+    opening: Int[Array, "B"]
     """Row of the game's table of training openings."""
-    assisted_first: Bool[Array, B]
+    assisted_first: Bool[Array, "B"]
     """The assisted side was the first player (White)."""
     moves: Int[Array, "T B"]
     """Action labels after the opening, 16 bits."""
@@ -78,9 +89,9 @@ class Rollout(NamedTuple):
     advice: Int[Array, "T B"]
     """The first advised label, 16 bits, -1 where none was asked for."""
     followed: Bool[Array, "T B"]
-    result: Float[Array, B]
+    result: Float[Array, "B"]
     """By the rules, for the first player: 1, 0 or -1; 0 where unfinished."""
-    finished: Bool[Array, B]
+    finished: Bool[Array, "B"]
     """The rules ended the game (not the ply cap)."""
     positions: Array
     """[T, B, ...] encoded positions before each move: a cache that `games.replay` rebuilds."""
@@ -95,7 +106,7 @@ class Truth(NamedTuple):
     """E's own best move, 16 bits; -1 where A was not asked."""
     value: Float[Array, "T B"]
     """E's own value for the mover; 0 where A was not asked."""
-    adjudicated: Float[Array, B]
+    adjudicated: Float[Array, "B"]
     """Result for the first player with the arena's adjudication: 1, 0 or -1."""
 
 
@@ -103,10 +114,10 @@ class Window(NamedTuple):
     """The training samples of the last rounds, [window * T * B] of them, oldest overwritten."""
 
     positions: Array
-    moves: Int[Array, N]
-    policy_weight: Float[Array, N]
-    value_target: Float[Array, N]
-    value_weight: Float[Array, N]
+    moves: Int[Array, "N"]
+    policy_weight: Float[Array, "N"]
+    value_target: Float[Array, "N"]
+    value_weight: Float[Array, "N"]
 
 
 class TrainState(NamedTuple):

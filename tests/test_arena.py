@@ -21,7 +21,7 @@ def _knobs(**values):
 @functools.cache
 def _connect_four():
     game = games.make("connect_four")
-    net = nets.make("tiny", game.feature_shape, game.num_actions)
+    net = nets.make("tiny", game.heads)
     policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
     match = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig(lanes=8)))
     starts = game.after(jnp.asarray(game.openings("arena")[:12]))

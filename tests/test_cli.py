@@ -23,6 +23,9 @@ def test_corpus_build_prints_its_counts(tmp_path):
     assert (tmp_path / "a.npz").is_file()
 
 
+PRETRAIN = ("pretrain", "--corpus", "no.npz", "--out", "n", "--role", "weak")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -31,8 +34,7 @@ def test_corpus_build_prints_its_counts(tmp_path):
         (["run", "--every", "0", "--out", "r"], "every is 0"),
         (["run", "--expert", "zoo:nobody", "--out", "r"], "No network 'nobody' in the zoo"),
         (
-            ["pretrain", "--corpus", "no.npz", "--out", "n", "--role", "expert"]
-            + ["--games", "1", "--steps", "1"],
+            (*PRETRAIN, "--games", "1", "--steps", "1"),
             "no.npz: no such corpus",
         ),
     ],

@@ -12,7 +12,7 @@ from sandwich_jax.finetune import Batch
 from sandwich_jax.types import Rollout
 
 GAME = games.make("tic_tac_toe")
-NET = nets.make("tiny", GAME.feature_shape, GAME.num_actions)
+NET = nets.make("tiny", GAME.heads)
 TRAINER = finetune.make_trainer(GAME, NET)
 STATE = TRAINER.init(NET.init(jax.random.key(0)))
 LR = jnp.float32(1e-3)

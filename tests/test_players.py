@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from sandwich_jax import nets
+from sandwich_jax import games, nets
 from sandwich_jax.outside import players, store
 from sandwich_jax.types import SettingError
 
@@ -73,7 +73,7 @@ def test_stored_networks_are_checked(tmp_path):
 
 
 def test_e_and_w_must_share_an_architecture(tmp_path):
-    net = nets.make(nets.NetConfig(width=16, blocks=1), (8, 8, 20), 4672)
+    net = nets.make(nets.NetConfig(width=16, blocks=1), games.make("chess").heads)
 
     params = net.init(jax.random.key(0))
     store.save_network(tmp_path, store.NetworkCard("chess", net.config, {}), params)

@@ -21,7 +21,7 @@ KEY = jax.random.key(3)
 @functools.cache
 def _setup(name: str = "connect_four"):
     game = games.make(name)
-    net = nets.make("tiny", game.feature_shape, game.num_actions)
+    net = nets.make("tiny", game.heads)
     expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
     starts = game.after(jnp.asarray(game.openings("train")[:12]))
     return game, net, expert, weak, starts

@@ -4,7 +4,7 @@ import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ def bench(
                 yield _row("state", *_pair(sizes), "bytes a game", **common)
 
 
-def _pair(values: list) -> tuple:
+def _pair(values: list) -> tuple[Any, Any]:
     return values[0], values[1] if len(values) > 1 else None
 
 
@@ -162,6 +162,8 @@ def pack(mask: jax.Array) -> jax.Array:
 
 def _pgx(name: str, batch: int) -> Rollout:
     game, env = Game(), pgx.make("chess")
+    step: Any
+    over: Any
     if name == VARIANTS[2]:
         step, over = env.step, lambda s: s.terminated
         fresh = jax.jit(env.init)(jax.random.key(0))

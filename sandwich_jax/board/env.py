@@ -52,7 +52,7 @@ def _replace(self, **changes):
     return dataclasses.replace(self, **changes)
 
 
-State.replace = _replace
+State.replace = _replace  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _as_lanes(tree, leading: tuple[int, ...]):
@@ -120,8 +120,8 @@ class Chess(core.Env):
         games = from_fen(fen, raw_en_passant=self.pgx_compat)
         state = self._wrap(games, jnp.asarray(_ORDERS[0]))
         mask = state.legal_action_mask | state.terminated
-        state = state.replace(legal_action_mask=mask)
-        return state.replace(observation=self.observe(state))
+        state = _replace(state, legal_action_mask=mask)
+        return _replace(state, observation=self.observe(state))
 
     def _wrap(self, games: packed_state.State, order: jax.Array) -> State:
         """A pgx state, without its observation, from one packed game without a past."""
@@ -151,7 +151,8 @@ class Chess(core.Env):
         label = jnp.asarray(action, jnp.int32)[None]
         after = packed_state.step(before, label, raw_en_passant=self.pgx_compat)
         past = remember(past, before, after)
-        return state.replace(
+        return _replace(
+            state,
             _packed=jax.tree.map(lambda x: x[..., 0], after),
             _past=jax.tree.map(lambda x: x[..., 0], past),
             **self._outcome(after, state._player_order),

@@ -114,10 +114,10 @@ def _observed_sets(state: State, past: Past, turned: jax.Array | None) -> list[S
     sets = []
     for age in range(PAST):
         planes = planes_of(past.boards[age])
-        turn = None if turned is None else turned ^ (age % 2 == 1)
         if turned is None:
             planes = turn_over(planes) if age % 2 else planes
         else:
+            turn = turned ^ (age % 2 == 1)
             over = turn_over(planes)
             planes = [a.where(turn) | b.where(~turn) for a, b in zip(over, planes, strict=True)]
         again = (past.repeated & np.uint32(1 << age)) != 0

@@ -37,7 +37,7 @@ def _compact(width: int):
     def compact(words):
         flat = words.reshape(2 * g.PLANES, words.shape[-1])
         ends = jnp.cumsum(jax.lax.population_count(flat).astype(jnp.int32), 0)
-        return stage(lambda *args: _select(*args, width), flat, ends)
+        return stage(lambda flat, ends: _select(flat, ends, width), flat, ends)
 
     return compact
 

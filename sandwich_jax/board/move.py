@@ -1,5 +1,6 @@
 """Making a move: from a position and a label to the position the opponent sees."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -28,7 +29,8 @@ class Placement(NamedTuple):
 
 
 def _pick(index: jax.Array, values) -> jax.Array:
-    return sum(jnp.where(index == i, np.int32(v), np.int32(0)) for i, v in enumerate(values))
+    chosen = (jnp.where(index == i, np.int32(v), np.int32(0)) for i, v in enumerate(values))
+    return functools.reduce(jnp.add, chosen)
 
 
 def distance(plane: jax.Array) -> jax.Array:

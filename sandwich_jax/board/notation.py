@@ -1,6 +1,7 @@
 """Positions and moves as people write them: FEN and UCI. On the host, not for traced code."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +93,7 @@ def _parse(fen: str) -> Placement:
     halfmove, fullmove = int(counters[0]), max(int(counters[1]), 1)
 
     own = codes if white else -codes.reshape(8, 8)[:, ::-1].reshape(64)
-    return Placement(
+    placement: dict[str, Any] = dict(
         board=board_from_codes(own),
         castling=np.uint32(rights),
         en_passant=np.int32(_parse_en_passant(en_passant, own, white, bad)),
@@ -101,6 +102,7 @@ def _parse(fen: str) -> Placement:
         fullmove=np.int32(fullmove),
         ply=np.int32(0),
     )
+    return Placement(**placement)
 
 
 def _parse_pieces(pieces: str, bad) -> np.ndarray:
@@ -166,9 +168,9 @@ def _start(placement: Placement, raw_en_passant: bool) -> State:
 def to_fen(state: State) -> list[str]:
     """Each lane's position as a FEN; the en-passant square is given after every double advance."""
     codes = np.asarray(_codes(state.board))
-    fields = [np.asarray(x) for x in (state.color, state.castling, state.en_passant)]
-    fields += [np.asarray(state.halfmove), np.asarray(state.fullmove)]
-    return [_write(*lane) for lane in zip(codes, *fields, strict=True)]
+    placement = [np.asarray(x) for x in (state.color, state.castling, state.en_passant)]
+    placement += [np.asarray(state.halfmove), np.asarray(state.fullmove)]
+    return [_write(*lane) for lane in zip(codes, *placement, strict=True)]
 
 
 def _write(codes, color, castling, en_passant, halfmove, fullmove) -> str:

@@ -5,6 +5,8 @@ over the logits of a network. Neither ever returns an illegal move; where there 
 return -1.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ def _sample_counted(uniform: jax.Array, words: jax.Array, count: jax.Array) -> j
 @batch_last
 def _number(words: jax.Array) -> jax.Array:
     flat = words.reshape(2 * g.PLANES, words.shape[-1])
-    return stage(lambda rows: sum(map(_count, rows)), flat)
+    return stage(lambda rows: functools.reduce(jnp.add, map(_count, rows)), flat)
 
 
 def sample_uniform(

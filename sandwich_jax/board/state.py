@@ -8,7 +8,7 @@ a whole state. All functions are pure and may be jitted, scanned and mapped; `vm
 leading axis is merged into the batch.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -141,7 +141,7 @@ def _initial() -> State:
     """The initial position of one game, in numpy, so that importing compiles nothing."""
     board = board_from_codes(START_CODES)
     zero, one, all_rights = np.int32(0), np.int32(1), np.uint32(15)
-    return State(
+    fields: dict[str, Any] = dict(
         board=board,
         words=_initial_words(),
         count=np.int32(20),
@@ -157,6 +157,7 @@ def _initial() -> State:
         repetitions=zero,
         reason=zero,
     )
+    return State(**fields)
 
 
 INITIAL = _initial()

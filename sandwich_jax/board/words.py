@@ -5,7 +5,7 @@ s = 8 * file + rank: the low word has files a to d, the high word files e to h, 
 one file (see `geometry` for the picture). All operations are elementwise over the batch.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,4 +106,5 @@ def square(index: jax.Array) -> Squares:
 def constant(squares) -> Squares:
     """A fixed set, from a list of square numbers: numpy scalars that broadcast over lanes."""
     bits = sum(1 << int(s) for s in squares)
-    return Squares(np.uint32(bits & 0xFFFFFFFF), np.uint32(bits >> 32))
+    words: Any = np.uint32(bits & 0xFFFFFFFF), np.uint32(bits >> 32)
+    return Squares(*words)

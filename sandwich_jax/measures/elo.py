@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -13,8 +13,8 @@ from scipy import optimize
 ELO = 400 / np.log(10)
 """Elo points per unit of log-odds."""
 
-Pairings = Mapping[tuple[str, str], Float[np.ndarray, "N 2"]]
-"""Points (1, 0.5, 0) of the first-named player by opening and colour.
+Pairings = Mapping[tuple[str, str], Any]
+"""Points (1, 0.5, 0) of the first-named player by opening and colour, [N, 2].
 
 All matches of one fit start from the same openings in the same order, so that resampling openings
 keeps what players have in common: differences between players are paired.
@@ -41,7 +41,7 @@ class Fit(NamedTuple):
     elo: Float[np.ndarray, "R N"]
     """Row 0 is the estimate, the others are resamples; the first player stands at 0."""
 
-    def of(self, player: str) -> Float[np.ndarray, R]:
+    def of(self, player: str) -> Float[np.ndarray, "R"]:
         """Elo of one player in every resample."""
         return self.elo[:, self.players.index(player)]
 
@@ -50,7 +50,7 @@ class Fit(NamedTuple):
         return interval(self.of(a) - self.of(b))
 
 
-def interval(samples: Float[np.ndarray, R]) -> Interval:
+def interval(samples: Float[np.ndarray, "R"]) -> Interval:
     """Estimate (row 0) and percentile interval (the other rows)."""
     low, high = np.percentile(samples[1:], [2.5, 97.5])
     return Interval(float(samples[0]), float(low), float(high))

@@ -23,7 +23,7 @@ from sandwich_jax.types import Knobs, PRNGKey, SettingError
 class Answer(NamedTuple):
     """What E, or A so far, says of one position."""
 
-    logits: Float[Array, A]
+    logits: Float[Array, "A"]
     value: Float[Array, ""]
     """For the side to move, in [-1, 1]."""
 
@@ -43,7 +43,7 @@ class Transform(NamedTuple):
 
 
 def random_move(
-    key: PRNGKey, answer: Answer, legal: Bool[Array, A], knobs: Knobs
+    key: PRNGKey, answer: Answer, legal: Bool[Array, "A"], knobs: Knobs
 ) -> tuple[Answer, Bool[Array, ""]]:
     """With probability `p` a uniformly random legal move, else what it was given.
 
@@ -57,7 +57,7 @@ def random_move(
 
 
 def policy_noise(
-    key: PRNGKey, answer: Answer, legal: Bool[Array, A], knobs: Knobs
+    key: PRNGKey, answer: Answer, legal: Bool[Array, "A"], knobs: Knobs
 ) -> tuple[Answer, Bool[Array, ""]]:
     """Gaussian noise of scale `sigma` on the log-probabilities.
 
@@ -95,7 +95,7 @@ def compose(names: tuple[str, ...]) -> Apply:
     """The transforms of these names, applied left to right; corrupted if any of them says so."""
 
     def apply(
-        key: PRNGKey, answer: Answer, legal: Bool[Array, A], knobs: Knobs
+        key: PRNGKey, answer: Answer, legal: Bool[Array, "A"], knobs: Knobs
     ) -> tuple[Answer, Bool[Array, ""]]:
         corrupted = jnp.bool_(False)
         for name, k_one in zip(names, jax.random.split(key, len(names)), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import wandb
 
@@ -56,7 +56,7 @@ class Logger:
                 resume="allow",
                 dir=self.folder,
                 config=self.config | {"member": row["member"]},
-                mode=self.mode,
+                mode=cast(Any, self.mode),
                 reinit="create_new",
                 settings=wandb.Settings(
                     console="off", silent=True, x_disable_stats=True, disable_git=True

@@ -47,7 +47,7 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Loa
     kind, _, rest = spec.partition(":")
     game = games.make(game_name)
     if kind == "fresh" and rest.isdigit():
-        net = nets.make(size, game.feature_shape, game.num_actions)
+        net = nets.make(size, game.heads)
         return LoadedNetwork(net, net.init(jax.random.key(int(rest))))
     if kind == "zoo":
         names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
@@ -68,7 +68,7 @@ def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
     card = store.read_card(folder)
     if card.game != game.name:
         raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
-    net = nets.make(card.network, game.feature_shape, game.num_actions)
+    net = nets.make(card.network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
     return LoadedNetwork(net, store.load_params(folder, like))
 

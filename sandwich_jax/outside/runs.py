@@ -137,7 +137,11 @@ class RunFolder:
         self.saver = store.Checkpoints(folder / "checkpoints")
         config = store.to_plain(dataclasses.asdict(setup.config))
         self.logger = log.Logger(folder, config, wandb)
-        self.progress = progress
+        self.told = progress
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Passes on how far the run is."""
+        self.told(done, total, text)
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Appends to rows.jsonl and to Weights & Biases."""
@@ -152,7 +156,8 @@ class RunFolder:
         path = self.folder / "arena" / f"{name}.npz"
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{name}.tmp.npz")
-        np.savez(temporary, **{f"{a} | {b}": s.points for (a, b), s in matches.items()})
+        points: dict[str, Any] = {f"{a} | {b}": s.points for (a, b), s in matches.items()}
+        np.savez(temporary, **points)
         temporary.replace(path)
 
     def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:

@@ -61,7 +61,7 @@ def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
     """
     # An orbax write goes to a temporary name and is renamed when whole.
     try:
-        ocp.save(folder.absolute() / f"{step:08d}", jax.device_get(tree), overwrite=True)
+        ocp.save(str(folder.absolute() / f"{step:08d}"), jax.device_get(tree), overwrite=True)
     except (OSError, ValueError) as error:
         if free_bytes(folder) > 1 << 20 and "space" not in str(error).lower():
             raise
@@ -90,7 +90,7 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like)
     try:
-        tree = ocp.load(path.absolute(), abstract)
+        tree = ocp.load(str(path.absolute()), abstract)
     # orbax and tensorstore raise many unrelated types for a damaged or unlike checkpoint.
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]

@@ -23,9 +23,9 @@ class Own(NamedTuple):
 
     logits: Float[Array, "B A"]
     legal: Bool[Array, "B A"]
-    value: Float[Array, B]
+    value: Float[Array, "B"]
     """For W, in [-1, 1]."""
-    move: Int[Array, B]
+    move: Int[Array, "B"]
     """What W would play by itself (drawn from its policy)."""
 
 

@@ -139,10 +139,11 @@ def move_match(
         padded = np.pad(part, ((0, size - len(part)), (0, 0)))
         labels = np.asarray(apply(params, jnp.asarray(padded)))[: len(part)]
         right += int((labels == samples.moves[start : start + size]).sum())
-    return MoveMatch(right / len(samples.moves), *_wilson(right, len(samples.moves)))
+    return MoveMatch(right / len(samples.moves), *wilson(right, len(samples.moves)))
 
 
-def _wilson(right: int, n: int) -> tuple[float, float, int]:
+def wilson(right: int, n: int) -> tuple[float, float, int]:
+    """95% interval of a share (Wilson 1927), and n."""
     z, share = 1.959964, right / n
     centre = share + z * z / (2 * n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -218,7 +219,7 @@ def pretrain(
         SettingError: too few games, or a loss that is not finite.
     """
     game = games.make("chess")
-    net = nets.make(config.network, game.feature_shape, game.num_actions)
+    net = nets.make(config.network, game.heads)
     training = np.flatnonzero(~corpus.test)
     if config.games > len(training):
         raise SettingError(
@@ -262,8 +263,8 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig) -> Callable:
     )
 
     def one(shard: Samples) -> Callable:
-        def update(state: TrainState, index: Int[Array, N]) -> tuple[TrainState, Metrics]:
-            ones: Float[Array, N] = jnp.ones(index.shape)
+        def update(state: TrainState, index: Int[Array, "N"]) -> tuple[TrainState, Metrics]:
+            ones: Float[Array, "N"] = jnp.ones(index.shape)
             value = shard.value[index].astype(jnp.float32)
             batch = Batch(shard.positions[index], shard.moves[index], ones, value, ones)
             return trainer.update(state, batch, jnp.asarray(schedule(state.step)))

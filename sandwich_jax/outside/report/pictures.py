@@ -9,6 +9,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Row = dict[str, Any]
 
@@ -27,7 +29,7 @@ def draw_run(folder: pathlib.Path, rows: list[Row]) -> list[pathlib.Path]:
     return [*drawn, _save(folder / "learning_curves.png", learning_curves(rows))]
 
 
-def _save(path: pathlib.Path, figure: plt.Figure) -> pathlib.Path:
+def _save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
     temporary = path.with_name(f".{path.name}.tmp")
     figure.savefig(temporary, dpi=150, format="png")
     plt.close(figure)
@@ -50,7 +52,7 @@ def _label(row: Row) -> str:
     return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
 
 
-def learning_curves(rows: list[Row]) -> plt.Figure:
+def learning_curves(rows: list[Row]) -> Figure:
     """Elo gain over W by round, one curve a member, bands of 95%."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     members = list(dict.fromkeys(row["member"] for row in rows))
@@ -73,12 +75,12 @@ def learning_curves(rows: list[Row]) -> plt.Figure:
     axes.set_xlabel("round")
     axes.set_ylabel("Elo over W before training")
     axes.set_title(f"W fine-tuned with a misaligned assistant ({rows[0]['misalignment']})")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return figure
 
 
-def pgr_against(rows: list[Row], knob: str) -> plt.Figure:
+def pgr_against(rows: list[Row], knob: str) -> Figure:
     """PGR after the last round, and where A itself stands, against the strength of misalignment."""
     last = max(row["round"] for row in rows)
     final = [row for row in rows if row["round"] == last and row["pgr"] is not None]

@@ -1,0 +1,75 @@
+"""How often a network plays the human's move, among legal moves, on positions new to it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from sandwich_jax import games, nets, sampling
+from sandwich_jax.training.corpus import Corpus
+from sandwich_jax.training.pretrain import (
+    MoveMatch,
+    Samples,
+    identity,
+    positions_of,
+    wilson,
+)
+from sandwich_jax.types import Params, State
+
+LANES = 128
+"""Games replayed at a time."""
+
+
+def seen_in(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+    """Sorted identities of the positions in the games `rows`, clocks and repetition left aside."""
+    parts = [
+        identity(positions_of(corpus, rows[start : start + 8192]).positions)
+        for start in range(0, len(rows), 8192)
+    ]
+    return np.unique(np.concatenate(parts))
+
+
+def human_match(
+    net: nets.Network, params: Params, corpus: Corpus, rows: np.ndarray, seen: np.ndarray
+) -> MoveMatch:
+    """Top-1 agreement with the moves of the games `rows` in positions that are not in `seen`."""
+    choose = _chooser(net)
+    right = total = 0
+    for start in range(0, len(rows), LANES):
+        part = rows[start : start + LANES]
+        moves, played = _padded(corpus, part)
+        choice = np.asarray(choose(params, jnp.asarray(moves.T))).T
+        samples: Samples = positions_of(corpus, part)
+        fresh = ~np.isin(identity(samples.positions), seen)
+        right += int((choice[played] == samples.moves)[fresh].sum())
+        total += int(fresh.sum())
+    return MoveMatch(right / total, *wilson(right, total))
+
+
+def _padded(corpus: Corpus, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lengths = corpus.starts[rows + 1] - corpus.starts[rows]
+    plies = -(-int(lengths.max()) // 128) * 128
+    moves = np.zeros((LANES, plies), np.int32)
+    played = np.zeros((LANES, plies), bool)
+    for lane, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        begin = int(corpus.starts[row])
+        moves[lane, :length] = corpus.moves[begin : begin + int(length)]
+        played[lane, :length] = True
+    return moves, played
+
+
+def _chooser(net: nets.Network):
+    """Jitted `(params, moves [T, B]) -> first choices [T, B]` along the games."""
+    game = games.make("chess")
+
+    @jax.jit
+    def choose(params: Params, moves: Int[Array, "T B"]) -> Int[Array, "T B"]:
+        def ply(state: State, label: Int[Array, "B"]) -> tuple[State, Array]:
+            logits = net.apply(params, game.features(state)).logits
+            return game.step(state, label), sampling.greedy(logits, game.legal(state))
+
+        return jax.lax.scan(ply, game.init(moves.shape[1]), moves)[1]
+
+    return choose
