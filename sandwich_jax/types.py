@@ -21,8 +21,11 @@ Params = PyTree[Array]
 PRNGKey = Key[Array, ""]
 
 
-class SettingError(ValueError):
-    """A setting or an input that cannot be used; its one sentence names it and what is allowed."""
+class SettingError(Exception):
+    """A setting or an input that cannot be used; its one sentence names it and what is allowed.
+
+    Not a ValueError: the command line's parser would wrap one in a frame of its own.
+    """
 
 
 class Heads(NamedTuple):

@@ -2,23 +2,31 @@
 
 import json
 import pathlib
+import struct
 
 from helpers import small
 from wandb.proto import wandb_internal_pb2
-from wandb.sdk.internal import datastore
 
 import sandwich_jax
 from sandwich_jax.outside import log
 
+BLOCK, FULL, LAST = 32768, 1, 4
+
 
 def _records(path: pathlib.Path) -> list[wandb_internal_pb2.Record]:
-    store = datastore.DataStore()
-    store.open_for_scan(str(path))
-    records = []
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        records.append(record)
+    """Records of a .wandb file: a 7-byte header, then LevelDB's log format in 32 KiB blocks."""
+    data, at, whole, records = path.read_bytes(), 7, b"", []
+    assert data[:4] == b":W&B"
+    while at + 7 <= len(data):
+        if BLOCK - at % BLOCK < 7:  # too little room for a header: padding
+            at += BLOCK - at % BLOCK
+            continue
+        length, kind = struct.unpack("<HB", data[at + 4 : at + 7])
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (FULL, LAST):
+            records.append(wandb_internal_pb2.Record.FromString(whole))
+            whole = b""
     return records
 
 

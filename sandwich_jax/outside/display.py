@@ -95,9 +95,9 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
         + _interval(rows[0], "e_elo", "+.0f")
         + ". PGR = gain / E.",
     )
-    table.add_column("W's protocol")
-    for header in ("p", "A's Elo", "assisted score", "Elo gain over W", "PGR", "gain over control"):
-        table.add_column(header, justify="right")
+    table.add_column("W's protocol", no_wrap=True)
+    for header in ("p", "A's Elo", "assisted score", "Elo gain over W", "PGR", "over control"):
+        table.add_column(header, justify="right", no_wrap=True)
     for row in rows:
         asks = row["protocol"] != "never_ask"
         table.add_row(

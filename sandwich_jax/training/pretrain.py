@@ -228,7 +228,8 @@ def pretrain(
     training = training[: config.games]
     trainer = make_trainer(game, net)
     fresh = net.init(jax.random.key(config.seed))
-    state = trainer.init(fresh if start_params is None else start_params)
+    # A copy, since updates overwrite their argument.
+    state = trainer.init(fresh if start_params is None else jax.tree.map(jnp.copy, start_params))
     found = saver.latest((state, np.float32(0)))
     _, (state, before) = found if found else (0, (state, np.float32(0)))
     choose = first_choice(game, net)

@@ -76,7 +76,7 @@ def learning_curves(rows: list[Row]) -> Figure:
     axes.set_ylabel("Elo over W before training")
     axes.set_title(f"W fine-tuned with a misaligned assistant ({rows[0]['misalignment']})")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -107,5 +107,6 @@ def pgr_against(rows: list[Row], knob: str) -> Figure:
     axes.set_xlabel(f"{knob} ({final[0]['misalignment'] if final else ''})")
     axes.set_ylabel("performance gap recovered (Elo)")
     axes.set_title("How much of the gap to E is recovered; bars are 95% intervals")
-    axes.legend(frameon=False)
+    if final:
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -1,0 +1,66 @@
+"""The shipped pair: their cards, their strength, and on real data their match with humans."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import arena, games
+from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.misalign import transforms
+from sandwich_jax.outside import players, store
+from sandwich_jax.training import corpus, match
+
+
+def test_cards_tell_where_the_networks_come_from():
+    cards = {name: store.read_card(players.ZOO / name) for name in ("expert", "weak")}
+    expert, weak = cards["expert"].about, cards["weak"].about
+    assert cards["expert"].network == cards["weak"].network
+    assert weak["games"] <= 0.02 * expert["games"]
+    for about in (expert, weak):
+        assert {"steps", "seconds", "samples", "device", "strength", "source", "limits"} <= set(
+            about
+        )
+
+
+@pytest.fixture(scope="module")
+def points():
+    """E, W and a random mover, 128 games a match."""
+    net, expert, weak = players.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
+    game = games.make("chess")
+    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
+    play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
+    starts = game.after(jnp.asarray(game.openings("arena")[:64]))
+    honest = knobs_of(Config(), None, 0.1)
+    sides = {"E": (expert, honest), "W": (weak, honest)}
+    sides["random"] = (weak, honest | {"p": jnp.float32(1.0)})
+
+    def score(a: str, b: str) -> float:
+        scores = play(jax.random.key(0), sides[a], sides[b], starts, jnp.int32(64))
+        return float(np.asarray(scores.points).mean())
+
+    return score
+
+
+def test_the_expert_is_far_stronger_than_the_weak_and_both_than_chance(points):
+    assert points("E", "W") > 0.9  # 400 Elo are 0.909
+    assert points("W", "random") > 0.9
+    assert points("random", "E") < 0.03
+
+
+@pytest.mark.slow
+def test_human_moves_on_positions_new_to_the_expert(data, tmp_path):
+    for split, share, limit in (("train", 0.02, 120_000), ("test", 1.0, 1200)):
+        corpus.build(
+            [data / "games" / f"{split}.pgn.zst"],
+            tmp_path / f"{split}.npz",
+            test_share=share,
+            max_games=limit,
+        )
+    train, test = (corpus.load(tmp_path / f"{split}.npz") for split in ("train", "test"))
+    seen = match.seen_in(train, np.flatnonzero(~train.test)[:100_000])
+    rows = np.arange(600)
+    for name, least in (("expert", 0.32), ("weak", 0.18)):
+        network = players.load_network(f"zoo:{name}")
+        found = match.human_match(network.net, network.params, test, rows, seen)
+        assert found.high >= least, found
