@@ -24,6 +24,11 @@ from sandwich_jax.training.pretrain import PretrainConfig
 
 OPENINGS = 256
 
+LIMITS = (
+    "Learnt from games that end by resignation: it cannot mate, so judge it by adjudicated games."
+    " It sees one position and searches nothing."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Zoo:
@@ -32,6 +37,8 @@ class Zoo:
     train: pathlib.Path
     test: pathlib.Path
     out: pathlib.Path
+    source: str = "human games, both players rated (mostly 2000-2800), from public collections"
+    """What the card says of the data."""
     train_games: int = 120_000
     test_games: int = 1200
     expert: PretrainConfig = PretrainConfig("expert", 100_000, 11_000, learning_rate=5e-3)
@@ -99,6 +106,8 @@ def main(config: Zoo) -> None:
             "human moves matched, legal moves only": found._asdict(),
             "positions of that figure": "test games, none in any of E's training games",
             "strength": facts,
+            "source": config.source,
+            "limits": LIMITS,
         }
         written = dataclasses.replace(card, about=about)
         store.write_json(config.out / role / "network.json", dataclasses.asdict(written))
