@@ -40,7 +40,7 @@ def test_a_batch_gives_the_moves_of_boards_one_by_one():
 
 def test_the_expert_takes_back():
     board = chess.Board()
-    for san in "e4 e5 Nf3 Nc6 Bb5 a6 Bxc6".split():
+    for san in ["e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "Bxc6"]:
         board.push_san(san)
     (move,) = players.load("zoo:expert").best_moves([board])
     assert board.san(move) in ("dxc6", "bxc6")
