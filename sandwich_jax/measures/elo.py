@@ -52,7 +52,8 @@ class Fit(NamedTuple):
 
 def interval(samples: Float[np.ndarray, "R"]) -> Interval:
     """Estimate (row 0) and percentile interval (the other rows)."""
-    low, high = np.percentile(samples[1:], [2.5, 97.5])
+    # Of R samples, 2.5% lie below the one ranked 0.025 (R + 1); numpy's default asks for less.
+    low, high = np.percentile(samples[1:], [2.5, 97.5], method="weibull")
     return Interval(float(samples[0]), float(low), float(high))
 
 
@@ -75,15 +76,18 @@ def fit(pairings: Pairings, anchor: str, resamples: int = 400, seed: int = 0) ->
     a = np.asarray([index[first] for first, _ in pairings])
     b = np.asarray([index[second] for _, second in pairings])
     points = [np.asarray(p, float).reshape(len(p), -1) for p in pairings.values()]
-    counts = _weights(max(len(p) for p in points), resamples, seed)
+    counts = opening_weights(max(len(p) for p in points), resamples, seed)
     won, games = _weighted(points, counts)
     estimate = _maximum_likelihood(a, b, won[0], games[0], len(players))
     strengths = _newton(a, b, won, games, np.tile(estimate, (len(counts), 1)))
     return Fit(players, strengths * ELO)
 
 
-def _weights(openings: int, resamples: int, seed: int) -> Float[np.ndarray, "R N"]:
-    """How often each opening counts: once in the first row, as drawn in the others."""
+def opening_weights(openings: int, resamples: int, seed: int) -> Float[np.ndarray, "R N"]:
+    """How often each opening counts: once in the first row, as drawn in the others.
+
+    The same numbers give the same weights: fits that share openings share resamples.
+    """
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(openings, np.full(openings, 1 / openings), size=resamples)
     return np.concatenate([np.ones((1, openings)), drawn])

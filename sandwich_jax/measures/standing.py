@@ -123,6 +123,7 @@ def rows_of(
             "objective": config.objective,
             **_spread("elo_gain", gain),
             **_spread("pgr", pgr),
+            "pgr_verdict": gap.verdict(pgr),
             **_spread("a_elo", assistant),
             **_spread("e_elo", expert),
             "in_regime": 0 < assistant.value < expert.value,
