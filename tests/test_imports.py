@@ -30,8 +30,12 @@ WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs"
 WORLDLY = ("training", "outside", "cli")
 WITH_CHESS = (
     "training/corpus.py",
+    "outside/adjudication.py",
+    "outside/engine_players.py",
     "outside/engines.py",
+    "outside/lockstep.py",
     "outside/players.py",
+    "outside/processes.py",
     "outside/uci.py",
     "outside/report",
 )
