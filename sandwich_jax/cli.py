@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sandwich_jax.members import Config
 from sandwich_jax.outside.log import WandbMode
+from sandwich_jax.outside.matches import MatchConfig, Schedule
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.types import SettingError
@@ -36,7 +37,7 @@ class CorpusBuild:
     max_games: int | None = None
     """Stop after so many usable games."""
     workers: int | None = None
-    """Processes; all processors by default."""
+    """Threads; all processors by default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,41 @@ class Run:
     wandb: WandbMode = "offline"
     """Weights & Biases; offline needs no account."""
     config: tyro.conf.OmitArgPrefixes[Config] = dataclasses.field(default_factory=Config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """Plays two players against each other: score, Elo and, if wanted, a sequential test."""
+
+    a: tyro.conf.Positional[str]
+    """zoo:NAME, ckpt:PATH, fresh:SEED, random, stockfish:nodes=N[,q=Q] or stockfish:elo=N."""
+    b: tyro.conf.Positional[str]
+    """Likewise."""
+    config: tyro.conf.OmitArgPrefixes[MatchConfig] = MatchConfig()
+    sprt: tuple[float, float] | None = None
+    """Stop once it is decided whether A's lead in Elo is the first number or the second."""
+    alpha: float = 0.05
+    """Probability of deciding for the second where the first holds."""
+    beta: float = 0.05
+    """Probability of deciding for the first where the second holds."""
+    out: pathlib.Path | None = None
+    """Adds the result to this file of JSON lines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Elo:
+    """Puts players on one scale: matches between them, one joint fit."""
+
+    players: tyro.conf.Positional[tuple[str, ...]]
+    """At least two, spelled as for `match`."""
+    config: tyro.conf.OmitArgPrefixes[MatchConfig] = MatchConfig()
+    schedule: Schedule = "all"
+    """Everybody meets everybody, or only neighbours in the list do."""
+    anchor: str | None = None
+    """The player whose Elo is set; by default the first. Only differences are measured."""
+    anchor_elo: float = 0.0
+    out: pathlib.Path | None = None
+    """Adds matches and standings to this file of JSON lines."""
 
 
 def corpus_build(args: CorpusBuild) -> None:
@@ -112,7 +148,31 @@ def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> Non
         OUT.print(f"  {path.name:<22} {runs.CONTENTS.get(path.name, '')}", highlight=False)
 
 
-VERBS: dict[type, Callable] = {CorpusBuild: corpus_build, Pretrain: pretrain, Run: run}
+def match(args: Match) -> None:
+    """`sandwich-jax match`."""
+    from sandwich_jax.measures import sprt
+    from sandwich_jax.outside import contest
+
+    test = sprt.Test(*args.sprt, args.alpha, args.beta) if args.sprt else None
+    contest.match(args.a, args.b, args.config, test, args.out, OUT)
+
+
+def elo(args: Elo) -> None:
+    """`sandwich-jax elo`."""
+    from sandwich_jax.outside import contest
+
+    anchor = args.anchor or next(iter(args.players), "")
+    scale = contest.Scale(args.schedule, anchor, args.anchor_elo)
+    contest.elo(args.players, args.config, scale, args.out, OUT)
+
+
+VERBS: dict[type, Callable] = {
+    CorpusBuild: corpus_build,
+    Pretrain: pretrain,
+    Run: run,
+    Match: match,
+    Elo: elo,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -125,6 +185,8 @@ def main(arguments: list[str] | None = None) -> None:
         Annotated[CorpusBuild, tyro.conf.subcommand("corpus-build")]
         | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
         | Annotated[Run, tyro.conf.subcommand("run")]
+        | Annotated[Match, tyro.conf.subcommand("match")]
+        | Annotated[Elo, tyro.conf.subcommand("elo")]
     )
 
     def call() -> None:

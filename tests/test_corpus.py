@@ -1,5 +1,6 @@
 """PGN in, move arrays out; what cannot be used is counted or refused."""
 
+import collections
 import json
 import pathlib
 
@@ -178,17 +179,29 @@ def test_damaged_corpus(tmp_path, keep):
 
 @pytest.mark.slow
 def test_real_games_equal_python_chess(tmp_path, data):
-    """Every move of the first thousand test games."""
+    """Moves, result, ratings and verdict of every test game."""
     out = tmp_path / "real.npz"
     path = data / "games" / "test.pgn.zst"
-    corpus.build([path], out, max_games=1000)
+    counts = corpus.build([path], out)
     built = corpus.load(out)
+    seen, row = set(), 0
+    expected: collections.Counter[str] = collections.Counter()
     with zstandard.open(path, "rt") as stream:
-        for row in range(1000):
-            game = chess.pgn.read_game(stream)
+        while game := chess.pgn.read_game(stream):
             board = game.board()
             labels = []
             for move in game.mainline_moves():
                 labels.append(corpus.label_of(move, board.turn))
                 board.push(move)
+            reason = "illegal or broken move" if game.errors else "" if labels else "empty"
+            reason = reason or ("duplicate" if tuple(labels) in seen else "kept")
+            expected[reason] += 1
+            seen.add(tuple(labels))
+            if reason != "kept":
+                continue
             assert built.moves[built.starts[row] : built.starts[row + 1]].tolist() == labels
+            assert built.result[row] == corpus.RESULTS[game.headers["Result"]]
+            ratings = [int(game.headers.get(f"{side}Elo", 0)) for side in ("White", "Black")]
+            assert built.elo[row].tolist() == ratings
+            row += 1
+    assert counts == expected and row == len(built.result) and sum(counts.values()) == 6400

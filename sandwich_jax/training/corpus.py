@@ -1,13 +1,7 @@
 """PGN to move arrays: `sandwich-jax corpus build`.
 
-A corpus file is an uncompressed .npz, read by memory map, so that its size does not matter:
-
-    moves     uint16 [plies]     action labels, game after game
-    starts    int64  [games + 1] where each game's moves begin
-    result    int8   [games]     1 White won, 0 draw, -1 Black won
-    elo       int16  [games, 2]  White's and Black's rating, 0 where unknown
-    test      bool   [games]     held out, by a hash of the game's moves
-    stats     the counts and filters of the build, as JSON
+One thread cuts files into games (`pgn_scan`) and reads their words (`san`); others replay batches
+of them on the board (`resolve`). `corpus_file` says what a corpus file holds.
 """
 
 from __future__ import annotations
@@ -16,27 +10,33 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
-import io
-import json
-import multiprocessing
+import itertools
 import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import chess
-import chess.pgn
 import numpy as np
-import zstandard
-from numpy.lib import format as npy
 
+from sandwich_jax.board import geometry
+from sandwich_jax.board import label_of as board_label
+from sandwich_jax.training import san
+from sandwich_jax.training.corpus_file import Corpus, Writer, load
+from sandwich_jax.training.pgn_scan import PgnGame, read_games
+from sandwich_jax.training.resolve import resolve
 from sandwich_jax.types import SettingError
 
+__all__ = ["Corpus", "Filters", "build", "label_of", "load", "move_of"]
+
 RESULTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
+STANDARD = ("standard", "chess", "normal", "from position")
+START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 MAX_PLIES = 511
-BATCH = 400
-"""Games handed to a worker at a time."""
+BATCH = 4096
+"""Games replayed at a time."""
+REPORT = 400
+"""Kept games between two reports of progress."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,201 +74,32 @@ class Parsed(NamedTuple):
 
 
 def label_of(move: chess.Move, white: bool) -> int:
-    """The action label of a legal move (see `sandwich_jax.games`), mover's view."""
-    flip = 0 if white else 7
-    file, rank = chess.square_file(move.from_square), chess.square_rank(move.from_square) ^ flip
-    df = chess.square_file(move.to_square) - file
-    dr = (chess.square_rank(move.to_square) ^ flip) - rank
-    if move.promotion and move.promotion != chess.QUEEN:
-        piece = {chess.ROOK: 0, chess.BISHOP: 1, chess.KNIGHT: 2}[move.promotion]
-        plane = 3 * piece + {0: 0, 1: 1, -1: 2}[df]
-    else:
-        plane = _PLANES[df, dr]
-    return (file * 8 + rank) * 73 + plane
+    """The action label of a legal move (see `sandwich_jax.board.geometry`), mover's view."""
+    start, end = (_turned(square, white) for square in (move.from_square, move.to_square))
+    return board_label(start, end, move.promotion or geometry.QUEEN)
 
 
 def move_of(label: int, board: chess.Board) -> chess.Move:
     """The move that an action label means on `board`; its inverse is `label_of`."""
-    flip = 0 if board.turn else 7
-    square, plane = divmod(label, 73)
-    file, rank = divmod(square, 8)
+    start, plane = divmod(label, geometry.PLANES)
+    end = int(geometry.DESTINATION[start, plane])
+    source, target = _square(start, board.turn), _square(end, board.turn)
     promotion = None
-    if plane < 9:
-        df, dr = (0, 1, -1)[plane % 3], 1
-        promotion = (chess.ROOK, chess.BISHOP, chess.KNIGHT)[plane // 3]
-    else:
-        df, dr = _STEPS[plane]
-    source = chess.square(file, rank ^ flip)
-    target = chess.square(file + df, (rank + dr) ^ flip)
-    if promotion is None and rank + dr == 7 and board.piece_type_at(source) == chess.PAWN:
+    if plane < geometry.FIRST_LINE:
+        promotion = geometry.UNDERPROMOTIONS[plane // len(geometry.WAYS)]
+    elif end % 8 == 7 and board.piece_type_at(source) == chess.PAWN:
         promotion = chess.QUEEN
     return chess.Move(source, target, promotion)
 
 
-def _queen_planes() -> dict[tuple[int, int], int]:
-    """(files, ranks) moved to plane 9-72, in pgx's order."""
-    directions = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (1, 1), (-1, 1), (1, -1))
-    planes = {}
-    for i, (df, dr) in enumerate(directions):
-        for distance in range(1, 8):
-            # Lines that go down or left are listed from the far end, but for the last two.
-            far_first = i in (0, 2, 4, 6)
-            offset = 7 - distance if far_first else distance - 1
-            planes[df * distance, dr * distance] = 9 + 7 * i + offset
-    knights = ((-2, -1), (-2, 1), (-1, -2), (-1, 2), (2, -1), (2, 1), (1, -2), (1, 2))
-    return planes | {step: 65 + i for i, step in enumerate(knights)}
+def _turned(square: chess.Square, white: bool) -> int:
+    """python-chess's square in the mover's view, numbered file by file."""
+    return 8 * chess.square_file(square) + (chess.square_rank(square) ^ (0 if white else 7))
 
 
-_PLANES = _queen_planes()
-_STEPS = {plane: step for step, plane in _PLANES.items()}
-
-
-class _Labels(chess.pgn.BaseVisitor):
-    """Collects labels, tags and the first complaint while python-chess reads a game."""
-
-    def begin_game(self) -> None:
-        self.tags: dict[str, str] = {}
-        self.labels: list[int] = []
-        self.reason = ""
-        self.ended = False
-
-    def visit_header(self, tagname: str, tagvalue: str) -> None:
-        self.tags[tagname] = tagvalue
-
-    def end_headers(self) -> chess.pgn.SkipType | None:
-        variant = self.tags.get("Variant", "Standard").lower()
-        if variant not in ("standard", "chess", "normal", "from position"):
-            self.reason = "variant"
-        elif self.tags.get("FEN", chess.STARTING_FEN) != chess.STARTING_FEN:
-            self.reason = "not from the initial position"
-        return chess.pgn.SKIP if self.reason else None
-
-    def begin_variation(self) -> chess.pgn.SkipType:
-        return chess.pgn.SKIP
-
-    def visit_move(self, board: chess.Board, move: chess.Move) -> None:
-        self.labels.append(label_of(move, board.turn) if move else -1)
-
-    def visit_result(self, result: str) -> None:
-        self.ended = True
-
-    def handle_error(self, error: Exception) -> None:
-        self.reason = "illegal or broken move"
-
-    def result(self) -> _Labels:
-        return self
-
-
-def _parse(text: str, filters: Filters) -> Parsed:
-    game = chess.pgn.read_game(io.StringIO(text), Visitor=_Labels)
-    if game is None:
-        return Parsed("no game")
-    tags, labels = game.tags, game.labels
-    if not game.reason:
-        game.reason = _unusable(game, filters)
-    if game.reason:
-        return Parsed(game.reason)
-    elo = (_rating(tags.get("WhiteElo", "")), _rating(tags.get("BlackElo", "")))
-    return Parsed("", np.asarray(labels, "<u2").tobytes(), RESULTS[tags["Result"]], elo)
-
-
-def _unusable(game: _Labels, filters: Filters) -> str:
-    elos = [_rating(game.tags.get(side, "")) for side in ("WhiteElo", "BlackElo")]
-    if not game.labels:
-        return "empty"
-    if -1 in game.labels:
-        return "null move"
-    if not game.ended:
-        return "no end marker"
-    if game.tags.get("Result") not in RESULTS:
-        return "no result"
-    if game.tags["Result"] not in filters.results:
-        return "filtered by result"
-    if not filters.min_plies <= len(game.labels) <= filters.max_plies:
-        return "filtered by plies"
-    if not all(filters.min_elo <= elo <= filters.max_elo for elo in elos):
-        return "filtered by rating"
-    return ""
-
-
-def _rating(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
-
-
-def _parse_batch(texts: list[str], filters: Filters) -> list[Parsed]:
-    return [_parse(text, filters) for text in texts]
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-def _chunks(path: pathlib.Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """The bytes of a file, unpacked if it ends in .zst; tells how many stored ones were read."""
-    with path.open("rb") as file:
-        raw = iter(lambda: file.read(1 << 20), b"")
-        if path.suffix != ".zst":
-            for block in raw:
-                progress(len(block))
-                yield block
-            return
-        stream, fresh = zstandard.ZstdDecompressor().decompressobj(), True
-        for block in raw:
-            progress(len(block))
-            while block:
-                try:
-                    yield stream.decompress(block)
-                except zstandard.ZstdError as error:
-                    raise SettingError(
-                        f"{path}: damaged or not a Zstandard file ({error})."
-                    ) from error
-                fresh, block = stream.eof, stream.unused_data if stream.eof else b""
-                if fresh:
-                    stream = zstandard.ZstdDecompressor().decompressobj()
-        if not fresh:
-            raise SettingError(f"{path}: the Zstandard stream is truncated; fetch the file again.")
-
-
-def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for block in blocks:
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace")
-    if rest:
-        yield rest.decode("utf-8", "replace")
-
-
-def _games(lines: Iterable[str]) -> Iterator[str]:
-    """Cuts a PGN into games: a tag line after move text begins a new one."""
-    game: list[str] = []
-    in_moves = in_comment = False
-    for line in lines:
-        tag = line.startswith("[") and not in_comment
-        if tag and in_moves:
-            yield "\n".join(game)
-            game, in_moves = [], False
-        elif not tag and line.strip():
-            in_moves = True
-            # A comment may hold lines that look like tags.
-            last_open, last_close = line.rfind("{"), line.rfind("}")
-            in_comment = last_open > last_close or (in_comment and last_close < 0)
-        game.append(line)
-    if any(line.strip() for line in game):
-        yield "\n".join(game)
-
-
-def _batches(games: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for game in games:
-        batch.append(game)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-# --- building -----------------------------------------------------------------------------------
+def _square(square: int, white: bool) -> chess.Square:
+    """The inverse of `_turned`."""
+    return chess.square(square // 8, square % 8 ^ (0 if white else 7))
 
 
 def build(
@@ -288,7 +119,8 @@ def build(
         filters: which games are kept.
         test_share: share of games held out, in [0, 1]; which ones depends on their moves alone.
         max_games: stop after this many games kept.
-        workers: processes; all processors if None.
+        workers: threads; all processors if None. Beyond two they help little: one reads, the
+            others replay.
         progress: told the bytes read and the games kept, from time to time.
 
     Returns:
@@ -297,7 +129,9 @@ def build(
     Raises:
         SettingError: a file is missing, empty, damaged or has no usable game.
     """
-    _check_inputs(paths, test_share)
+    if not 0 <= test_share <= 1:
+        raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
+    check_inputs(paths)
     read = 0
 
     def count(size: int) -> None:
@@ -306,10 +140,10 @@ def build(
 
     counts: collections.Counter[str] = collections.Counter()
     seen: set[bytes] = set()
-    writer = _Writer(out)
+    writer = Writer(out)
     try:
-        texts = (g for path in paths for g in _games(_lines(_chunks(path, count))))
-        for game in _parse_all(_batches(texts), filters, workers):
+        games = (game for path in paths for game in read_games(path, count))
+        for game in _parse_all(games, filters, workers):
             reason = game.reason
             digest = hashlib.blake2b(game.labels, digest_size=12).digest()
             if not reason and digest in seen:
@@ -318,8 +152,9 @@ def build(
             if reason:
                 continue
             seen.add(digest)
-            writer.add(game, held_out=int.from_bytes(digest[:4], "little") < test_share * 2**32)
-            if counts["kept"] % BATCH == 0:
+            held_out = int.from_bytes(digest[:4], "little") < test_share * 2**32
+            writer.add(game.labels, game.result, game.elo, held_out)
+            if counts["kept"] % REPORT == 0:
                 progress(read, counts["kept"])
             if counts["kept"] == max_games:
                 break
@@ -333,9 +168,8 @@ def build(
     return dict(counts)
 
 
-def _check_inputs(paths: list[pathlib.Path], test_share: float) -> None:
-    if not 0 <= test_share <= 1:
-        raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
+def check_inputs(paths: list[pathlib.Path]) -> None:
+    """Raises SettingError for a file that is missing or empty."""
     for path in paths:
         if not path.is_file():
             raise SettingError(f"{path}: no such file; name PGN files (.pgn or .pgn.zst).")
@@ -351,23 +185,20 @@ def _reasons(counts: dict[str, int]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in counts.items()) or "it holds no PGN game"
 
 
-def _parse_all(
-    batches: Iterator[list[str]], filters: Filters, workers: int | None
-) -> Iterator[Parsed]:
-    """Parses in worker processes, in order, with a bounded number of batches in flight."""
+def _parse_all(games: Iterable[PgnGame], filters: Filters, workers: int | None) -> Iterator[Parsed]:
+    """Reads here and replays in threads, in order, with a bounded number of batches in flight."""
+    batches = _batches(games)
     workers = workers or os.cpu_count() or 1
     if workers == 1:
         for batch in batches:
             yield from _parse_batch(batch, filters)
         return
-    # Threads of JAX in this process make a plain fork unsafe.
-    context = multiprocessing.get_context("forkserver")
-    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers - 1) as pool:
         waiting: collections.deque[concurrent.futures.Future[list[Parsed]]] = collections.deque()
         try:
             for batch in batches:
                 waiting.append(pool.submit(_parse_batch, batch, filters))
-                if len(waiting) > 2 * workers:
+                if len(waiting) > workers:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
@@ -376,113 +207,75 @@ def _parse_all(
                 future.cancel()
 
 
-class _Writer:
-    """Streams games to raw columns, then zips them to an .npz under a temporary name."""
+class _Game(NamedTuple):
+    """A game whose moves are read, but not replayed."""
 
-    COLUMNS = (
-        ("moves", "<u2"),
-        ("lengths", "<i8"),
-        ("result", "<i1"),
-        ("elo", "<i2"),
-        ("test", "?"),
-    )
-
-    def __init__(self, out: pathlib.Path):
-        self.out = out
-        out.parent.mkdir(parents=True, exist_ok=True)
-        self.parts = {name: out.with_name(f".{out.name}.{name}.tmp") for name, _ in self.COLUMNS}
-        self.files: dict[str, BinaryIO] = {k: p.open("wb") for k, p in self.parts.items()}
-        self.zip = out.with_name(f".{out.name}.tmp")
-
-    def add(self, game: Parsed, held_out: bool) -> None:
-        self.files["moves"].write(game.labels)
-        self.files["lengths"].write(np.int64(len(game.labels) // 2).tobytes())
-        self.files["result"].write(np.int8(game.result).tobytes())
-        self.files["elo"].write(np.asarray(game.elo, "<i2").tobytes())
-        self.files["test"].write(np.bool_(held_out).tobytes())
-
-    def finish(self, stats: dict) -> None:
-        for file in self.files.values():
-            file.close()
-        lengths = np.fromfile(self.parts["lengths"], "<i8")
-        with zipfile.ZipFile(self.zip, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            starts = np.concatenate([[0], np.cumsum(lengths)])
-            _add_array(archive, "starts", starts.dtype.str, starts.shape, [starts.tobytes()])
-            for name, dtype in self.COLUMNS:
-                if name == "lengths":
-                    continue
-                count = self.parts[name].stat().st_size // np.dtype(dtype).itemsize
-                shape = (count // 2, 2) if name == "elo" else (count,)
-                with self.parts[name].open("rb") as file:
-                    blocks = iter(lambda file=file: file.read(1 << 22), b"")
-                    _add_array(archive, name, dtype, shape, blocks)
-            text = np.asarray(json.dumps(stats))
-            _add_array(archive, "stats", text.dtype.str, (), [text.tobytes()])
-        os.replace(self.zip, self.out)
-
-    def discard(self) -> None:
-        """Removes every temporary file."""
-        for file in self.files.values():
-            file.close()
-        for path in (*self.parts.values(), self.zip):
-            path.unlink(missing_ok=True)
+    tags: dict[str, str]
+    line: san.Mainline
+    reason: str
 
 
-def _add_array(
-    archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple, blocks: Iterable[bytes]
-) -> None:
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        header = {"descr": dtype, "fortran_order": False, "shape": shape}
-        npy.write_array_header_2_0(member, header)
-        for block in blocks:
-            member.write(block)
+def _batches(games: Iterable[PgnGame]) -> Iterator[list[_Game]]:
+    words = san.Words()
+    batch: list[_Game] = []
+    for game in games:
+        batch.append(_read(game, words))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-# --- using --------------------------------------------------------------------------------------
+def _read(game: PgnGame, words: san.Words) -> _Game:
+    reason = ""
+    if game.tags.get("Variant", "Standard").lower() not in STANDARD:
+        reason = "variant"
+    elif game.tags.get("FEN", START) != START:
+        reason = "not from the initial position"
+    return _Game(game.tags, words.mainline("" if reason else " ".join(game.moves)), reason)
 
 
-class Corpus(NamedTuple):
-    """A corpus file, mapped into memory (see the module's docstring)."""
-
-    moves: np.ndarray
-    starts: np.ndarray
-    result: np.ndarray
-    elo: np.ndarray
-    test: np.ndarray
-    stats: dict
-
-
-def load(path: pathlib.Path) -> Corpus:
-    """Maps a corpus file.
-
-    Raises:
-        SettingError: it is missing or not a whole corpus file.
-    """
-    if not path.is_file():
-        raise SettingError(f"{path}: no such corpus; make one with 'sandwich-jax corpus build'.")
-    try:
-        arrays = _map_npz(path)
-        stats = json.loads(str(arrays["stats"]))
-        columns = {name: arrays[name] for name in Corpus._fields[:-1]}
-        return Corpus(**columns, stats=stats)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-        raise SettingError(
-            f"{path}: not a whole corpus file; make it again with 'sandwich-jax corpus build'."
-        ) from error
+def _parse_batch(games: list[_Game], filters: Filters) -> list[Parsed]:
+    lengths = np.array([len(game.line.codes) for game in games], np.int64)
+    every = itertools.chain.from_iterable(game.line.codes for game in games)
+    labels, legal = resolve(np.fromiter(every, np.int32, int(lengths.sum())), lengths)
+    data, ends = labels.astype("<u2").tobytes(), np.cumsum(2 * lengths).tolist()
+    starts = [0, *ends]
+    return [
+        _parsed(game, data[start:end], ok, filters)
+        for game, start, end, ok in zip(games, starts, ends, legal.tolist(), strict=False)
+    ]
 
 
-def _map_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
-    arrays = {}
-    with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
-        for info in archive.infolist():
-            with archive.open(info) as member:
-                npy.read_magic(member)
-                shape, _, dtype = npy.read_array_header_2_0(member)
-                header = member.tell()
-            raw.seek(info.header_offset + 26)
-            name_size, extra_size = np.frombuffer(raw.read(4), "<u2")
-            offset = info.header_offset + 30 + int(name_size) + int(extra_size) + header
-            arrays[info.filename.removesuffix(".npy")] = np.memmap(
-                path, dtype, "r", offset, shape or (1,)
-            ).reshape(shape)
-    return arrays
+def _parsed(game: _Game, labels: bytes, legal: bool, filters: Filters) -> Parsed:
+    elo = (_rating(game.tags.get("WhiteElo", "")), _rating(game.tags.get("BlackElo", "")))
+    reason = game.reason or _unusable(game, legal, elo, filters)
+    if reason:
+        return Parsed(reason)
+    return Parsed("", labels, RESULTS[game.tags["Result"]], elo)
+
+
+def _unusable(game: _Game, legal: bool, elo: tuple[int, int], filters: Filters) -> str:
+    line, result = game.line, game.tags.get("Result")
+    if line.stopped == san.BROKEN or not legal:
+        return "illegal or broken move"
+    if line.stopped == san.NULL:
+        return "null move"
+    if not line.codes:
+        return "empty"
+    if not line.ended:
+        return "no end marker"
+    if result not in RESULTS:
+        return "no result"
+    if result not in filters.results:
+        return "filtered by result"
+    if not filters.min_plies <= len(line.codes) <= filters.max_plies:
+        return "filtered by plies"
+    if not all(filters.min_elo <= rating <= filters.max_elo for rating in elo):
+        return "filtered by rating"
+    return ""
+
+
+def _rating(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
