@@ -30,6 +30,7 @@ WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs"
 WORLDLY = ("training", "outside", "cli")
 WITH_CHESS = (
     "training/corpus.py",
+    "training/corpus_bench.py",
     "outside/adjudication.py",
     "outside/engine_players.py",
     "outside/engines.py",
