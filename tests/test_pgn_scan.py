@@ -105,6 +105,8 @@ def same(text: str) -> list:
         "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Kg1",
         "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Ke1g1",
         "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Kh1",
+        "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. e1h1=Q",
+        "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. e1g1=Q",
         "1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. e1e2",
         "1. d4 d5 2. Bf4 Bf5 3. Nc3 Nc6 4. Qd2 Qd7 5. O-O-O 0-0-0",
         "1. d4 d5 2. Bf4 Bf5 3. Nc3 Nc6 4. Qd2 Qd7 5. e1a1 e8a8",

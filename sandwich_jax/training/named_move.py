@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 from sandwich_jax.board import PLANES
 from sandwich_jax.board import geometry as g
 from sandwich_jax.board.pieces import kinds, planes_of
-from sandwich_jax.board.words import FULL, Squares, constant, square, union
+from sandwich_jax.board.words import FULL, Squares, square, union
 from sandwich_jax.training import san
 
 _CASTLE_LEFT, _CASTLE_RIGHT = g.LINE_PLANE[-2, 0], g.LINE_PLANE[2, 0]
@@ -98,7 +98,7 @@ def _castled(board, words, code, target, turn, label):
     by_squares = (_field(code, san.PIECE, 3) == san.ANY_PIECE) & (_field(code, san.FILE, 8) == home)
     by_squares &= _field(code, san.PROMOTION, 3) == 0
     side = _field(code, san.CASTLING, 2)
-    king = kinds(planes_of(board))[5] & constant([g.E1])
+    king = kinds(planes_of(board))[5]  # two files are castling, so it is at home
     for plane, name, corner in (
         (_CASTLE_LEFT, san.QUEEN_SIDE, g.A1),
         (_CASTLE_RIGHT, san.KING_SIDE, g.H1),

@@ -6,7 +6,6 @@ program is compiled whatever the file holds.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -14,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt32
 
-from sandwich_jax.board import init
 from sandwich_jax.board.legal import legal
 from sandwich_jax.board.move import Placement, move
 from sandwich_jax.board.staging import stage
+from sandwich_jax.board.state import INITIAL
 from sandwich_jax.training.named_move import label_of_code
 
 LANES = 256
@@ -69,9 +68,9 @@ def _replay_group(codes: np.ndarray, labels: np.ndarray, spans: list[list[int]])
             labels[part] = row[: part.stop - part.start]
 
 
-@functools.cache
 def _start() -> _Lanes:
-    state = init(LANES)
+    """The initial position in every lane, in numpy: nothing to compile."""
+    state = jax.tree.map(lambda x: np.repeat(np.asarray(x)[..., None], LANES, -1), INITIAL)
     return _Lanes(Placement(*(getattr(state, name) for name in Placement._fields)), state.words)
 
 
