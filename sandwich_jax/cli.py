@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from sandwich_jax.members import Config
+from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
 from sandwich_jax.training.corpus import Filters
@@ -71,6 +72,7 @@ class Match:
     b: tyro.conf.Positional[str]
     """Likewise."""
     config: tyro.conf.OmitArgPrefixes[MatchConfig] = MatchConfig()
+    engine: EngineConfig = EngineConfig()
     sprt: tuple[float, float] | None = None
     """Stop once it is decided whether A's lead in Elo is the first number or the second."""
     alpha: float = 0.05
@@ -88,6 +90,7 @@ class Elo:
     players: tyro.conf.Positional[tuple[str, ...]]
     """At least two, spelled as for `match`."""
     config: tyro.conf.OmitArgPrefixes[MatchConfig] = MatchConfig()
+    engine: EngineConfig = EngineConfig()
     schedule: Schedule = "all"
     """Everybody meets everybody, or only neighbours in the list do."""
     anchor: str | None = None
@@ -154,7 +157,7 @@ def match(args: Match) -> None:
     from sandwich_jax.outside import contest
 
     test = sprt.Test(*args.sprt, args.alpha, args.beta) if args.sprt else None
-    contest.match(args.a, args.b, args.config, test, args.out, OUT)
+    contest.match(args.a, args.b, args.config, args.engine, test, args.out, OUT)
 
 
 def elo(args: Elo) -> None:
@@ -163,7 +166,7 @@ def elo(args: Elo) -> None:
 
     anchor = args.anchor or next(iter(args.players), "")
     scale = contest.Scale(args.schedule, anchor, args.anchor_elo)
-    contest.elo(args.players, args.config, scale, args.out, OUT)
+    contest.elo(args.players, args.config, args.engine, scale, args.out, OUT)
 
 
 VERBS: dict[type, Callable] = {

@@ -1,6 +1,6 @@
 """The pool of engines: answers, and engines that are missing, crash, hang or talk nonsense."""
 
-import os
+import functools
 import pathlib
 import signal
 import subprocess
@@ -9,74 +9,18 @@ import textwrap
 import time
 
 import chess
+import fake_engine
 import pytest
 
 from sandwich_jax.outside import engines, processes
 from sandwich_jax.outside.engines import EngineConfig, Pool, Strength
 from sandwich_jax.types import SettingError
 
-FAKE = '''\
-#!{python}
-"""Plays the first legal move; what goes wrong is in `fault`, on its first `times` searches."""
-import os, pathlib, subprocess, sys, time
-import chess
-
-fault, times = {fault!r}, {times}
-count = pathlib.Path({folder!r})
-
-
-def faulty():
-    mark = count / f"fault-{{time.monotonic_ns()}}-{{os.getpid()}}"
-    if len(list(count.glob("fault-*"))) >= times:
-        return False
-    mark.touch()
-    return True
-
-
-(count / f"pid-{{os.getpid()}}").touch()
-board = chess.Board()
-for line in sys.stdin:
-    word, _, rest = line.strip().partition(" ")
-    if word == "uci":
-        print("id name Fake", *(["uciok"] if fault != "dumb" else []), sep="\\n", flush=True)
-        if fault == "dumb":
-            sys.exit()
-    elif word == "isready":
-        print("readyok", flush=True)
-    elif word == "position":
-        fen, _, moves = rest.partition(" moves ")
-        board = chess.Board() if fen == "startpos" else chess.Board(fen.removeprefix("fen "))
-        for move in moves.split():
-            board.push_uci(move)
-    elif word == "go":
-        if fault == "crash" and faulty():
-            os._exit(3)
-        if fault == "hang" and faulty():
-            child = subprocess.Popen(["sleep", "1000"])
-            (count / f"pid-{{child.pid}}").touch()
-            while True:
-                time.sleep(100)
-        move = next(iter(board.legal_moves)).uci()
-        move = "e1e5" if fault == "nonsense" and faulty() else move
-        print("info depth 1 multipv 1 score cp 42 nodes 1")
-        print("bestmove", move, flush=True)
-    elif word == "quit":
-        break
-'''
-
 
 @pytest.fixture
 def fake(tmp_path):
     """`fake(fault, times)`: the path of an engine whose first `times` searches go wrong."""
-
-    def make(fault: str = "", times: int = 0) -> str:
-        path = tmp_path / "engine"
-        settings = dict(python=sys.executable, fault=fault, times=times, folder=str(tmp_path))
-        path.write_text(FAKE.format(**settings))
-        path.chmod(0o755)
-        return str(path)
-
-    return make
+    return functools.partial(fake_engine.make, tmp_path)
 
 
 def _config(path: str, **changes) -> EngineConfig:
@@ -161,28 +105,16 @@ def test_an_engine_that_fails_for_ever_is_given_up(fake, tmp_path, fault, says):
         assert caught.value.done == [None] * len(BOARDS)
         assert len(str(caught.value).splitlines()) == 1
         assert not _alive(tmp_path)
-    marks = [mark for mark in tmp_path.glob("fault-*")]
-    assert len(marks) <= 4
+    assert len(list(tmp_path.glob("search-*"))) <= 4
 
 
 def test_what_was_done_is_kept(fake):
-    config = _config(fake(), processes=1, restarts=0)
-    with Pool(config) as pool:
-        pool.moves(BOARDS[:1], Strength(1))
-        (group,) = processes._groups
-        # Its own input for 20 positions lies ahead of it; it dies somewhere among them.
-        original = pool._move
-
-        async def move(board, strength, engine):
-            if board is BOARDS[4]:
-                os.killpg(group, signal.SIGKILL)
-            return await original(board, strength, engine)
-
-        pool._move = move
-        boards = [board.copy() for board in BOARDS]
-        boards[4] = BOARDS[4]
-        with pytest.raises(engines.EngineFault, match="4 of 20 positions were done") as caught:
-            pool.moves(boards, Strength(1))
+    config = _config(fake("crash", 1000, after=4), processes=1, restarts=0)
+    with (
+        Pool(config) as pool,
+        pytest.raises(engines.EngineFault, match="4 of 20 positions were done") as caught,
+    ):
+        pool.moves(BOARDS, Strength(1))
     assert caught.value.done == [*_first_moves(BOARDS[:4]), *[None] * 16]
 
 

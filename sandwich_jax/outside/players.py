@@ -4,6 +4,7 @@ zoo:NAME    a network shipped with the package (zoo:expert, zoo:weak)
 ckpt:PATH   a network stored by `sandwich-jax pretrain`, or of a run's folder
 fresh:SEED  an untrained network
 random      uniformly random legal moves
+stockfish:  an engine, see `engine_players`
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import games, nets, sampling
-from sandwich_jax.outside import store
+from sandwich_jax.outside import engine_players, store
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params, SettingError
 
 ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
-SPELLINGS = "zoo:NAME, ckpt:PATH, fresh:SEED or random"
+SPELLINGS = "zoo:NAME, ckpt:PATH, fresh:SEED or random; an engine " + engine_players.SPELLINGS
 
 
 class LoadedNetwork(NamedTuple):
@@ -90,12 +91,14 @@ def load_pair(
     return e.net, e.params, w.params
 
 
-def load(spec: str) -> Player:
+def load(spec: str) -> Player | engine_players.EnginePlayer:
     """The chess player that `spec` names; see the module's docstring.
 
     Raises:
         SettingError: there is no such player.
     """
+    if engine_players.is_engine(spec):
+        return engine_players.EnginePlayer(spec)
     if spec == "random":
         return Player(spec, None, np.random.default_rng())
     return Player(spec, load_network(spec), np.random.default_rng())

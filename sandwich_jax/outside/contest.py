@@ -1,0 +1,176 @@
+"""The verbs `match` and `elo`: progress, tables, JSON lines, and what is left after a fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandwich_jax.measures import sprt
+from sandwich_jax.outside import display, matches, store
+from sandwich_jax.outside.engines import EngineConfig, EngineFault
+from sandwich_jax.types import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """Who meets whom, and whose Elo is set to what."""
+
+    schedule: matches.Schedule
+    anchor: str
+    anchor_elo: float = 0.0
+
+
+def match(
+    a: str,
+    b: str,
+    config: matches.MatchConfig,
+    engine: EngineConfig,
+    test: sprt.Test | None,
+    out: pathlib.Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Plays a match, shows it, and returns its row."""
+    with matches.Hall((a, b), config, engine) as hall:
+        row = _shown(hall, a, b, test, out, console)
+    if test is not None:
+        console.print(_test_line(row["sprt"]), highlight=False)
+    return row
+
+
+def elo(
+    players: Sequence[str],
+    config: matches.MatchConfig,
+    engine: EngineConfig,
+    scale: Scale,
+    out: pathlib.Path | None,
+    console: Console,
+) -> list[dict[str, Any]]:
+    """Plays all matches of a schedule, shows them and the joint fit, and returns its rows.
+
+    Raises:
+        EngineFault: an engine failed too often; matches that were over by then are shown.
+        SettingError: a player or an engine is missing, or the anchor is none of the players.
+    """
+    pairs = matches.pairs_of(players, scale.schedule)
+    if scale.anchor not in players:
+        raise SettingError(f"anchor is '{scale.anchor}': it must be one of the players.")
+    with matches.Hall(players, config, engine) as hall:
+        rows = [_shown(hall, a, b, None, out, console) for a, b in pairs]
+    pairings = {(row["a"], row["b"]): row["points"] for row in rows}
+    standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
+    append(out, *standings, model)
+    console.print(standings_table(standings, model))
+    return standings
+
+
+def _shown(
+    hall: matches.Hall,
+    a: str,
+    b: str,
+    test: sprt.Test | None,
+    out: pathlib.Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Plays a match; its row is written and shown, what there is of it after an engine's fault."""
+    try:
+        with display.bar("Match") as bar:
+            row = matches.play(hall, a, b, test, bar.update)
+    except EngineFault as fault:
+        for row in fault.done:
+            append(out, row | {"cut_off": True})
+            console.print(match_table(row))
+        raise
+    append(out, row)
+    console.print(match_table(row))
+    return row
+
+
+def append(path: pathlib.Path | None, *rows: dict[str, Any]) -> None:
+    """Adds rows to a file of JSON lines, without their points.
+
+    Raises:
+        SettingError: the file cannot be written.
+    """
+    if path is None:
+        return
+    plain = [{k: v for k, v in row.items() if k != "points"} for row in rows]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(store.to_plain(row)) + "\n" for row in plain)
+    except OSError as error:
+        raise SettingError(f"{path} cannot be written ({error}).") from error
+
+
+def match_table(row: dict[str, Any]) -> Table:
+    """One match, seen by its first player."""
+    low, high = matches.FAIR
+    caption = (
+        f"Pairs of games by points (0, 1/2 ... 2): {row['pentanomial']}. 95% interval of pairs."
+    )
+    if not low <= row["score"] <= high:
+        caption += f" A score outside {low:.0%} to {high:.0%} measures little."
+    table = Table(title=escape(f"{row['a']} against {row['b']}"), caption=escape(caption))
+    cells = {
+        "games": f"{row['games']}",
+        "won, drawn, lost": f"{row['wins']}, {row['draws']}, {row['losses']}",
+        "score": f"{row['score']:.1%} ± {1.96 * row['score_error']:.1%}",
+        "by the rules": f"{row['score_by_rules']:.1%}",
+        "adjudicated": f"{row['adjudicated']:.0%}",
+        "Elo": _interval(row),
+        "better": f"{row['los']:.1%}",
+    }
+    for header in cells:
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_row(*map(escape, cells.values()))
+    return table
+
+
+def standings_table(rows: Sequence[dict[str, Any]], model: dict[str, Any]) -> Table:
+    """Players on one scale, best first."""
+    caption = (
+        f"Anchor: {model['anchor']} at {model['anchor_elo']:+.0f}, without error: only differences"
+        f" are measured. Draws between equals {model['draw_share']:.0%}, White's advantage"
+        f" {model['white_advantage']:+.0f} Elo."
+    )
+    if not all(row["in_range"] for row in rows):
+        low, high = matches.FAIR
+        caption += f" *: no score within {low:.0%} to {high:.0%}; the interval is too narrow."
+    table = Table(title="One joint fit, 95% intervals", caption=escape(caption))
+    table.add_column("player", no_wrap=True)
+    for header in ("Elo", "score", "games"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in rows:
+        elo = f"{row['elo']:+.0f}" if row["anchor"] else _interval(row)
+        cells = (
+            row["player"] + ("" if row["in_range"] else " *"),
+            elo,
+            f"{row['score']:.1%}",
+            f"{row['games']}",
+        )
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{row['elo']:+.0f} [{row['elo_lo']:+.0f}, {row['elo_hi']:+.0f}]"
+
+
+def _test_line(test: dict[str, Any]) -> str:
+    stand = f"{test['llr']:+.2f} in ({test['low']:+.2f}, {test['high']:+.2f})"
+    says = {
+        None: "not decided",
+        "H0": f"{test['elo0']:g} Elo accepted",
+        "H1": f"{test['elo1']:g} Elo accepted",
+    }
+    return (
+        f"SPRT of {test['elo0']:g} against {test['elo1']:g} Elo: log-likelihood ratio {stand},"
+        f" {says[test['accepted']]}."
+    )

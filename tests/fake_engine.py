@@ -1,0 +1,71 @@
+"""A small UCI engine, a real process, that fails when told to."""
+
+import pathlib
+import sys
+
+SOURCE = """\
+#!{python}
+"Plays the first legal move; `fault` befalls its searches number `after` to `after + times`."
+import os, pathlib, subprocess, sys, time
+import chess
+
+fault, times, after, marks = {fault!r}, {times}, {after}, pathlib.Path({folder!r})
+
+
+def faulty():
+    (marks / f"search-{{time.monotonic_ns()}}-{{os.getpid()}}").touch()
+    searches = len(list(marks.glob("search-*")))
+    return after < searches <= after + times
+
+
+def hang():
+    child = subprocess.Popen(["sleep", "1000"])
+    (marks / f"pid-{{child.pid}}").touch()
+    while True:
+        time.sleep(100)
+
+
+(marks / f"pid-{{os.getpid()}}").touch()
+board = chess.Board()
+for line in sys.stdin:
+    word, _, rest = line.strip().partition(" ")
+    if word == "uci":
+        if fault == "dumb":
+            sys.exit()
+        print("id name Fake", "uciok", sep="\\n", flush=True)
+    elif word == "isready":
+        print("readyok", flush=True)
+    elif word == "position":
+        start, _, moves = rest.partition("moves")
+        start = start.strip()
+        board = chess.Board() if start == "startpos" else chess.Board(start.removeprefix("fen "))
+        for move in moves.split():
+            board.push_uci(move)
+    elif word == "go":
+        wrong = bool(fault) and faulty()
+        if wrong and fault == "crash":
+            os._exit(3)
+        if wrong and fault == "hang":
+            hang()
+        move = "e1e5" if wrong else next(iter(board.legal_moves)).uci()
+        print("info depth 1 multipv 1 score cp 42 nodes 1")
+        print("bestmove", move, flush=True)
+    elif word == "quit":
+        break
+"""
+
+
+def make(folder: pathlib.Path, fault: str = "", times: int = 0, after: int = 0) -> str:
+    """The path of a new engine in `folder`, where it leaves a file `pid-N` a process.
+
+    Args:
+        folder: an empty one.
+        fault: "crash", "hang", "nonsense" (an illegal move), "dumb" (no UCI), or none.
+        times: so many searches go wrong ...
+        after: ... after so many that do not, all its processes together.
+    """
+    path = folder / "engine"
+    settings = dict(python=sys.executable, fault=fault, times=times, after=after)
+    path.write_text(SOURCE.format(folder=str(folder), **settings))
+    path.chmod(0o755)
+    return str(path)

@@ -1,0 +1,256 @@
+"""Matches by spelling: engines in lockstep, jitted players on the device, tables and rows."""
+
+import json
+
+import chess
+import fake_engine
+import jax
+import numpy as np
+import pytest
+
+from sandwich_jax import arena, cli, games
+from sandwich_jax.measures import sprt
+from sandwich_jax.outside import engine_players, lockstep, matches, processes
+from sandwich_jax.outside.engine_players import EngineSpec
+from sandwich_jax.outside.engines import Strength
+from sandwich_jax.types import SettingError
+
+CHESS = games.make("chess")
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """`fake(fault, times, after)`: this engine is Stockfish now."""
+    monkeypatch.setattr(matches, "CHUNK", 2)
+
+    def make(*fault, **settings) -> None:
+        monkeypatch.setenv(processes.VARIABLE, fake_engine.make(tmp_path, *fault, **settings))
+
+    return make
+
+
+def _config(openings=3, max_plies=12, **changes):
+    return matches.MatchConfig(openings, temperature=0.0, max_plies=max_plies, **changes)
+
+
+# --- spelling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "engine"),
+    [
+        ("stockfish:nodes=500", EngineSpec(Strength(500))),
+        ("stockfish:nodes=500,q=0.3", EngineSpec(Strength(500), 0.3)),
+        ("stockfish:q=.25,nodes=1", EngineSpec(Strength(1), 0.25)),
+        ("stockfish:elo=1500", EngineSpec(Strength(elo=1500))),
+        ("stockfish:elo=1500,nodes=7", EngineSpec(Strength(7, 1500))),
+    ],
+)
+def test_engines_by_their_spelling(spec, engine):
+    assert engine_players.parse(spec) == engine
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("stockfish", "stockfish:", "stockfish:nodes", "stockfish:nodes=", "stockfish:nodes=-1"),
+        *("stockfish:nodes=1.5", "stockfish:q=0.5", "stockfish:depth=3", "stockfish:nodes=1,,"),
+        *("stockfish:nodes=1,nodes=2", "stockfish:nodes=1,q=x", "stockfish:nodes=1,q=-0.1"),
+    ],
+)
+def test_engines_that_cannot_be_spelled_so(spec):
+    with pytest.raises(SettingError, match="spell an engine stockfish:nodes=N"):
+        engine_players.parse(spec)
+
+
+@pytest.mark.parametrize("spec", ["stockfish:nodes=0", "stockfish:nodes=1,q=1.5"])
+def test_numbers_out_of_range(spec):
+    with pytest.raises(SettingError, match="must be"):
+        engine_players.parse(spec)
+
+
+# --- games --------------------------------------------------------------------------------------
+
+
+def test_lockstep_is_the_arena_game_by_game():
+    """Two networks at temperature 0, by the jitted loop and by the Python one."""
+    with matches.Hall(("fresh:1", "fresh:2"), _config(6, 60)) as hall:
+        on_device = hall.play("fresh:1", "fresh:2")
+        settings = arena.ArenaConfig(max_plies=60)
+        sides = (hall.sides["fresh:1"], hall.sides["fresh:2"])
+        slowly = lockstep.play(jax.random.key(0), CHESS, *sides, hall.lines, settings, None)
+    plies = slowly.moves.shape[0]
+    np.testing.assert_array_equal(slowly.moves, on_device.moves[:plies])
+    assert (on_device.moves[plies:] == -1).all()
+    for name in ("points", "points_by_rules", "adjudicated"):
+        np.testing.assert_array_equal(getattr(slowly, name), getattr(on_device, name))
+    assert np.asarray(slowly.adjudicated).any()
+
+
+@pytest.mark.parametrize("openings", [1, 33, 70])
+def test_any_number_of_openings(openings):
+    """Lanes come in whole rounds; what is played beyond the number asked for is cut off."""
+    with matches.Hall(("random",), matches.MatchConfig(openings, max_plies=2)) as hall:
+        assert hall.play("random", "random").points.shape == (openings, 2)
+
+
+def test_an_engine_scores_half_against_itself_opening_by_opening(fake):
+    fake()
+    with matches.Hall(("stockfish:nodes=1",), _config()) as hall:
+        scores = hall.play("stockfish:nodes=1", "stockfish:nodes=1")
+        row = matches.play(hall, "stockfish:nodes=1", "stockfish:nodes=1")
+    np.testing.assert_allclose(scores.points.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(scores.moves[:, :, 0], scores.moves[:, :, 1])
+    assert row["score"] == 0.5 and row["elo_lo"] < 0 < row["elo_hi"]
+    assert row["pentanomial"] == [0, 0, 3, 0, 0]
+
+
+def test_networks_and_engines_meet(fake):
+    fake()
+    with matches.Hall(("fresh:1", "stockfish:nodes=1"), _config()) as hall:
+        one = hall.play("fresh:1", "stockfish:nodes=1")
+        two = hall.play("stockfish:nodes=1", "fresh:1")
+    np.testing.assert_array_equal(one.moves, two.moves[:, :, ::-1])
+    np.testing.assert_allclose(one.points, 1 - two.points[:, ::-1])
+
+
+def test_at_q_zero_nobody_asks_the_engine(fake, tmp_path):
+    fake("crash", 1000)
+    with matches.Hall(("stockfish:nodes=1,q=0", "random"), _config()) as hall:
+        first = hall.play("stockfish:nodes=1,q=0", "random")
+        again = hall.play("stockfish:nodes=1,q=0", "random")
+    np.testing.assert_array_equal(first.moves, again.moves)
+    assert not list(tmp_path.glob("pid-*"))
+
+
+def test_a_rung_asks_the_engine_as_often_as_it_says(fake, tmp_path):
+    fake("crash", 0)
+    with matches.Hall(("stockfish:nodes=1,q=0.25",), _config(20, 20)) as hall:
+        scores = hall.play("stockfish:nodes=1,q=0.25", "stockfish:nodes=1,q=0.25")
+    asked = len(list(tmp_path.glob("search-*"))) / (np.asarray(scores.moves) >= 0).sum()
+    assert 0.19 < asked < 0.31
+
+
+def test_what_was_played_before_a_fault_is_kept(fake, tmp_path, capsys):
+    """Four games of 12 plies, then an engine that dies and dies."""
+    fake("crash", 1000, after=30)
+    arguments = ["random", "stockfish:nodes=1", "--openings", "6", "--max-plies", "12"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["match", *arguments, "--out", str(tmp_path / "rows.jsonl")])
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and "failed 4 times" in said.err
+    (row,) = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert row["games"] == 4 and row["cut_off"]
+    assert "random against stockfish" in said.out
+
+
+def test_the_boards_player_asks_too(fake):
+    fake()
+    player = engine_players.EnginePlayer("stockfish:nodes=1")
+    try:
+        board = chess.Board()
+        assert player.best_moves([board, board]) == [next(iter(board.legal_moves))] * 2
+    finally:
+        player.close()
+
+
+# --- rows and verbs -----------------------------------------------------------------------------
+
+
+class _Won:
+    """A hall in which `a` wins three games of four."""
+
+    pool, config = None, _config(100)
+
+    def in_chunks(self, a, b):
+        points = np.asarray([[1.0, 0.0], [1.0, 1.0]])
+        for _ in range(50):
+            yield arena.Scores(points, points, points == 2, np.zeros((1, 2, 2)))  # type: ignore
+
+
+def test_a_sequential_test_stops_when_it_may():
+    row = matches.play(_Won(), "a", "b", sprt.Test(0, 100))  # type: ignore
+    assert row["sprt"]["accepted"] == "H1" and row["games"] < 200
+    none = matches.play(_Won(), "a", "b", sprt.Test(190, 191))  # type: ignore
+    assert none["sprt"]["accepted"] is None and none["games"] == 200
+
+
+def test_a_joint_fit_of_rows():
+    better, level = np.asarray([[1.0, 0.5], [1.0, 0.0]] * 50), np.asarray([[1.0, 0.0]] * 100)
+    rows, model = matches.standings({("a", "b"): better, ("b", "c"): level}, "c", 100)
+    assert [row["player"] for row in rows] == ["a", "b", "c"]
+    assert rows[2]["elo"] == rows[2]["elo_lo"] == rows[2]["elo_hi"] == 100
+    assert rows[0]["elo_lo"] < rows[0]["elo"] < rows[0]["elo_hi"]
+    assert all(row["in_range"] for row in rows) and model["white_advantage"] > 0
+    lost, _ = matches.standings({("a", "b"): np.zeros((50, 2))}, "a")
+    assert not any(row["in_range"] for row in lost)
+
+
+def test_who_meets_whom():
+    assert matches.pairs_of("abc", "all") == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert matches.pairs_of("abc", "neighbours") == [("a", "b"), ("b", "c")]
+    for few in ("a", "aba"):
+        with pytest.raises(SettingError, match="at least two players, all different"):
+            matches.pairs_of(few, "all")
+
+
+def test_elo_writes_matches_and_standings(tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    settings = ["--openings", "2", "--max-plies", "4", "--anchor", "fresh:1"]
+    cli.main(["elo", "random", "fresh:1", "fresh:2", *settings, "--out", str(out)])
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["games"] for row in rows[:3]] == [4] * 3
+    assert {row["player"] for row in rows[3:6]} == {"random", "fresh:1", "fresh:2"}
+    assert rows[6]["anchor"] == "fresh:1"
+    assert "One joint fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["match", "random", "nobody"], "Unknown player 'nobody'"),
+        (["match", "random", "stockfish:depth=1"], "spell an engine"),
+        (["match", "random", "random", "--openings", "0"], "openings and max-plies"),
+        (["match", "random", "random", "--openings", "9999"], "the arena has"),
+        (["match", "random", "random", "--temperature", "-1"], "temperature is -1"),
+        (["match", "random", "random", "--sprt", "5", "0"], "elo0 must be the smaller"),
+        (["match", "random", "stockfish:nodes=1", "--engine.path", "/no"], "/no: no such engine"),
+        (["elo", "random"], "at least two players"),
+        (["elo", "random", "fresh:1", "--anchor", "x"], "anchor is 'x'"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and says in said.err and not said.out
+    assert len(said.err.strip().splitlines()) == 1
+
+
+# --- Stockfish ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stockfish():
+    try:
+        processes.find()
+    except SettingError as error:
+        pytest.skip(str(error))
+
+
+def test_rungs_are_ordered(stockfish):
+    strong, weak = "stockfish:nodes=200,q=0.8", "stockfish:nodes=200,q=0.2"
+    with matches.Hall((strong, weak), matches.MatchConfig(12, max_plies=80)) as hall:
+        assert matches.play(hall, strong, weak)["elo_lo"] > 0
+
+
+@pytest.mark.slow
+def test_stockfish_against_itself_is_level_and_more_nodes_win(stockfish):
+    """At one node more or less the games differ, the strength does not."""
+    level, more = "stockfish:nodes=1001", "stockfish:nodes=4000"
+    specs = ("stockfish:nodes=1000", level, more)
+    with matches.Hall(specs, matches.MatchConfig(64)) as hall:
+        same = matches.play(hall, specs[0], level)
+        better = matches.play(hall, more, specs[0])
+    assert same["elo_lo"] <= 0 <= same["elo_hi"]
+    assert better["elo_lo"] > 0
