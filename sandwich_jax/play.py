@@ -170,7 +170,7 @@ def play(
         return (~carry.idle | (carry.slot < slots - 1)).any()
 
     first = game.take(starts, rows[:lanes])
-    half = game.take(first, jnp.arange(lanes // 2))
+    half = game.take(first, slice(0, lanes // 2))
     extras = jax.eval_shape(mover_a, key, half, memory(lanes // 2), jnp.bool_(True))[1]
     zeros = jnp.zeros(lanes, jnp.int32)
     carry = _Carry(
@@ -194,11 +194,10 @@ def _lanes(time: Int[Array, ""], lanes: int) -> Int[Array, "L"]:
 
 def _change_places(game: Game, carry: _Carry) -> _Carry:
     """The half where `b` just moved comes to the front."""
-    lanes = carry.idle.shape[0]
-    order = _lanes(jnp.int32(1), lanes)
-    record, state, time = carry.record, game.take(carry.state, order), carry.time + 1
+    half = carry.idle.shape[0] // 2
+    record, state, time = carry.record, game.swap(carry.state), carry.time + 1
     others = carry._replace(record=None, state=None, time=None)
-    moved: _Carry = jax.tree.map(lambda x: x[order], others)
+    moved: _Carry = jax.tree.map(lambda x: jnp.roll(x, half, axis=0), others)
     return moved._replace(record=record, state=state, time=time)
 
 
@@ -211,8 +210,8 @@ def _choose(
     ask: Bool[Array, ""],
 ) -> tuple[Int[Array, "L"], PyTree[Array], PyTree[Array]]:
     """Labels of all lanes, extras of `a` (zeros where it did not move), memory."""
-    lanes = carry.idle.shape[0]
-    front, back = jnp.arange(lanes // 2), jnp.arange(lanes // 2, lanes)
+    half = carry.idle.shape[0] // 2
+    front, back = slice(0, half), slice(half, None)
     own = jax.tree.map(lambda x: x[front], carry.memory)
     label_a, extras, own = mover_a(keys[0], game.take(carry.state, front), own, ask)
     label_b, _, _ = mover_b(keys[1], game.take(carry.state, back), (), ask)

@@ -82,7 +82,7 @@ def test_replay_gives_the_positions_of_step():
 
 def test_features_show_what_the_planes_are_said_to_show():
     board = chess.Board("r3k2r/8/8/3pP3/8/8/8/R3K1N1 w Qk d6 7 12")
-    planes = np.asarray(games.decode_chess(jnp.asarray(encode(board))[None]))[0]
+    planes = np.asarray(GAME.decode(jnp.asarray(encode(board))[None]))[0]
     assert planes.shape == GAME.feature_shape
     assert planes[4, 4, 0] == 1 and planes[..., 0].sum() == 1  # own pawn on e5
     assert planes[6, 0, 1] == 1 and planes[4, 0, 5] == 1  # knight on g1, king on e1

@@ -7,12 +7,13 @@ packed interface works on a `State` of B games; `Chess` is a `pgx.Env` over sing
 from .draws import FIFTY, PLY_CAP, Reason, insufficient
 from .env import Chess
 from .expand import board_codes, expand
-from .features import Past, features, observation, past_of
+from .features import Past, decode, encode, features, observation, past_of
 from .features import remember as remember_past
 from .geometry import LABELS, PLANES, label_of
 from .lookahead import MOST_MOVES, Successors, legal_labels, successors
 from .notation import START_FEN, from_fen, from_uci, to_fen, to_uci
 from .perft import perft
+from .pieces import material
 from .sample import NO_MOVE, sample_logits, sample_uniform
 from .state import (
     State,
@@ -42,6 +43,8 @@ __all__ = [
     "State",
     "Successors",
     "board_codes",
+    "decode",
+    "encode",
     "expand",
     "features",
     "from_fen",
@@ -51,6 +54,7 @@ __all__ = [
     "label_of",
     "legal_labels",
     "legal_words",
+    "material",
     "observation",
     "past_of",
     "perft",

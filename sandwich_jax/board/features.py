@@ -30,7 +30,65 @@ def _stack(sets: list[Squares]) -> jax.Array:
     return jnp.stack([jnp.stack(s) for s in sets])
 
 
+WORDS = 9  # of an encoded position
+
+_EN_PASSANT, _HALFMOVE, _PLY = np.uint32(5), np.uint32(12), np.uint32(20)  # first bits of fields
+
+
 @batch_first
+def encode(state: State) -> jax.Array:
+    """uint32[B, 9]: what `features` shows, in 36 bytes a position.
+
+    Words 0-7 are the four bit planes of `pieces`. Word 8: bits 0-3 castling rights, 4 whether the
+    position occurred before in the game, 5-11 the en-passant square plus 1 (0 where no own pawn
+    stands so that it could take there, pins aside), 12-19 the halfmove clock up to 255, 20-29 the
+    ply up to 512.
+    """
+
+    def pack(board, castling, en_passant, halfmove, ply, repetitions):
+        c0, c1, c2, own = planes_of(board)
+        pawns = c0 & ~c1 & ~c2 & own
+        target = square(en_passant)
+        takers = (target.shift(-1, -1) | target.shift(1, -1)) & pawns
+        passed = jnp.where(takers.any(), en_passant + 1, 0).astype(jnp.uint32)
+        clock = jnp.minimum(halfmove, 255).astype(jnp.uint32)
+        plies = jnp.minimum(ply, PLY_CAP).astype(jnp.uint32)
+        again = (repetitions > 0).astype(jnp.uint32)
+        rest = castling | (again << np.uint32(4)) | (passed << _EN_PASSANT)
+        return rest | (clock << _HALFMOVE) | (plies << _PLY)
+
+    fields = state.castling, state.en_passant, state.halfmove, state.ply, state.repetitions
+    rest = stage(pack, state.board, *fields)
+    return jnp.concatenate([state.board.reshape(8, -1), rest[None]]).T
+
+
+@batch_first
+def _decode(words: jax.Array) -> jax.Array:
+    """`decode` of uint32[9, B]."""
+
+    def sets(words):
+        board, rest = words[:8].reshape(4, 2, -1), words[8]
+        flags = [_flag((rest & np.uint32(1 << i)) != 0) for i in range(5)]
+        passed = (rest >> _EN_PASSANT) & np.uint32(127)
+        full = _flag(rest == rest)
+        pieces = kinds(planes_of(board))
+        target = square(passed.astype(jnp.int32) - 1)
+        return [*pieces, *flags[:4], target, full, full, flags[4]]
+
+    def scales(rest):
+        one = jnp.ones_like(rest, jnp.float32)
+        clock = ((rest >> _HALFMOVE) & np.uint32(255)).astype(jnp.float32) / FIFTY
+        ply = ((rest >> _PLY) & np.uint32(1023)).astype(jnp.float32) / PLY_CAP
+        return jnp.stack([one] * 17 + [clock, ply, one])
+
+    return paint(stage(_stack, stage(sets, words)), stage(scales, words[8]))
+
+
+def decode(encoded: jax.Array) -> jax.Array:
+    """float32[B, 8, 8, 20]: the planes of `features` from uint32[B, 9] encoded positions."""
+    return _decode(encoded.T)
+
+
 def features(state: State) -> jax.Array:
     """float32[B, 8, 8, 20]: compact planes of the position, [file, rank] in the mover's view.
 
@@ -39,21 +97,7 @@ def features(state: State) -> jax.Array:
     stands so that it could take there (pins aside); 17 halfmove clock / 100; 18 min(ply, 512) /
     512; 19 whether the position occurred before in the game.
     """
-
-    def sets(board, castling, en_passant, repetitions):
-        pieces = kinds(planes_of(board))
-        target = square(en_passant)
-        takers = (target.shift(-1, -1) | target.shift(1, -1)) & pieces[0]
-        flags = [_flag((castling & np.uint32(1 << i)) != 0) for i in range(4)]
-        full = _flag(castling == castling)
-        return pieces + flags + [target.where(takers.any()), full, full, _flag(repetitions > 0)]
-
-    finished = stage(sets, state.board, state.castling, state.en_passant, state.repetitions)
-    one = jnp.ones_like(state.halfmove, jnp.float32)
-    halfmove = state.halfmove.astype(jnp.float32) / FIFTY
-    ply = jnp.minimum(state.ply, PLY_CAP).astype(jnp.float32) / PLY_CAP
-    scale = jnp.stack([one] * 17 + [halfmove, ply, one])
-    return paint(stage(_stack, finished), scale)
+    return decode(encode(state))
 
 
 class Past(NamedTuple):

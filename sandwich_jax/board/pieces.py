@@ -76,3 +76,11 @@ def board_from_codes(codes: np.ndarray) -> np.ndarray:
     return np.stack(
         [(np.asarray(b, np.uint32).reshape(2, 32) * weights).sum(-1, dtype=np.uint32) for b in bits]
     )
+
+
+def material(board: jax.Array) -> jax.Array:
+    """int32[B]: the mover's lead in material (pawn 1, knight and bishop 3, rook 5, queen 9)."""
+    sets = kinds(planes_of(board))
+    own, theirs = sets[:5], sets[6:11]
+    pairs = zip((1, 3, 3, 5, 9), own, theirs, strict=True)
+    return jnp.stack([n * (a.count() - b.count()) for n, a, b in pairs]).sum(0)

@@ -114,14 +114,39 @@ def sample_logits(
     gap = jnp.maximum(finite - best, lowest)
     scaled = jnp.where(temperature > 0, gap / jnp.maximum(temperature, 1e-30), lowest)
     weight = jnp.where(mask, jnp.where(gap >= 0, 1.0, jnp.exp(scaled)), 0.0)
-    weight = weight.reshape(batch, g.SQUARES, g.PLANES)
+    return jnp.where(mask.any(-1), draw(uniform, weight), NO_MOVE)
 
-    # Two levels, squares and then planes, so that no sum runs over 4,672 terms in sequence.
-    sums = weight.sum(-1)
-    square, before, total = _invert(sums, uniform * sums.sum(-1))
-    rows = jnp.take_along_axis(weight, square[:, None, None], 1)[:, 0]
-    plane, _, _ = _invert(rows, uniform * total - before)
-    return jnp.where(mask.any(-1), g.PLANES * square + plane, NO_MOVE)
+
+_ROW = 64  # entries summed at a time; divides 4,672
+
+
+def draw(uniform: jax.Array, weight: jax.Array) -> jax.Array:
+    """An index with probability proportional to its weight, never one of weight zero.
+
+    Args:
+        uniform: float32[...] in [0, 1).
+        weight: float32[..., N], not negative.
+
+    Returns:
+        int32[...]; 0 where all weights are zero.
+    """
+    n = weight.shape[-1]
+    padded = jnp.pad(weight, [(0, 0)] * (weight.ndim - 1) + [(0, -n % _ROW)])
+    rows = padded.reshape(*weight.shape[:-1], -1, _ROW)
+    # Two levels, so that no running sum is over thousands of terms in sequence.
+    sums = rows.sum(-1)
+    row, before, total = _invert(sums, uniform * sums.sum(-1))
+    # A sum over a mask: a gather is slower, and more so under vmap.
+    here = jnp.arange(rows.shape[-2]) == row[..., None]
+    picked = jnp.where(here[..., None], rows, 0).sum(-2)
+    column, _, _ = _invert(picked, uniform * total - before)
+    return _ROW * row + column
+
+
+def first(hit: jax.Array) -> jax.Array:
+    """int32[...]: the first index at which bool[..., N] holds, N where none does."""
+    n = hit.shape[-1]
+    return jnp.where(hit, jnp.arange(n, dtype=jnp.int32), n).min(-1)
 
 
 def _invert(weight: jax.Array, level: jax.Array):
@@ -131,11 +156,10 @@ def _invert(weight: jax.Array, level: jax.Array):
     """
     n = weight.shape[-1]
     running = jnp.cumsum(weight, -1)
-    total = running[:, -1]
     positive = weight > 0
     # Rounding may carry the level to the end: the last index of positive weight stands for it.
-    last = jnp.max(jnp.where(positive, jnp.arange(n), 0), -1)
-    hit = positive & (running > level[:, None])
-    index = jnp.minimum(jnp.where(hit, jnp.arange(n), n).min(-1), last).astype(jnp.int32)
-    here = jnp.take_along_axis(running - weight, index[:, None], -1)[:, 0]
-    return index, here, total
+    last = jnp.max(jnp.where(positive, jnp.arange(n, dtype=jnp.int32), 0), -1)
+    index = jnp.minimum(first(positive & (running > level[..., None])), last)
+    chosen = jnp.arange(n) == index[..., None]
+    before = jnp.where(chosen, running - weight, 0).sum(-1)
+    return index, before, running[..., -1]

@@ -19,6 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import games, nets, sampling
+from sandwich_jax.board import decode
+from sandwich_jax.board.pieces import board_from_codes
+from sandwich_jax.games.chess import CODE_WORDS
 from sandwich_jax.outside import engine_players, store
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params, SettingError
@@ -67,7 +70,7 @@ def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
         SettingError: it is not, or it is damaged.
     """
     card = store.read_card(folder)
-    if card.game != game.name:
+    if card.game != game.name.removeprefix("pgx:"):
         raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
     net = nets.make(card.network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
@@ -130,7 +133,7 @@ class Player:
             mask[row, [label_of(move, board.turn) for move in moves]] = True
         # Batches of few sizes, so that few programs are compiled.
         size = 1 << (len(boards) - 1).bit_length()
-        encoded = np.zeros((size, games.CHESS_BYTES), np.uint8)
+        encoded = np.zeros((size, CODE_WORDS), np.uint32)
         encoded[: len(boards)] = [encode(board) for board in boards]
         logits = _logits(net, params, jnp.asarray(encoded))[: len(boards)]
         labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
@@ -142,18 +145,18 @@ _APPLY = {}
 
 def _logits(net: nets.Network, params: Params, encoded: jax.Array) -> jax.Array:
     if net.config not in _APPLY:
-        _APPLY[net.config] = jax.jit(lambda p, x: net.apply(p, games.decode_chess(x)).logits)
+        _APPLY[net.config] = jax.jit(lambda p, x: net.apply(p, decode(x)).logits)
     return _APPLY[net.config](params, encoded)
 
 
 def encode(board: chess.Board) -> np.ndarray:
-    """The 36 bytes of `games.make("chess").encode` for a python-chess board."""
-    codes = np.full(64, 6, np.uint8)
+    """uint32[9], what `games.make("chess").encode` makes of a python-chess board."""
+    codes = np.zeros(64, np.int8)
     flip = 0 if board.turn else 7
     for square, piece in board.piece_map().items():
         sign = 1 if piece.color == board.turn else -1
         file, rank = chess.square_file(square), chess.square_rank(square) ^ flip
-        codes[file * 8 + rank] = 6 + sign * piece.piece_type
+        codes[file * 8 + rank] = sign * piece.piece_type
     us, them = board.turn, not board.turn
     castling = (
         board.has_queenside_castling_rights(us),
@@ -161,12 +164,10 @@ def encode(board: chess.Board) -> np.ndarray:
         board.has_queenside_castling_rights(them),
         board.has_kingside_castling_rights(them),
     )
-    passant = 0
+    rest = sum(int(right) << i for i, right in enumerate(castling))
+    rest |= int(board.is_repetition(2)) << 4
     if board.ep_square is not None and board.has_pseudo_legal_en_passant():
         file, rank = chess.square_file(board.ep_square), chess.square_rank(board.ep_square) ^ flip
-        passant = file * 8 + rank + 1
-    ply = min(board.ply(), 1023)
-    flags = sum(int(right) << i for i, right in enumerate(castling))
-    flags |= int(board.is_repetition(2)) << 4 | (ply >> 8) << 5
-    tail = [flags, passant, min(board.halfmove_clock, 255), ply & 255]
-    return np.concatenate([codes[0::2] | (codes[1::2] << 4), np.asarray(tail, np.uint8)])
+        rest |= (file * 8 + rank + 1) << 5
+    rest |= min(board.halfmove_clock, 255) << 12 | min(board.ply(), 512) << 20
+    return np.append(board_from_codes(codes).reshape(8), np.uint32(rest))

@@ -101,12 +101,10 @@ def _replay_games(replay: Callable, corpus: Corpus, rows: np.ndarray) -> Samples
 
 
 def identity(positions: np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each encoded position without its clocks and repetition, [N]."""
-    fields = positions[:, :34].copy()
-    fields[:, 32] &= 15
-    words = np.concatenate([fields, np.zeros((len(fields), 6), np.uint8)], axis=1)
-    words = np.ascontiguousarray(words).view(np.uint64)
-    total = np.zeros(len(fields), np.uint64)
+    """A 64-bit hash of each encoded chess position without clocks and repetition, [N]."""
+    words = positions.copy()
+    words[:, 8] &= np.uint32(0xFEF)  # castling and en passant, see `board.encode`
+    total = np.zeros(len(words), np.uint64)
     for column in words.T:
         total = (total ^ column) * np.uint64(0x9E3779B97F4A7C15)
         total ^= total >> np.uint64(29)
