@@ -8,6 +8,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from sandwich_jax.board.sample import draw, first
+
 ILLEGAL = -1e30
 """Logit of an illegal action: its probability is exactly 0 in float32."""
 
@@ -19,7 +21,10 @@ def mask_logits(logits: Float[Array, "*B A"], legal: Bool[Array, "*B A"]) -> Flo
 
 def greedy(logits: Float[Array, "*B A"], legal: Bool[Array, "*B A"]) -> Int[Array, "*B"]:
     """The best legal label (the first of equals); 0 where nothing is legal."""
-    return jnp.argmax(mask_logits(logits, legal), axis=-1)
+    masked = mask_logits(logits, legal)
+    # A maximum and a search run over vectors on a CPU; argmax does not.
+    found = first((masked == masked.max(-1, keepdims=True)) & legal)
+    return jnp.where(found < legal.shape[-1], found, 0)
 
 
 def sample(
@@ -40,19 +45,9 @@ def sample(
     # Far under any useful temperature the softmax is the argmax, and 0 needs no branch.
     scale = 1.0 / jnp.maximum(temperature, 1e-6)
     weights = jnp.where(legal, jnp.exp((masked - masked.max(-1, keepdims=True)) * scale), 0.0)
-    return _inverse_cdf(uniform, weights)
+    return draw(uniform, weights)
 
 
 def uniform_legal(uniform: Float[Array, "*B"], legal: Bool[Array, "*B A"]) -> Int[Array, "*B"]:
     """A uniformly random legal label; 0 where nothing is legal."""
-    return _inverse_cdf(uniform, legal.astype(jnp.float32))
-
-
-def _inverse_cdf(uniform: Float[Array, "*B"], weights: Float[Array, "*B A"]) -> Int[Array, "*B"]:
-    total = jnp.cumsum(weights, axis=-1)
-    # Strictly above, so that an entry of weight 0 is never the first; `uniform * total` may round
-    # up to the very top, where the last entry of positive weight is meant.
-    above = total > uniform[..., None] * total[..., -1:]
-    last = weights.shape[-1] - 1 - jnp.argmax((weights > 0)[..., ::-1], axis=-1)
-    picked = jnp.where(above.any(-1), jnp.argmax(above, axis=-1), last)
-    return jnp.where(total[..., -1] > 0, picked, 0)
+    return draw(uniform, legal.astype(jnp.float32))
