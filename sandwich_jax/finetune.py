@@ -177,17 +177,32 @@ def finetune(
 ) -> tuple[TrainState, Metrics]:
     """`updates` updates of `batch` samples drawn uniformly from the window's weighted ones.
 
-    With nothing in the window (no game was won, say) the network stays as it is.
+    `learning_rate` is its peak (see `annealing`). With nothing in the window (no game was won,
+    say) the network stays as it is.
     """
     cumulative = jnp.cumsum(window.policy_weight > 0)
     total = cumulative[-1]
 
-    def one(state: TrainState, key: PRNGKey) -> tuple[TrainState, Metrics]:
+    def one(state: TrainState, step: tuple[PRNGKey, Array]) -> tuple[TrainState, Metrics]:
+        key, share = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
         index = jnp.searchsorted(cumulative, rank)
-        after, metrics = trainer.update(state, Batch(*(x[index] for x in window)), learning_rate)
+        samples = Batch(*(x[index] for x in window))
+        after, metrics = trainer.update(state, samples, share * learning_rate)
         kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), after, state)
         return kept, metrics
 
-    state, metrics = jax.lax.scan(one, state, jax.random.split(key, updates))
+    steps = (jax.random.split(key, updates), annealing(updates))
+    state, metrics = jax.lax.scan(one, state, steps)
     return state, average(metrics)
+
+
+def annealing(updates: int) -> Float[Array, "S"]:
+    """Share of the peak learning rate at each update of a round, in (0, 1].
+
+    Rises linearly over the first tenth and falls along a cosine: what plays after the round is the
+    network at rest, not one that the last few batches have just pushed about.
+    """
+    step = jnp.arange(updates) + 0.5
+    warm = jnp.minimum(1.0, step / max(1.0, 0.1 * updates))
+    return warm * 0.5 * (1.0 + jnp.cos(jnp.pi * step / updates))

@@ -54,6 +54,7 @@ class Config:
     """Of fine-tuning, a round."""
     batch: int = 256
     learning_rate: float = 1.5e-3
+    """At its peak; rises and falls within each round."""
     window: int = 4
     """Rounds whose games are learnt from."""
     arena_temperature: float = 0.1
@@ -101,6 +102,14 @@ def _check(c: Config) -> None:
     for name in ("temperature", "arena_temperature"):
         if not 0 <= getattr(c, name) <= 100:
             raise SettingError(f"{name} is {getattr(c, name)}: it must be between 0 and 100.")
+    game = games.make(c.game)
+    longest = game.max_plies - game.openings("train").shape[1]
+    for name in ("max_plies", "arena_max_plies"):
+        if getattr(c, name) > longest:
+            raise SettingError(
+                f"{name} is {getattr(c, name)}: {c.game} goes no further than {longest} plies"
+                " after an opening."
+            )
     if not 0 < c.learning_rate < 1:
         raise SettingError(f"learning_rate is {c.learning_rate}: it must be between 0 and 1.")
     if c.lanes % 2:
