@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
+import operator
 import os
 import pathlib
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
 
 import platformdirs
 import tyro
@@ -92,12 +95,35 @@ class Elo:
     config: tyro.conf.OmitArgPrefixes[MatchConfig] = MatchConfig()
     engine: EngineConfig = EngineConfig()
     schedule: Schedule = "all"
-    """Everybody meets everybody, or only neighbours in the list do."""
+    """Everybody meets everybody, neighbours in the list do, or those two apart as well."""
     anchor: str | None = None
     """The player whose Elo is set; by default the first. Only differences are measured."""
     anchor_elo: float = 0.0
     out: pathlib.Path | None = None
     """Adds matches and standings to this file of JSON lines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
+
+    what: tyro.conf.Positional[Literal["board", "selfplay", "corpus"]]
+    """board: against pgx's chess. selfplay: against the bare forward passes that it makes. corpus:
+    against python-chess."""
+    batches: tuple[int, ...] = ()
+    """Games at a time, of board and selfplay; 64 and 1024, or 256 and 1024, by default."""
+    repeats: int = 5
+    """Runs of each side; figures are medians."""
+    network: str = "tiny"
+    """Of selfplay."""
+    protocols: tuple[str, ...] = ("always_follow",)
+    """Of selfplay."""
+    misalignment: str = "random_move"
+    """Of selfplay."""
+    pgn: pathlib.Path | None = None
+    """Of corpus; random games by default."""
+    games: int = 2048
+    """Of corpus."""
 
 
 def corpus_build(args: CorpusBuild) -> None:
@@ -169,12 +195,38 @@ def elo(args: Elo) -> None:
     contest.elo(args.players, args.config, args.engine, scale, args.out, OUT)
 
 
-VERBS: dict[type, Callable] = {
-    CorpusBuild: corpus_build,
-    Pretrain: pretrain,
-    Run: run,
-    Match: match,
-    Elo: elo,
+def bench(args: Bench) -> None:
+    """`sandwich-jax bench`."""
+    for row in _bench_rows(args):
+        print(json.dumps(row), flush=True)
+
+
+def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
+    if args.repeats < 1 or any(batch < 2 or batch % 2 for batch in args.batches):
+        raise SettingError("repeats must be at least 1, and batches even numbers of at least 2.")
+    if args.what == "board":
+        from sandwich_jax.board.bench import bench as board_rows
+
+        return board_rows(args.batches or (64, 1024), repeats=args.repeats)
+    if args.what == "corpus":
+        from sandwich_jax.training.corpus_bench import bench as corpus_rows
+
+        return corpus_rows(args.pgn, args.games, args.repeats)
+    from sandwich_jax.measures.throughput import bench as selfplay_rows
+
+    batches = args.batches or (256, 1024)
+    return selfplay_rows(
+        batches, args.network, args.protocols, args.misalignment, repeats=args.repeats
+    )
+
+
+VERBS: dict[str, tuple[type, Callable]] = {
+    "corpus-build": (CorpusBuild, corpus_build),
+    "pretrain": (Pretrain, pretrain),
+    "run": (Run, run),
+    "match": (Match, match),
+    "elo": (Elo, elo),
+    "bench": (Bench, bench),
 }
 
 
@@ -184,17 +236,13 @@ def main(arguments: list[str] | None = None) -> None:
     # "corpus build" is one verb of two words.
     if arguments[:2] == ["corpus", "build"]:
         arguments = ["corpus-build", *arguments[2:]]
-    verbs = (
-        Annotated[CorpusBuild, tyro.conf.subcommand("corpus-build")]
-        | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
-        | Annotated[Run, tyro.conf.subcommand("run")]
-        | Annotated[Match, tyro.conf.subcommand("match")]
-        | Annotated[Elo, tyro.conf.subcommand("elo")]
-    )
+    named = (Annotated[verb, tyro.conf.subcommand(name)] for name, (verb, _) in VERBS.items())
+    verbs = functools.reduce(operator.or_, named)
+    calls = dict(VERBS.values())
 
     def call() -> None:
         args = tyro.cli(verbs, prog="sandwich-jax", description=__doc__, args=arguments)  # pyright: ignore
-        VERBS[type(args)](args)
+        calls[type(args)](args)
 
     guarded(call)
 

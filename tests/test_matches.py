@@ -5,14 +5,16 @@ import json
 import chess
 import fake_engine
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sandwich_jax import arena, cli, games
 from sandwich_jax.measures import sprt
-from sandwich_jax.outside import engine_players, lockstep, matches, processes
+from sandwich_jax.outside import adjudication, engine_players, engines, lockstep, matches, processes
 from sandwich_jax.outside.engine_players import EngineSpec
 from sandwich_jax.outside.engines import Strength
+from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
 CHESS = games.make("chess")
@@ -189,6 +191,7 @@ def test_a_joint_fit_of_rows():
 def test_who_meets_whom():
     assert matches.pairs_of("abc", "all") == [("a", "b"), ("a", "c"), ("b", "c")]
     assert matches.pairs_of("abc", "neighbours") == [("a", "b"), ("b", "c")]
+    assert matches.pairs_of("abcd", "near")[-3:] == [("b", "c"), ("b", "d"), ("c", "d")]
     for few in ("a", "aba"):
         with pytest.raises(SettingError, match="at least two players, all different"):
             matches.pairs_of(few, "all")
@@ -227,6 +230,37 @@ def test_bad_input_is_one_sentence(arguments, says, capsys):
     assert len(said.err.strip().splitlines()) == 1
 
 
+# --- adjudication ------------------------------------------------------------------------------
+
+
+def _labels(line):
+    board, labels = chess.Board(), []
+    for san in line.split():
+        move = board.parse_san(san)
+        labels.append(label_of(move, board.turn))
+        board.push(move)
+    return np.asarray(labels)
+
+
+def _ended(lines, points):
+    """A match of one opening, 1. e4 e5, and two games: scores, openings."""
+    moves = np.full((12, 1, 2), -1)
+    for column, line in enumerate(lines):
+        labels = _labels("e4 e5 " + line)[2:]
+        moves[: len(labels), 0, column] = labels
+    points = jnp.asarray([points])
+    return arena.Scores(points, points, points == 2, jnp.asarray(moves)), _labels("e4 e5")[None]
+
+
+def test_final_positions_and_verdicts_for_white():
+    queen, mate = "Nf3 Nc6 Nxe5 Qg5 d4 Qxg2", "Qh5 Nc6 Bc4 Nf6 Qxf7#"
+    (one, two) = adjudication.finals(*_ended([queen, queen], [0.0, 0.5]))
+    assert (one.verdict, two.verdict) == (-1, 0)
+    assert adjudication.lead(one.board) == 0 and one.board == two.board
+    (other,) = adjudication.finals(*_ended([mate, queen], [1.0, 0.0]))
+    assert other.verdict == 1
+
+
 # --- Stockfish ----------------------------------------------------------------------------------
 
 
@@ -242,6 +276,17 @@ def test_rungs_are_ordered(stockfish):
     strong, weak = "stockfish:nodes=200,q=0.8", "stockfish:nodes=200,q=0.2"
     with matches.Hall((strong, weak), matches.MatchConfig(12, max_plies=80)) as hall:
         assert matches.play(hall, strong, weak)["elo_lo"] > 0
+
+
+def test_stockfish_agrees_on_a_queen(stockfish):
+    taken, level = "Qh5 Nf6 Qxe5+ Be7 d4 Nc6 Qxe7+ Qxe7+", "Nf3 Nc6"
+    finals = adjudication.finals(*_ended([taken, level], [0.0, 0.5]))
+    with engines.Pool() as pool:
+        rows = adjudication.agreement(finals, pool, 5000)
+    assert [row.margin for row in rows] == [0, 5]
+    assert [row.decided for row in rows] == [0, 1]
+    assert [row.agree for row in rows] == [1, 1] and not rows[1].opposite
+    assert rows[1].leader > 0.75
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,6 +25,14 @@ class Scale:
     schedule: matches.Schedule
     anchor: str
     anchor_elo: float = 0.0
+
+
+class Standings(NamedTuple):
+    """What `elo` found, as JSON values; see `matches.standings` and `matches.row_of`."""
+
+    players: list[dict[str, Any]]
+    fit: dict[str, Any]
+    matches: list[dict[str, Any]]
 
 
 def match(
@@ -51,8 +59,8 @@ def elo(
     scale: Scale,
     out: pathlib.Path | None,
     console: Console,
-) -> list[dict[str, Any]]:
-    """Plays all matches of a schedule, shows them and the joint fit, and returns its rows.
+) -> Standings:
+    """Plays all matches of a schedule, shows them and the joint fit, and returns both.
 
     Raises:
         EngineFault: an engine failed too often; matches that were over by then are shown.
@@ -67,7 +75,7 @@ def elo(
     standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
     append(out, *standings, model)
     console.print(standings_table(standings, model))
-    return standings
+    return Standings(standings, model, [_plain(row) for row in rows])
 
 
 def _shown(
@@ -100,13 +108,16 @@ def append(path: pathlib.Path | None, *rows: dict[str, Any]) -> None:
     """
     if path is None:
         return
-    plain = [{k: v for k, v in row.items() if k != "points"} for row in rows]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(store.to_plain(row)) + "\n" for row in plain)
+            file.writelines(json.dumps(_plain(row)) + "\n" for row in rows)
     except OSError as error:
         raise SettingError(f"{path} cannot be written ({error}).") from error
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return store.to_plain({key: value for key, value in row.items() if key != "points"})
 
 
 def match_table(row: dict[str, Any]) -> Table:

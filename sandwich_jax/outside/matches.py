@@ -201,20 +201,21 @@ def row_of(
     return row
 
 
-Schedule = Literal["all", "neighbours"]
+Schedule = Literal["all", "neighbours", "near"]
+"""Everybody meets everybody; those side by side in a list meet; or those two apart as well."""
 
 
 def pairs_of(specs: Sequence[str], schedule: Schedule) -> list[tuple[str, str]]:
-    """Who meets whom: everybody, or those who stand side by side in the list.
+    """Who meets whom.
 
     Raises:
         SettingError: fewer than two players, or one twice.
     """
     if len(specs) < 2 or len(set(specs)) < len(specs):
         raise SettingError("A joint fit needs at least two players, all different.")
-    return list(
-        itertools.combinations(specs, 2) if schedule == "all" else itertools.pairwise(specs)
-    )
+    reach = {"all": len(specs), "neighbours": 1, "near": 2}[schedule]
+    indices = itertools.combinations(range(len(specs)), 2)
+    return [(specs[i], specs[j]) for i, j in indices if j - i <= reach]
 
 
 def standings(
