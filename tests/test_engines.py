@@ -236,6 +236,22 @@ def test_answers_do_not_depend_on_the_number_of_processes_or_the_order(stockfish
         assert one.analyse(boards[::-1], nodes=3000)[::-1] == several
 
 
+@pytest.mark.slow
+def test_no_core_idles(stockfish):
+    """Time that engines ran or waited for a core that others had, of the time there was."""
+
+    def wanted() -> float:
+        tasks = [t for g in processes._groups for t in pathlib.Path(f"/proc/{g}/task").iterdir()]
+        return sum(sum(map(int, (t / "schedstat").read_text().split()[:2])) for t in tasks) / 1e9
+
+    boards = BOARDS[::2] * 2
+    with Pool(EngineConfig(stockfish.path, processes=2)) as pool:
+        pool.analyse(boards[:2], nodes=1000)
+        start, before = time.monotonic(), wanted()
+        pool.analyse(boards, nodes=300_000)
+        assert (wanted() - before) / (time.monotonic() - start) > 0.9 * 2
+
+
 def test_elo_out_of_range_is_refused(stockfish):
     with pytest.raises(SettingError, match=r"elo is 5: Stockfish .* takes"):
         stockfish.moves([chess.Board()], Strength(100, elo=5))
