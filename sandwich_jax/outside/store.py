@@ -50,6 +50,9 @@ def read_json(path: pathlib.Path) -> Any:
         raise SettingError(f"{path}: missing or not a whole JSON file ({error}).") from error
 
 
+CHECKPOINT_MARGIN = 1 << 20
+"""Bytes left free beside a checkpoint, for its metadata and what else is written meanwhile."""
+
 # --- checkpoints --------------------------------------------------------------------------------
 
 
@@ -59,16 +62,22 @@ def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
     Raises:
         SettingError: there is no space left; earlier checkpoints are untouched.
     """
+    tree = jax.device_get(tree)
+    no_space = SettingError(
+        f"{folder}: no space left for checkpoint {step}; earlier ones are kept. Make space and run"
+        " the same command again."
+    )
+    # Asked beforehand, since orbax's threads go on complaining when a write fails half-way.
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    if free_bytes(folder) < needed + CHECKPOINT_MARGIN:
+        raise no_space
     # An orbax write goes to a temporary name and is renamed when whole.
     try:
-        ocp.save(str(folder.absolute() / f"{step:08d}"), jax.device_get(tree), overwrite=True)
+        ocp.save(str(folder.absolute() / f"{step:08d}"), tree, overwrite=True)
     except (OSError, ValueError) as error:
-        if free_bytes(folder) > 1 << 20 and "space" not in str(error).lower():
+        if free_bytes(folder) > CHECKPOINT_MARGIN and "space" not in str(error).lower():
             raise
-        raise SettingError(
-            f"{folder}: no space left for checkpoint {step}; earlier ones are kept. Make space"
-            " and run the same command again."
-        ) from error
+        raise no_space from error
     for old in steps(folder)[:-keep]:
         shutil.rmtree(folder / f"{old:08d}")
 

@@ -12,6 +12,7 @@ It is an uncompressed .npz, so that its size does not matter:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -75,7 +76,8 @@ class Writer:
     def discard(self) -> None:
         """Removes every temporary file."""
         for file in self.files.values():
-            file.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take is not wanted now
+                file.close()
         for path in (*self.parts.values(), self.zip):
             path.unlink(missing_ok=True)
 

@@ -1,0 +1,62 @@
+"""A disk that is really full: one sentence, nothing lost, and work goes on once there is room."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from helpers import pgn, small
+
+import sandwich_jax
+from sandwich_jax import cli
+from sandwich_jax.types import SettingError
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 MiB of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a small file system")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def _fill(place, leave: int):
+    """A file that leaves so many bytes of room."""
+    filler = place / "filler"
+    filler.write_bytes(b"\0" * (shutil.disk_usage(place).free - leave))
+    return filler
+
+
+def _rows(folder) -> list:
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("room", [16_384, 900_000, 3_000_000])
+def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
+    filler, folder = _fill(small_disk, room), small_disk / "run"
+    with pytest.raises(SettingError, match="no space left") as stopped:
+        sandwich_jax.run(small(), folder, wandb="disabled")
+    assert len(str(stopped.value).splitlines()) == 1
+    filler.unlink()
+    sandwich_jax.run(small(), folder, wandb="disabled")
+    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
+    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+
+
+def test_a_corpus_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path, capsys):
+    (tmp_path / "games.pgn").write_text(pgn("e4 e5 Nf3 Nc6") + pgn("d4 d5"))
+    old = small_disk / "games.npz"
+    old.write_bytes(b"an older corpus")
+    filler = _fill(small_disk, 0)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["corpus", "build", str(tmp_path / "games.pgn"), "--out", str(old)])
+    assert stopped.value.code == 2 and "no space left" in capsys.readouterr().err
+    assert old.read_bytes() == b"an older corpus"
+    assert sorted(small_disk.iterdir()) == [filler, old]
