@@ -37,7 +37,7 @@ test-slow: .venv/.ready-dev
 	SANDWICH_DATA=$(DATA) $(RUN)/python -m pytest -m 'slow or not slow' -rs
 
 bench: $(READY)
-	$(RUN)/python experiments/bench.py
+	for what in board selfplay corpus; do $(RUN)/sandwich-jax bench $$what || exit 1; done
 
 lint: .venv/.ready-dev
 	$(RUN)/ruff check .

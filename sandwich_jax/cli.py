@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import operator
@@ -254,6 +255,16 @@ def guarded(call: Callable[[], None]) -> None:
         call()
     except SettingError as error:
         print(f"sandwich-jax: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = f" for {error.filename}" if error.filename else ""
+        print(
+            f"sandwich-jax: no space left on the disk{place}; what was finished is kept. Make space"
+            " and run the same command again.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)

@@ -1,0 +1,145 @@
+"""How fast self-play is beside the bare forward passes that it makes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sandwich_jax import games, nets
+from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.misalign import transforms
+from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.selfplay import SelfPlayConfig, selfplay
+from sandwich_jax.types import Params
+
+PLIES = 80
+
+
+def bench(
+    batches: tuple[int, ...] = (256, 1024),
+    network: str = "tiny",
+    protocols: tuple[str, ...] = ("always_follow",),
+    misalignment: str = "random_move",
+    game_name: str = "chess",
+    repeats: int = 5,
+) -> Iterator[dict[str, Any]]:
+    """Measures self-play of W with an assistant against W's copy.
+
+    The peer makes the same forward passes at the same batch and nothing else: W once on every
+    lane, E on the half that asks. (always_follow never looks at what W would have played there, so
+    that pass is left out on both sides.) Rates are plies played, of all games, per second of
+    processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of each side by
+    turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a protocol
+    gives its compile time.
+
+    Args:
+        batches: lanes; two games a lane are played, so that most lanes are busy to the end.
+        network: a size of `nets.SIZES`, untrained.
+        protocols: names in `PROTOCOLS`.
+        misalignment: spelling of what makes A out of E, at p = 0.5 or sigma = 1.
+        game_name: chess, or pgx:chess.
+        repeats: runs of each side.
+    """
+    game = games.make(game_name)
+    net = nets.make(network, game.heads)
+    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    on_cpu = jax.default_backend() == "cpu"
+    clock = time.process_time if on_cpu else time.perf_counter
+    unit = "plies per CPU-second" if on_cpu else "plies per second"
+    for batch in batches:
+        for protocol in protocols:
+            ours = _selfplay(game, net, expert, weak, protocol, misalignment, batch)
+            peer = _forwards(game, net, expert, weak, protocol, batch)
+            began = time.perf_counter()
+            jax.block_until_ready(ours(jnp.int32(0)))
+            compiled = time.perf_counter() - began
+            jax.block_until_ready(peer(jnp.int32(0)))
+            rates = {"ours": [], "peer": []}
+            for i in range(1, repeats + 1):
+                for side, call in (("ours", ours), ("peer", peer)):
+                    began = clock()
+                    plies = int(jax.block_until_ready(call(jnp.int32(i))))
+                    rates[side].append(plies / (clock() - began))
+            mine, bare = (statistics.median(rates[side]) for side in ("ours", "peer"))
+            common = {"batch": batch, "device": jax.devices()[0].device_kind}
+            name = f"self-play, {game_name}, {network}, {protocol}, {misalignment}"
+            yield _row(name, mine, bare, mine / bare, unit, common)
+            yield _row(f"first call, {name}", compiled, None, None, "seconds", common)
+
+
+def _row(
+    what: str, ours: float, peer: float | None, ratio: float | None, unit: str, common: dict
+) -> dict[str, Any]:
+    figures = {"ours": ours, "peer": peer, "ratio": ratio, "unit": unit}
+    return {"what": what, "batch": common["batch"], **figures, "device": common["device"]}
+
+
+def _selfplay(
+    game: games.Game,
+    net: nets.Network,
+    expert: Params,
+    weak: Params,
+    protocol: str,
+    misalignment: str,
+    batch: int,
+) -> Callable[[Array], Array]:
+    """`seed -> plies played`."""
+    config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=PLIES)
+    lines = jnp.asarray(game.openings("train"))
+    starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
+    corrupt = transforms.compose(transforms.parse(misalignment))
+    strengths = {"p": jnp.float32(0.5), "sigma": jnp.float32(1.0)}
+    knobs = knobs_of(Config(), None, 0.5) | strengths
+
+    @jax.jit
+    def play(seed: Array, expert: Params, weak: Params, starts: Any) -> Array:
+        rollout, truth = selfplay(
+            jax.random.key(seed),
+            game,
+            net,
+            weak,
+            expert,
+            corrupt,
+            PROTOCOLS[protocol],
+            knobs,
+            starts,
+            jnp.arange(batch),
+            config,
+        )
+        # All of it is kept alive, as a run would need it.
+        sums = [x.astype(jnp.float32).sum() for x in jax.tree.leaves((rollout, truth))]
+        return rollout.played.sum() + (jnp.stack(sums).sum() * 0).astype(jnp.int32)
+
+    return lambda seed: play(seed, expert, weak, starts)
+
+
+def _forwards(
+    game: games.Game, net: nets.Network, expert: Params, weak: Params, protocol: str, batch: int
+) -> Callable[[Array], Array]:
+    """`seed -> plies that so many forward passes are for`."""
+
+    @jax.jit
+    def run(seed: Array, expert: Params, weak: Params) -> Array:
+        shape = (batch // 2, *game.feature_shape)
+        features = jax.random.uniform(jax.random.key(seed), shape)
+
+        def ply(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+            front, back = carry
+            outputs = [net.apply(weak, back)]
+            outputs += [net.apply(weak, front)] if protocol != "always_follow" else []
+            outputs += [net.apply(expert, front)] if PROTOCOLS[protocol].asks else []
+            # The next inputs depend on every output, so that none is left out.
+            told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
+            return (back + 1e-20 * told, front + 1e-20 * told), None
+
+        (front, back), _ = jax.lax.scan(ply, (features, features + 0.1), None, length=2 * PLIES)
+        kept = ((front + back).sum() * 0).astype(jnp.int32)
+        return jnp.int32(2 * PLIES * batch) + kept
+
+    return lambda seed: run(seed, expert, weak)
