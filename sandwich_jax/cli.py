@@ -105,6 +105,22 @@ class Elo:
 
 
 @dataclasses.dataclass(frozen=True)
+class Puzzles:
+    """Lets players solve puzzles: the share solved by rating. A move that mates is always right."""
+
+    players: tyro.conf.Positional[tuple[str, ...]]
+    """Spelled as for `match`."""
+    file: pathlib.Path
+    """Puzzles as CSV with the columns PuzzleId, FEN, Moves and Rating, as Lichess has them."""
+    count: int | None = None
+    """Draw so many at random; all by default."""
+    seed: int = 0
+    """Of the draw."""
+    out: pathlib.Path | None = None
+    """Adds the results to this file of JSON lines."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
 
@@ -196,6 +212,13 @@ def elo(args: Elo) -> None:
     contest.elo(args.players, args.config, args.engine, scale, args.out, OUT)
 
 
+def puzzles(args: Puzzles) -> None:
+    """`sandwich-jax puzzles`."""
+    from sandwich_jax.outside import puzzles as solving
+
+    solving.show(args.players, args.file, args.count, args.seed, args.out, OUT)
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     for row in _bench_rows(args):
@@ -227,6 +250,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "run": (Run, run),
     "match": (Match, match),
     "elo": (Elo, elo),
+    "puzzles": (Puzzles, puzzles),
     "bench": (Bench, bench),
 }
 

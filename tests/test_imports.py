@@ -37,6 +37,7 @@ WITH_CHESS = (
     "outside/lockstep.py",
     "outside/players.py",
     "outside/processes.py",
+    "outside/puzzles.py",
     "outside/uci.py",
     "outside/report",
 )

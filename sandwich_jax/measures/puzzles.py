@@ -1,0 +1,102 @@
+"""Puzzles: a player solves one if every move of its side is right.
+
+Scored as on Lichess: where the line is not over, only its move is right, but a move that mates is
+always right and ends the puzzle. One batch of positions for each of the solver's moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from sandwich_jax import board
+from sandwich_jax.measures import elo, gap, shares
+from sandwich_jax.types import State
+
+Choose = Callable[[State, Bool[np.ndarray, "B"]], Int[Array, "B"]]
+"""`(positions, which of them are asked about) -> labels`; the other labels are of no matter."""
+
+
+BATCH = 1024
+"""Puzzles solved at a time."""
+
+
+class Puzzles(NamedTuple):
+    """N puzzles; the solver is to move in `starts`."""
+
+    names: tuple[str, ...]
+    ratings: Int[np.ndarray, "N"]
+    starts: State
+    """Positions after the opponent's first move."""
+    lines: Int[np.ndarray, "N L"]
+    """Labels from there on, the solver's first and last; -1 after the end."""
+
+
+def solve(choose: Choose, puzzles: Puzzles) -> Bool[np.ndarray, "N"]:
+    """Which puzzles a player solves."""
+    solved = np.zeros(len(puzzles.lines), bool)
+    for rows in batches(len(solved)):
+        starts = board.take(puzzles.starts, jnp.asarray(rows))
+        solved[rows] = _solve(choose, starts, puzzles.lines[rows])
+    return solved
+
+
+def batches(count: int) -> Iterator[Int[np.ndarray, "B"]]:
+    """Rows of puzzles in batches of one size, so that few programs are compiled.
+
+    The last batch is filled up with the first rows over again.
+    """
+    size = min(count, BATCH)
+    for first in range(0, count, size):
+        yield np.arange(first, first + size) % count
+
+
+def _solve(choose: Choose, state: State, lines: Int[np.ndarray, "B L"]) -> Bool[np.ndarray, "B"]:
+    ended = np.full((len(lines), 1), -1)
+    lines = np.concatenate([lines, ended], axis=1)
+    solved, going = np.zeros(len(lines), bool), np.ones(len(lines), bool)
+    for ply in range(0, lines.shape[1] - 1, 2):
+        wanted, reply = lines[:, ply], lines[:, ply + 1]
+        chosen = np.where(going, np.asarray(choose(state, going)), -1)
+        after = board.step(state, jnp.asarray(chosen))
+        mates = going & np.asarray(board.rewards(after)).any(-1)
+        right = going & (chosen == wanted)
+        solved |= mates | (right & (reply < 0))
+        going = right & ~mates & (reply >= 0)
+        if not going.any():
+            break
+        state = board.step(after, jnp.asarray(np.where(going, reply, -1)))
+    return solved
+
+
+def by_band(
+    solved: Bool[np.ndarray, "N"], ratings: Int[np.ndarray, "N"]
+) -> list[tuple[str, shares.Share]]:
+    """Share solved in each band of 200 points that has puzzles, "all" first."""
+    rows = [("all", shares.share(solved))]
+    rows += [(name, shares.share(solved[inside])) for name, inside in shares.bands(ratings)]
+    return [(name, found) for name, found in rows if found]
+
+
+def accuracies(
+    solved: Mapping[str, Bool[np.ndarray, "N"]], resamples: int = 400, seed: int = 0
+) -> elo.Fit:
+    """Shares solved by several players, bootstrapped over puzzles, the same resample for all.
+
+    Returned as if they were strengths: `gap.recovered` of it is PGR on puzzles.
+    """
+    table: Float[np.ndarray, "N P"] = np.stack([s.astype(float) for s in solved.values()], axis=1)
+    weights = elo.opening_weights(len(table), resamples, seed)
+    return elo.Fit(tuple(solved), weights @ table / len(table))
+
+
+def recovered(
+    student: Bool[np.ndarray, "N"], weak: Bool[np.ndarray, "N"], expert: Bool[np.ndarray, "N"]
+) -> elo.Interval | None:
+    """PGR on puzzles, all three solving the same ones; None (undefined) as in `gap.recovered`."""
+    fit = accuracies({"student": student, "weak": weak, "expert": expert})
+    return gap.recovered(fit, "student", "weak", "expert")

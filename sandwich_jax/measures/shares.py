@@ -1,0 +1,56 @@
+"""Shares of a count, with intervals, whole and by group."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from scipy import stats
+
+
+class Share(NamedTuple):
+    """Part of a whole, in [0, 1], and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+    """The whole."""
+
+
+def share(right: Bool[np.ndarray, "N"]) -> Share | None:
+    """How many of N independent trials came out right; None where there is none.
+
+    The interval is Wilson's: E. B. Wilson 1927, "Probable inference".
+    """
+    if not right.size:
+        return None
+    tested = stats.binomtest(int(right.sum()), right.size)
+    low, high = tested.proportion_ci(method="wilson")
+    return Share(float(right.mean()), float(low), float(high), int(right.size))
+
+
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """A mean of N independent numbers and its 95% interval, by the normal approximation."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(numbers: np.ndarray) -> Mean | None:
+    """The mean of N numbers; None where there is none. Of a single one the interval is a point."""
+    if not numbers.size:
+        return None
+    centre = float(numbers.mean())
+    error = float(numbers.std(ddof=1) / np.sqrt(numbers.size)) if numbers.size > 1 else 0.0
+    return Mean(centre, centre - 1.96 * error, centre + 1.96 * error)
+
+
+def bands(numbers: np.ndarray, width: int = 200) -> list[tuple[str, Bool[np.ndarray, "N"]]]:
+    """Groups of ratings "600-799" and who is in them, from the lowest that has any."""
+    lowest = numbers // width * width
+    return [(f"{low}-{low + width - 1}", lowest == low) for low in np.unique(lowest).tolist()]

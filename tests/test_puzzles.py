@@ -1,0 +1,193 @@
+"""Puzzles: the file, the scoring beside python-chess step by step, PGR."""
+
+import csv
+import io
+import json
+import pathlib
+
+import chess
+import fake_engine
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sandwich_jax import board
+from sandwich_jax.measures import gap, puzzles, shares
+from sandwich_jax.outside import players, processes, puzzle_file
+from sandwich_jax.outside import puzzles as solving
+from sandwich_jax.types import SettingError
+
+HEADER = "PuzzleId,FEN,Moves,Rating,Themes"
+LADDER = "7k/8/8/8/8/8/R7/1R4K1 b - - 0 1"
+"""After Kg8 White mates in two moves, and after Ra7 Kf8 by Rb8."""
+TWO_MATES = "6k1/p4ppp/8/8/8/6p1/4QPPP/3R2K1 b - - 0 1"
+"""After a move of Black's, both Rd8 and Qe8 mate."""
+LINES = (
+    f"ladder,{LADDER},h8g8 a2a7 g8f8 b1b8,800,mateIn2",
+    f"back-rank,{TWO_MATES},a7a6 d1d8,1000,mateIn1",
+)
+
+
+def _file(folder: pathlib.Path, *lines: str, header: str = HEADER) -> pathlib.Path:
+    path = folder / "puzzles.csv"
+    path.write_text("\n".join((header, *lines)) + "\n")
+    return path
+
+
+@pytest.fixture
+def given(tmp_path):
+    return puzzle_file.read(_file(tmp_path, *LINES))
+
+
+def _plays(*words: str) -> puzzles.Choose:
+    """A player of the first of these moves that is legal."""
+
+    def choose(state, asked):
+        labels = np.zeros(len(asked), np.int32)
+        for row in np.flatnonzero(asked):
+            position = chess.Board(board.to_fen(board.take(state, jnp.asarray([row])))[0])
+            word = next(w for w in words if chess.Move.from_uci(w) in position.legal_moves)
+            labels[row] = players.label_of(chess.Move.from_uci(word), position.turn)
+        return jnp.asarray(labels)
+
+    return choose
+
+
+def test_the_file_is_read(given):
+    assert given.names == ("ladder", "back-rank") and given.ratings.tolist() == [800, 1000]
+    assert board.to_fen(given.starts) == [
+        "6k1/8/8/8/8/8/R7/1R4K1 w - - 1 2",
+        "6k1/5ppp/p7/8/8/6p1/4QPPP/3R2K1 w - - 0 2",
+    ]
+    assert (given.lines >= 0).sum(1).tolist() == [3, 1]
+    assert given.starts.ply.tolist() == [2, 2]
+
+
+def test_every_move_must_be_right(given):
+    right = _plays("a2a7", "b1b8", "d1d8")
+    assert puzzles.solve(right, given).tolist() == [True, True]
+    first_wrong = _plays("b1b7", "d1d8")
+    assert puzzles.solve(first_wrong, given).tolist() == [False, True]
+    last_wrong = _plays("a2a7", "b1b7", "d1d8")
+    assert puzzles.solve(last_wrong, given).tolist() == [False, True]
+
+
+def test_any_mate_is_right(tmp_path):
+    """The other mate in one; a mate where the line goes on; a wrong move that does not mate."""
+    slow = f"slow,{TWO_MATES},a7a6 h2g3 a6a5 d1d8,1200,"
+    given = puzzle_file.read(_file(tmp_path, LINES[1], slow))
+    assert puzzles.solve(_plays("e2e8"), given).tolist() == [True, True]
+    assert puzzles.solve(_plays("e2e7"), given).tolist() == [False, False]
+
+
+def test_a_draw_is_no_mate(tmp_path):
+    stalemate = "draw,k7/8/8/1Q6/8/8/8/K7 b - - 0 1,a8a7 b5c6,900,"
+    given = puzzle_file.read(_file(tmp_path, stalemate))
+    assert puzzles.solve(_plays("b5c6"), given).tolist() == [True]
+    assert puzzles.solve(_plays("b5d7"), given).tolist() == [False]
+
+
+def test_many_puzzles_come_in_batches(given, monkeypatch, tmp_path):
+    monkeypatch.setattr(puzzles, "BATCH", 2)
+    many = puzzle_file.read(_file(tmp_path, *LINES, LINES[0], LINES[1], LINES[1]))
+    assert many.lines.shape[0] == many.starts.ply.shape[-1] == 5
+    found = puzzles.solve(_plays("a2a7", "b1b7", "e2e8"), many)
+    assert found.tolist() == [False, True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("lines", "header", "says"),
+    [
+        ((), HEADER, "holds no puzzles"),
+        (LINES, "PuzzleId,FEN,Rating", "no column Moves in its first line"),
+        (("x,nonsense,a1a2 a2a3,800,",), HEADER, "fields instead of .* in FEN 'nonsense'"),
+        ((f"x,{LADDER},h8g8 a2b3,800,",), HEADER, "a2b3 is not legal in"),
+        ((f"x,{LADDER},h8g8,800,",), HEADER, "line 2: Moves has 1 moves"),
+        ((f"x,{LADDER},h8g8 a2a7,high,",), HEADER, "line 2: Rating is 'high'"),
+        ((f"x,{LADDER}",), HEADER, "line 2: Rating is ''"),
+    ],
+)
+def test_a_bad_file_is_one_sentence(tmp_path, lines, header, says):
+    with pytest.raises(SettingError, match=says) as caught:
+        puzzle_file.read(_file(tmp_path, *lines, header=header))
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_one_sentence(tmp_path):
+    with pytest.raises(SettingError, match="no such file of puzzles"):
+        puzzle_file.read(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match="cannot be read as CSV"):
+        puzzle_file.read(tmp_path / "binary.csv")
+
+
+def test_bands_and_their_intervals():
+    ratings = np.asarray([600, 799, 800, 800])
+    found = dict(puzzles.by_band(np.asarray([True, False, True, True]), ratings))
+    assert list(found) == ["all", "600-799", "800-999"]
+    assert found["all"].value == 0.75 and found["600-799"].count == 2
+    # Wilson's interval by hand: 1 of 2, z = 1.96.
+    assert found["600-799"][1:3] == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert shares.share(np.zeros(0, bool)) is None
+
+
+def test_pgr_on_puzzles():
+    rng = np.random.default_rng(0)
+    luck = rng.random(2000)
+    weak, expert, student = luck < 0.2, luck < 0.6, luck < 0.4
+    found = puzzles.recovered(student, weak, expert)
+    assert found is not None and found.value == pytest.approx(0.5, abs=0.03)
+    assert found.low < found.value < found.high and found.high - found.low < 0.1
+    assert puzzles.recovered(expert, weak, expert) == gap.Interval(1, 1, 1)
+    assert puzzles.recovered(student, weak, weak) is None
+
+
+def test_the_verb_shows_players_side_by_side(tmp_path):
+    console, out = Console(record=True, width=160, file=io.StringIO()), tmp_path / "rows.jsonl"
+    path = _file(tmp_path, *LINES)
+    rows = solving.show(("zoo:expert", "random"), path, None, 0, out, console)
+    assert [json.loads(line) for line in out.read_text().splitlines()] == rows
+    assert [row["band"] for row in rows] == ["all", "800-999", "1000-1199"] * 2
+    assert "zoo:expert" in console.export_text()
+    for nobody in ((), ("random", "random")):
+        with pytest.raises(SettingError, match="at least one player"):
+            solving.show(nobody, path, None, 0, None, console)
+
+
+def test_an_engine_solves_puzzles(tmp_path, monkeypatch):
+    """The fake engine plays the first legal move."""
+    monkeypatch.setenv(processes.VARIABLE, fake_engine.make(tmp_path))
+    position = chess.Board(LADDER)
+    position.push_uci("h8g8")
+    moves = (next(iter(position.legal_moves)).uci(), "a2a7")
+    lines = [f"x,{LADDER},h8g8 {move},800," for move in moves]
+    given = puzzle_file.read(_file(tmp_path, *lines))
+    assert solving.solve("stockfish:nodes=1", given).tolist() == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["zoo:expert", "zoo:weak"])
+def test_scoring_agrees_with_python_chess_step_by_step(data, spec):
+    path = data / "puzzles" / "puzzles.csv"
+    given = puzzle_file.read(path, 500)
+    with path.open(newline="") as file:
+        rows = {row["PuzzleId"]: row for row in csv.DictReader(file)}
+    player = players.load(spec)
+    wanted = [_solves(player, rows[name]) for name in given.names]
+    assert 10 < sum(wanted) < 490
+    assert solving.solve(spec, given).tolist() == wanted
+
+
+def _solves(player, row: dict[str, str]) -> bool:
+    position = chess.Board(row["FEN"])
+    for i, word in enumerate(row["Moves"].split()):
+        if i % 2:
+            (move,) = player.best_moves([position])
+            wrong = move != chess.Move.from_uci(word)
+            position.push(move)
+            if position.is_checkmate() or wrong:
+                return position.is_checkmate()
+        else:
+            position.push_uci(word)
+    return True
