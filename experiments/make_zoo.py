@@ -39,9 +39,10 @@ class Zoo:
     out: pathlib.Path
     source: str = "human games, both players rated (mostly 2000-2800), from public collections"
     """What the card says of the data."""
-    train_games: int = 120_000
+    train_games: int | None = None
+    """Games of the training corpus; all by default."""
     test_games: int = 1200
-    expert: PretrainConfig = PretrainConfig("expert", 100_000, 11_000, learning_rate=5e-3)
+    expert: PretrainConfig = PretrainConfig("expert", 250_000, 24_000, learning_rate=5e-3)
     weak: PretrainConfig = PretrainConfig("weak", 2_000, 400, learning_rate=5e-3)
 
 
