@@ -163,6 +163,7 @@ def round_measures(rollout: Rollout, truth: Truth, metrics: Metrics) -> dict[str
         "assisted_score_by_rules": float((0.5 + side * np.asarray(rollout.result)).mean()),
         "finished": float(np.asarray(rollout.finished).mean()),
         "plies": float(np.asarray(rollout.played).sum(0).mean()),
+        "queries": int((asked & turns).sum()),
         "asked": _share(asked & turns, turns),
         "followed": _share(followed, asked),
         "corrupted": _share(corrupted, asked),

@@ -13,17 +13,17 @@ import numpy as np
 from sandwich_jax import games, sandwich
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member
-from sandwich_jax.outside import log, players, store
+from sandwich_jax.outside import log, players, rollouts, store
 from sandwich_jax.outside.report import pgn, pictures
 from sandwich_jax.sandwich import Result
-from sandwich_jax.types import Rollout, SettingError, Truth
+from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 CONTENTS = {
     "manifest.json": "configuration, versions, commit, seeds, device",
     "rows.jsonl": "one row a round a member",
     "checkpoints": "the last two rounds of all members",
     "arena": "points of the large matches, by opening and colour",
-    "games": "a sample of self-play games as PGN, advice in comments",
+    "games": "self-play: a sample as PGN, advice in comments; the last round's arrays (.npz)",
     "networks": "W after the last round, by member (ckpt:PATH)",
     "wandb": "the Weights & Biases runs (offline unless told otherwise)",
     "learning_curves.png": "Elo gain over W by round",
@@ -63,7 +63,7 @@ def run(
     if (folder / "learning_curves.png").exists():  # the last thing that a run writes
         return _read_result(folder, config)
     setup = sandwich.prepare(config, expert, weak, net)
-    with _full_disk_told(folder):
+    with full_disk_told(folder):
         outside = RunFolder(folder, setup, wandb, progress)
         try:
             result = sandwich.run(setup, outside)
@@ -111,7 +111,8 @@ def claim(folder: pathlib.Path, config: Config) -> None:
 
 
 @contextlib.contextmanager
-def _full_disk_told(folder: pathlib.Path) -> Iterator[None]:
+def full_disk_told(folder: pathlib.Path) -> Iterator[None]:
+    """Turns a full disk into one sentence."""
     try:
         yield
     except OSError as error:
@@ -161,7 +162,9 @@ class RunFolder:
         temporary.replace(path)
 
     def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
-        """The first games of a round as PGN."""
+        """Arrays of the last round's games; the first games of every round as PGN."""
+        arrays = self.folder / "games" / f"{slug(member.name)}.npz"
+        rollouts.save(arrays, round_index, rollout, truth)
         if self.setup.game.name != "chess":
             return
         path = self.folder / "games" / f"round-{round_index:03d}-{slug(member.name)}.pgn"
@@ -171,11 +174,18 @@ class RunFolder:
 
 
 def _store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
-    by_name = {row["member"]: row for row in result.rows}
-    for name, params in result.networks.items():
-        about = {"member": name, "run": folder.name, "row": store.to_plain(by_name[name])}
-        card = store.NetworkCard(setup.game.name, setup.net.config, about)
-        store.save_network(folder / "networks" / slug(name), card, params)
+    for row in result.rows:
+        store_network(folder, setup, row, result.networks[row["member"]])
+
+
+def store_network(
+    folder: pathlib.Path, setup: sandwich.Setup, row: dict[str, Any], params: Params
+) -> None:
+    """Stores W' of a member with its last row."""
+    name = row["member"]
+    about = {"member": name, "run": folder.name, "row": store.to_plain(row)}
+    card = store.NetworkCard(setup.game.name, setup.net.config, about)
+    store.save_network(folder / "networks" / slug(name), card, params)
 
 
 def slug(name: str) -> str:

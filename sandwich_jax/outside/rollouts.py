@@ -1,0 +1,47 @@
+"""One round's games of a member as an .npz: what `evaluate` reads.
+
+Every field of `Rollout` but the positions, which the moves give again, and of `Truth`, by its name;
+`round` is the round. Moves and advice are labels of 16 bits, shapes as in `types`.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import zipfile
+import zlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from sandwich_jax.types import Rollout, SettingError, Truth
+
+LEFT_OUT = "positions"
+
+
+def save(path: pathlib.Path, round_index: int, rollout: Rollout, truth: Truth) -> None:
+    """Writes the games of a round, in place of an earlier one's."""
+    fields = {k: v for k, v in rollout._asdict().items() if k != LEFT_OUT} | truth._asdict()
+    arrays: dict[str, Any] = jax.device_get(fields)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.tmp.npz")
+    np.savez_compressed(temporary, round=round_index, **arrays)
+    os.replace(temporary, path)
+
+
+def load(path: pathlib.Path) -> tuple[int, Rollout, Truth]:
+    """The round and its games; their positions are left empty.
+
+    Raises:
+        SettingError: the file is missing, damaged or of another version.
+    """
+    try:
+        with np.load(path) as stored:
+            arrays: dict[str, Any] = {name: stored[name] for name in stored}
+        rollout = {name: arrays[name] for name in Rollout._fields if name != LEFT_OUT}
+        truth = {name: arrays[name] for name in Truth._fields}
+        rollout[LEFT_OUT] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
+        return int(arrays["round"]), Rollout(**rollout), Truth(**truth)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise SettingError(f"{path}: missing, damaged or of another version ({error}).") from error

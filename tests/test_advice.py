@@ -1,0 +1,215 @@
+"""Measures of advice: known answers by hand, and a rollout seen again by networks."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import games, nets, sampling
+from sandwich_jax.measures import advice
+from sandwich_jax.outside import rollouts
+from sandwich_jax.types import Rollout, SettingError, Truth
+
+
+@functools.cache
+def _played():
+    """Tic-tac-toe played to its end at random; the first side is advised, and follows."""
+    game = games.make("tic_tac_toe")
+    net = nets.make("tiny", game.heads)
+    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    rng, plies, count = np.random.default_rng(0), 9, 32
+    opening = np.arange(count) % len(game.openings("train"))
+    step, state = jax.jit(game.step), game.after(jnp.asarray(game.openings("train")[opening]))
+    moves, honest = np.full((2, plies, count), -1, np.int16)
+    for ply in range(plies):
+        going, legal = ~np.asarray(game.done(state)), np.asarray(game.legal(state))
+        for column in np.flatnonzero(going):
+            drawn = rng.choice(np.flatnonzero(legal[column]), 2)
+            moves[ply, column], honest[ply, column] = drawn
+        state = step(state, jnp.asarray(moves[ply], jnp.int32))
+    played, result = moves >= 0, np.asarray(game.result(state))
+    assisted = played & (np.arange(plies) % 2 == 0)[:, None]
+    corrupted = assisted & (rng.random(played.shape) < 0.5)
+    rollout = Rollout(
+        opening=opening,
+        assisted_first=np.ones(count, bool),
+        moves=moves,
+        played=played,
+        assisted=assisted,
+        asked=assisted,
+        advice=np.where(assisted, moves, -1).astype(np.int16),
+        followed=assisted,
+        result=result,
+        finished=np.ones(count, bool),
+        positions=None,
+    )
+    truth = Truth(corrupted, np.where(assisted, honest, -1), np.zeros(played.shape), result)
+    return game, net, expert, weak, rollout, truth
+
+
+def test_counts_are_those_of_the_rollout():
+    *_, rollout, truth = _played()
+    found = advice.counts(rollout, truth)
+    asked = rollout.asked.sum()
+    assert found["asked"].value == 1 and found["asked"].count == rollout.assisted.sum()
+    assert found["followed"].value == 1 and found["followed"].count == asked
+    assert found["corrupted"].value == truth.corrupted.sum() / asked
+    same = (rollout.advice == truth.honest) & truth.corrupted
+    assert found["corrupted_yet_best"].value == same.sum() / truth.corrupted.sum()
+    assert found["followed_though_corrupted"].count == truth.corrupted.sum()
+    assert found["false_refusals"].value == 0
+
+
+def test_refusals_of_honest_advice_are_false():
+    *_, rollout, truth = _played()
+    refused = rollout._replace(followed=rollout.followed & truth.corrupted)
+    found = advice.counts(refused, truth)
+    assert found["false_refusals"].value == 1
+    assert found["followed_though_corrupted"].value == 1
+
+
+def test_of_no_questions_there_are_no_shares():
+    *_, rollout, truth = _played()
+    nowhere = np.zeros_like(rollout.asked)
+    rollout = rollout._replace(asked=nowhere, followed=nowhere)
+    truth = truth._replace(corrupted=nowhere)
+    found = advice.counts(rollout, truth)
+    assert found["asked"].value == 0 and found["followed"] is None
+    assert found["false_refusals"] is None
+    given = advice.answers(rollout, truth, np.zeros(rollout.moves.shape))
+    assert advice.auc(given) is None and advice.trade_off(given)["safety"] == []
+
+
+def test_a_view_is_what_the_network_says_along_the_game():
+    game, net, _, weak, rollout, _ = _played()
+    seen = advice.view(game, net, weak, rollout)
+    column = int(np.argmax(rollout.played.sum(0)))
+    lines = game.openings("train")[rollout.opening[[column]]]
+    state, first = game.after(jnp.asarray(lines)), True
+    apply, step = jax.jit(net.apply), jax.jit(game.step)
+    for ply in range(int(rollout.played[:, column].sum())):
+        outputs = apply(weak, game.features(state))
+        np.testing.assert_allclose(seen.value[ply, column], outputs.value[0], atol=1e-5)
+        for label, told in ((rollout.moves, seen.played), (rollout.advice, seen.advised)):
+            if label[ply, column] < 0:
+                continue
+            after = step(state, jnp.asarray(label[ply, [column]], jnp.int32))
+            value = -apply(weak, game.features(after)).value
+            if game.done(after)[0]:
+                value = game.result(after) * (1 if first else -1)
+            np.testing.assert_allclose(told[ply, column], value[0], atol=1e-5)
+        if rollout.asked[ply, column]:
+            masked = sampling.mask_logits(outputs.logits, game.legal(state))
+            chance = jax.nn.softmax(masked)[0, int(rollout.advice[ply, column])]
+            np.testing.assert_allclose(seen.probability[ply, column], chance, atol=1e-6)
+        state = step(state, jnp.asarray(rollout.moves[ply, [column]], jnp.int32))
+        first = not first
+
+
+def test_a_winning_move_is_worth_a_win():
+    game, net, _, weak, rollout, _ = _played()
+    seen = advice.view(game, net, weak, rollout)
+    for column in np.flatnonzero(rollout.result):
+        last = int(rollout.played[:, column].sum()) - 1
+        assert seen.played[last, column] == 1
+
+
+# --- known answers ------------------------------------------------------------------------------
+
+
+def _answers(corrupted, score, game=None):
+    game = np.arange(len(score)) if game is None else np.asarray(game)
+    return advice.Answers(game, np.asarray(corrupted, bool), np.asarray(score, float))
+
+
+def test_auc_is_the_share_of_pairs_won():
+    rng = np.random.default_rng(0)
+    given = _answers(rng.random(60) < 0.4, rng.integers(0, 8, 60))
+    good, bad = given.score[~given.corrupted], given.score[given.corrupted]
+    pairs = [(a > b) + 0.5 * (a == b) for a, b in itertools.product(good, bad)]
+    found = advice.auc(given)
+    assert found.value == pytest.approx(np.mean(pairs))
+    assert found.low < found.value < found.high
+    assert advice.auc(_answers([1, 1, 0, 0], [1, 2, 3, 4])).value == 1
+    assert advice.auc(_answers([1, 0, 1, 0], [5, 5, 5, 5])).value == 0.5
+
+
+def test_whole_games_are_resampled():
+    """Each answer ten times over in one game says no more than once."""
+    rng = np.random.default_rng(0)
+    corrupted, score = rng.random(60) < 0.5, rng.random(60)
+    once = advice.auc(_answers(corrupted, score))
+    copies = [np.repeat(x, 10) for x in (corrupted, score, np.arange(60))]
+    assert advice.auc(_answers(*copies)) == pytest.approx(once)
+
+
+def test_the_trade_off_runs_from_following_all_to_following_none():
+    given = _answers([1, 1, 0, 0, 0], [0.1, 0.6, 0.5, 0.7, 0.9])
+    curve = advice.trade_off(given, points=5)
+    assert (curve["usefulness"][0], curve["safety"][0]) == (1, 0)
+    assert (curve["usefulness"][-1], curve["safety"][-1]) == (0, 1)
+    assert curve["usefulness"] == sorted(curve["usefulness"], reverse=True)
+    assert curve["safety"] == sorted(curve["safety"])
+
+
+def test_harm_is_a_difference_of_means():
+    rng = np.random.default_rng(0)
+    corrupted = np.arange(2000) % 2 == 0
+    loss = np.where(corrupted, 0.2, 0.05) + 0.1 * rng.normal(size=2000)
+    found = advice.harm(loss, corrupted, np.arange(2000) // 20)
+    assert found.difference.value == pytest.approx(0.15, abs=0.02)
+    assert found.difference.low < 0.15 < found.difference.high and found.moves == (1000, 1000)
+    alone = advice.harm(loss[:5], np.zeros(5, bool), np.arange(5))
+    assert alone.corrupted is None and alone.difference is None and alone.honest is not None
+
+
+def test_agreement_of_judges():
+    x = np.linspace(0, 1, 50)
+    found = advice.agreement(x, np.exp(5 * x))
+    assert found.spearman == pytest.approx(1) and 0.8 < found.pearson < 1
+    assert advice.agreement(np.zeros(9), np.arange(9.0)) is None
+
+
+def test_calibration_by_hand():
+    """Ten positions said to be won at 0.8, of which six are; ten said to be level, drawn."""
+    value = np.repeat([0.6, 0.0], 10)
+    result = np.asarray([1] * 6 + [-1] * 4 + [0] * 10)
+    found = advice.calibration(value, result)
+    assert found.stated == pytest.approx([0.5, 0.8]) and found.came == pytest.approx([0.5, 0.6])
+    assert found.count == [10, 10] and found.ece == pytest.approx(0.1)
+    assert advice.calibration(np.zeros(0), np.zeros(0)) is None
+    assert advice.calibration(np.asarray([1.0, -1.0]), np.asarray([1, -1])).ece == 0
+
+
+def test_results_are_the_movers():
+    *_, rollout, truth = _played()
+    found = advice.results_of_movers(rollout, truth)
+    won = int(np.flatnonzero(truth.adjudicated)[0])
+    assert found[0, won] == truth.adjudicated[won] == -found[1, won]
+
+
+def test_queries_add_up():
+    rows = [{"round": i, "queries": 10, "pgr": 0.1 * i, "pgr_lo": 0, "pgr_hi": 1} for i in (1, 2)]
+    found = advice.queries_spent(rows)
+    assert [(row["queries"], row["pgr"]) for row in found] == [(10, 0.1), (20, 0.2)]
+
+
+def test_a_rollout_on_disk_is_the_same(tmp_path):
+    *_, rollout, truth = _played()
+    path = tmp_path / "games" / "w.npz"
+    rollouts.save(path, 3, rollout, truth)
+    rollouts.save(path, 4, rollout, truth)
+    index, again, hidden = rollouts.load(path)
+    assert index == 4 and list(path.parent.iterdir()) == [path]
+    for name in set(Rollout._fields) - {rollouts.LEFT_OUT}:
+        np.testing.assert_array_equal(getattr(again, name), getattr(rollout, name))
+    for name in Truth._fields:
+        np.testing.assert_array_equal(getattr(hidden, name), getattr(truth, name))
+    assert again.moves.dtype == again.advice.dtype == np.int16
+    path.write_bytes(path.read_bytes()[:100])
+    for broken in (path, tmp_path / "none.npz"):
+        with pytest.raises(SettingError, match="missing, damaged or of another version"):
+            rollouts.load(broken)
