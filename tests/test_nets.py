@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from sandwich_jax import games, nets
 from sandwich_jax.types import Heads, SettingError
@@ -16,15 +15,26 @@ PARAMS = NET.init(jax.random.key(0))
 X = jax.random.normal(jax.random.key(1), (150, *SHAPE))
 
 
-def test_convolution_equals_the_native_one():
-    conv = nets.Conv3x3(5, 7, nnx.Rngs(params=0))
-    x = jax.random.normal(jax.random.key(0), (3, 8, 8, 5))
-    # Stored as [rank tap, cin, file tap, cout] of the products: see the class.
-    kernel = jnp.transpose(conv.kernel[...], (0, 2, 1, 3))
-    native = jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    np.testing.assert_allclose(conv(x), native, atol=1e-5)
+def test_both_forms_of_the_convolution_agree_with_their_gradients():
+    keys = jax.random.split(jax.random.key(0), 3)
+    x, kernel = jax.random.normal(keys[0], (3, 8, 8, 5)), jax.random.normal(keys[1], (3, 5, 3, 7))
+    weight = jax.random.normal(keys[2], (3, 8, 8, 7))
+
+    def xla(x, kernel):
+        hwio = kernel.transpose(0, 2, 1, 3)
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, hwio, (1, 1), "SAME", dimension_numbers=layout)
+
+    def value_and_gradients(form):
+        return jax.value_and_grad(lambda *a: (form(*a) * weight).sum(), (0, 1))(x, kernel)
+
+    expected = value_and_gradients(xla)
+    for form in (nets._taps, nets._native):
+        np.testing.assert_allclose(form(x, kernel), xla(x, kernel), atol=1e-4)
+        got = value_and_gradients(form)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3), got, expected
+        )
 
 
 def test_sizes():
