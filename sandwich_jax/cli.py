@@ -121,6 +121,25 @@ class Puzzles:
 
 
 @dataclasses.dataclass(frozen=True)
+class Shift:
+    """Lays networks beside the one that they were tuned from: what tuning did to the policy."""
+
+    base: tyro.conf.Positional[str]
+    """zoo:NAME, ckpt:PATH or fresh:SEED."""
+    tuned: tyro.conf.Positional[tuple[str, ...]]
+    """Likewise."""
+    positions: tuple[str, ...] = ("openings",)
+    """Sets of positions: openings, puzzles:PATH, corpus:PATH (its test games) or run:PATH (a run's
+    self-play)."""
+    expert: str | None = None
+    """A network to measure the distance to as well, such as zoo:expert."""
+    count: int = 2000
+    """Positions drawn from each set."""
+    out: pathlib.Path | None = None
+    """Adds the results to this file of JSON lines."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
 
@@ -219,6 +238,13 @@ def puzzles(args: Puzzles) -> None:
     solving.show(args.players, args.file, args.count, args.seed, args.out, OUT)
 
 
+def shift(args: Shift) -> None:
+    """`sandwich-jax shift`."""
+    from sandwich_jax.outside import shift as shifts
+
+    shifts.show(args.base, args.tuned, args.positions, args.expert, args.count, args.out, OUT)
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     for row in _bench_rows(args):
@@ -251,6 +277,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "match": (Match, match),
     "elo": (Elo, elo),
     "puzzles": (Puzzles, puzzles),
+    "shift": (Shift, shift),
     "bench": (Bench, bench),
 }
 

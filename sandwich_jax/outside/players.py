@@ -48,18 +48,29 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Loa
     Raises:
         SettingError: `spec` names no network, or one of another game or architecture.
     """
+    game, folder = games.make(game_name), folder_of(spec)
+    if folder is not None:
+        return stored(folder, game)
+    net = nets.make(size, game.heads)
+    return LoadedNetwork(net, net.init(jax.random.key(int(spec.partition(":")[2]))))
+
+
+def folder_of(spec: str) -> pathlib.Path | None:
+    """Where the network that `spec` names is stored; None for a fresh one.
+
+    Raises:
+        SettingError: `spec` names no network.
+    """
     kind, _, rest = spec.partition(":")
-    game = games.make(game_name)
     if kind == "fresh" and rest.isdigit():
-        net = nets.make(size, game.heads)
-        return LoadedNetwork(net, net.init(jax.random.key(int(rest))))
+        return None
     if kind == "zoo":
         names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
         if rest not in names:
             raise SettingError(f"No network '{rest}' in the zoo: it has {', '.join(names)}.")
-        return stored(ZOO / rest, game)
+        return ZOO / rest
     if kind == "ckpt" and rest:
-        return stored(pathlib.Path(rest), game)
+        return pathlib.Path(rest)
     raise SettingError(f"Unknown player '{spec}': spell it {SPELLINGS}.")
 
 
