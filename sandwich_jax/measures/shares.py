@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool
@@ -54,3 +54,22 @@ def bands(numbers: np.ndarray, width: int = 200) -> list[tuple[str, Bool[np.ndar
     """Groups of ratings "600-799" and who is in them, from the lowest that has any."""
     lowest = numbers // width * width
     return [(f"{low}-{low + width - 1}", lowest == low) for low in np.unique(lowest).tolist()]
+
+
+class Spread(Protocol):
+    """A figure and its interval."""
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def columns(name: str, found: Spread | None) -> dict[str, float | None]:
+    """A figure and its interval as columns `name`, `name_lo`, `name_hi`; None where undefined."""
+    values = (found.value, found.low, found.high) if found else (None, None, None)
+    return dict(zip((name, f"{name}_lo", f"{name}_hi"), values, strict=True))

@@ -92,17 +92,12 @@ def summary(
     """
     own = found[name]
     columns: dict[str, Any] = {"positions": int(rows.sum())}
-    columns |= _spread("entropy", shares.mean(own.entropy[rows]))
-    columns |= _spread("effective_moves", shares.mean(np.exp(own.entropy[rows])))
+    columns |= shares.columns("entropy", shares.mean(own.entropy[rows]))
+    columns |= shares.columns("effective_moves", shares.mean(np.exp(own.entropy[rows])))
     for reference, word in references.items():
         other = found[reference]
-        columns |= _spread(f"kl_to_{word}", shares.mean(own.kl[reference][rows]))
+        columns |= shares.columns(f"kl_to_{word}", shares.mean(own.kl[reference][rows]))
         paired = (own.entropy - other.entropy)[rows]
-        columns |= _spread(f"entropy_over_{word}", shares.mean(paired))
-        columns |= _spread(f"top1_with_{word}", shares.share((own.top == other.top)[rows]))
+        columns |= shares.columns(f"entropy_over_{word}", shares.mean(paired))
+        columns |= shares.columns(f"top1_with_{word}", shares.share((own.top == other.top)[rows]))
     return columns
-
-
-def _spread(name: str, value: shares.Mean | shares.Share | None) -> dict[str, float]:
-    assert value is not None
-    return {name: value.value, f"{name}_lo": value.low, f"{name}_hi": value.high}

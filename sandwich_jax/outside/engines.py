@@ -162,6 +162,14 @@ class Pool:
         jobs = [functools.partial(self._move, board, strength) for board, strength in pairs]
         return self._answer(jobs, [board.fen() for board in positions])
 
+    def version(self) -> str:
+        """What the engine calls itself, such as "Stockfish 16".
+
+        Raises:
+            EngineFault: it cannot be started.
+        """
+        return self._answer([_identify], ["its name"])[0]
+
     async def _move(
         self, board: chess.Board, strength: Strength, engine: chess.engine.UciProtocol
     ) -> chess.Move:
@@ -266,6 +274,10 @@ class Pool:
     async def _stop_all(self) -> None:
         for slot in range(self.size):
             await self._stop(slot)
+
+
+async def _identify(engine: chess.engine.UciProtocol) -> str:
+    return engine.id.get("name", "unnamed")
 
 
 async def _analyse(

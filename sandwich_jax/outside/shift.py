@@ -100,11 +100,11 @@ def table(rows: Sequence[dict[str, Any]], words: Sequence[str]) -> Table:
         caption="Means over positions with 95% intervals; entropy and KL(player || start) in nats.",
     )
     shown.add_column("phase", no_wrap=True)
-    shown.add_column("player", no_wrap=True)
+    shown.add_column("player", overflow="fold")
     columns = ["entropy", "effective_moves"]
     columns += [f"{figure}_{word}" for word in words for figure in ("kl_to", "top1_with")]
-    for header in ("positions", *columns):
-        shown.add_column(header.replace("_", " "), justify="right", no_wrap=True)
+    for header in ("count", *columns):
+        shown.add_column(header.replace("_", " "), justify="right")
     for row in rows:
         cells = [_cell(row, name) for name in columns]
         shown.add_row(row["phase"], escape(row["player"]), str(row["positions"]), *cells)
@@ -112,6 +112,7 @@ def table(rows: Sequence[dict[str, Any]], words: Sequence[str]) -> Table:
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
+    """A figure and half its interval."""
     form = ".0%" if name.startswith("top1") else ".2f"
-    low, high = row[f"{name}_lo"], row[f"{name}_hi"]
-    return f"{row[name]:{form}} \\[{low:{form}}, {high:{form}}]"
+    half = (row[f"{name}_hi"] - row[f"{name}_lo"]) / 2
+    return f"{row[name]:{form}} ±{half:{form}}"
