@@ -43,7 +43,7 @@ class Zoo:
     """Games of the training corpus; all by default."""
     test_games: int = 1200
     expert: PretrainConfig = PretrainConfig("expert", 250_000, 24_000, learning_rate=5e-3)
-    weak: PretrainConfig = PretrainConfig("weak", 2_000, 400, learning_rate=5e-3)
+    weak: PretrainConfig = PretrainConfig("weak", 2_000, 260, learning_rate=5e-3)
 
 
 def corpora(config: Zoo) -> tuple[pathlib.Path, pathlib.Path]:

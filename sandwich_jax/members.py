@@ -41,18 +41,18 @@ class Config:
     objective: str = "imitate"
     """Which moves W is fine-tuned on."""
     rounds: int = 6
-    games: int = 256
+    games: int = 768
     """Games of self-play a round, from games / 2 openings."""
     lanes: int = 64
     """Games at the same time, in self-play and arena."""
-    max_plies: int = 80
-    """Self-play games are cut off here, unfinished: networks that cannot mate would fill the rest
-    with endgames that are long decided."""
+    max_plies: int = 40
+    """Self-play games are cut off here, unfinished: beside an expert most are decided by then, and
+    what is learnt of the rest is of no use in games that are still open."""
     temperature: float = 0.5
     """Of W and its copy in self-play."""
-    updates: int = 80
+    updates: int = 480
     """Of fine-tuning, a round."""
-    batch: int = 256
+    batch: int = 64
     learning_rate: float = 1.5e-3
     """At its peak; rises and falls within each round."""
     window: int = 4
