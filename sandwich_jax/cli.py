@@ -25,7 +25,7 @@ from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.types import SettingError
 
-OUT = Console(width=None if sys.stdout.isatty() else 120)
+OUT = Console(width=None if sys.stdout.isatty() else 140)
 
 
 @dataclasses.dataclass(frozen=True)
