@@ -72,7 +72,7 @@ class Config:
 
 
 def _check(c: Config) -> None:
-    names = transforms.parse(c.misalignment)
+    transforms.parse(c.misalignment)
     for kind, known, name in (
         ("protocol", PROTOCOLS, c.protocol),
         ("objective", finetune.OBJECTIVES, c.objective),
@@ -89,8 +89,8 @@ def _check(c: Config) -> None:
                 )
         if not getattr(c, transform.strength):
             raise SettingError(f"{transform.strength} is empty: give at least one value.")
-    used = {transforms.TRANSFORMS[name].strength for name in names}
-    for name in {t.strength for t in transforms.TRANSFORMS.values()} - used - {"p"}:
+    # p is set by default, so a misalignment without it is no mistake.
+    for name in set(strength_names()) - set(strengths_used(c.misalignment)) - {"p"}:
         if any(getattr(c, name)):
             raise SettingError(
                 f"{name} is set, but misalignment '{c.misalignment}' has no use of it."
@@ -146,10 +146,20 @@ class Member:
         return " ".join([self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)])
 
 
+def strength_names() -> tuple[str, ...]:
+    """Settings that span members, each the strength of some misalignment."""
+    return tuple(dict.fromkeys(t.strength for t in transforms.TRANSFORMS.values()))
+
+
+def strengths_used(misalignment: str) -> tuple[str, ...]:
+    """Those that a misalignment has a use of."""
+    kinds = transforms.parse(misalignment)
+    return tuple(dict.fromkeys(transforms.TRANSFORMS[kind].strength for kind in kinds))
+
+
 def members_of(config: Config) -> tuple[Member, ...]:
     """Every combination of strengths that the misalignment uses, and the control."""
-    kinds = transforms.parse(config.misalignment)
-    used = list(dict.fromkeys(transforms.TRANSFORMS[kind].strength for kind in kinds))
+    used = strengths_used(config.misalignment)
     values = [dict.fromkeys(getattr(config, name)) for name in used]
     members = [
         Member(config.protocol, config.misalignment, tuple(zip(used, combination, strict=True)))
@@ -164,7 +174,7 @@ def members_of(config: Config) -> tuple[Member, ...]:
 
 def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs:
     """Traced numbers of a member's self-play, or of an honest player in the arena."""
-    strengths = {t.strength: 0.0 for t in transforms.TRANSFORMS.values()}
+    strengths = dict.fromkeys(strength_names(), 0.0)
     strengths |= dict(member.strengths) if member else {}
     numbers = strengths | {"temperature": temperature, "learning_rate": config.learning_rate}
     return {name: jnp.float32(value) for name, value in numbers.items()}

@@ -5,13 +5,14 @@ Read `round_of` first: it is the whole idea in one function.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Int
+from jaxtyping import Int, UInt
 
 from sandwich_jax import finetune, games, nets, sweep
 from sandwich_jax.measures import elo
@@ -112,6 +113,39 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
     return one_round
 
 
+class Lane(NamedTuple):
+    """A member before a round, as plain numbers."""
+
+    learner: Learner
+    knobs: Knobs
+    key: UInt[Array, "2"]
+    """Data of the round's key."""
+    index: Int[Array, ""]
+
+
+def lane_of(config: Config, member: Member, learner: Learner, index: int) -> Lane:
+    """The lane of a member about to play round `index` (from 0)."""
+    key = jax.random.fold_in(jax.random.key(config.seed), index)
+    knobs = knobs_of(config, member, config.temperature)
+    return Lane(learner, knobs, jax.random.key_data(key), jnp.int32(index))
+
+
+def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Params, State], RoundResult]:
+    """`round_of` on a lane."""
+    one_round = round_of(setup, protocol)
+
+    def one(lane: Lane, expert: Params, starts: State) -> RoundResult:
+        key = jax.random.wrap_key_data(lane.key)
+        return one_round((lane.learner, lane.knobs), key, lane.index, expert, starts)
+
+    return one
+
+
+def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> Callable:
+    """`(lanes, expert, starts) -> places and results`, see `sweep.map_lanes`."""
+    return sweep.map_lanes(lane_round(setup, protocol), where)
+
+
 def _count(setup: Setup, starts: State) -> int:
     return jax.eval_shape(setup.game.done, starts).shape[0]
 
@@ -198,28 +232,30 @@ def run(setup: Setup, outside: Outside) -> Result:
     """
     config, members = setup.config, members_of(setup.config)
     work = _Work(outside, config, members)
-    standings = Standings(
-        config, setup.game, setup.net, setup.expert, setup.weak, setup.arena_starts
-    )
+    where = sweep.layout()
+    if where.mode == "vmap":  # all members at once
+        where = dataclasses.replace(where, group=-(-len(members) // len(where.devices)))
+    standings = standings_of(setup, where)
     learners = [first_learner(setup)] * len(members)
     found = outside.saver.latest(learners)
     finished, learners = found if found else (0, learners)
     outside.forget_rows_after(finished)
     work.skip_rounds(finished)
-    baseline = standings.baseline(members, work.match)
+    count = config.final_openings
+    baseline = standings.play(standings.baseline(config, members), count, work.match)
     outside.matches("baseline", baseline)
-    rounds = {p: _mapped_round(setup, p) for p in dict.fromkeys(m.protocol for m in members)}
+    protocols = dict.fromkeys(member.protocol for member in members)
+    rounds = {protocol: rounds_of(setup, protocol, where) for protocol in protocols}
+    shared = sweep.share((setup.expert, setup.starts), where)
     rows, matches = [], baseline
     for index in range(finished, config.rounds):
-        results, seconds = _play_round(setup, rounds, members, learners, index, work)
+        results, seconds = _play_round(config, rounds, shared, members, learners, index, work)
         for member, result in zip(members, results, strict=True):
-            _stop_if_not_finite(member, result.metrics, index)
+            stop_if_not_finite(member, result.metrics, index)
             outside.games(index + 1, member, result.rollout, result.truth)
         learners = [result.learner for result in results]
         last = index + 1 == config.rounds
-        measure = standings.final if last else standings.students
-        told = work.match if last else work.nothing
-        matches = baseline | measure(members, _networks(members, learners), told)
+        matches = baseline | _stand(standings, config, members, learners, last, work)
         rows = rows_of(config, members, matches, index + 1, last)
         for row, result, spent in zip(rows, results, seconds, strict=True):
             row |= round_measures(result.rollout, result.truth, result.metrics)
@@ -227,7 +263,7 @@ def run(setup: Setup, outside: Outside) -> Result:
         outside.rows(rows)
         outside.saver.save(index + 1, learners)
     if not rows:  # everything was done before: measure again, play nothing
-        matches = baseline | standings.final(members, _networks(members, learners), work.match)
+        matches = baseline | _stand(standings, config, members, learners, True, work)
         rows = rows_of(config, members, matches, config.rounds, True)
     outside.matches("final", matches)
     return Result(config, rows, elo_of(matches), _networks(members, learners))
@@ -238,8 +274,36 @@ def _networks(members: tuple[Member, ...], learners: list[Learner]) -> dict[str,
     return {member.name: learner.train.params for member, learner in pairs}
 
 
-def _mapped_round(setup: Setup, protocol: str) -> Callable:
-    return sweep.map_members(round_of(setup, protocol), sweep.default_mode())
+def standings_of(setup: Setup, where: sweep.Layout) -> Standings:
+    """What plays the matches of runs with this setup."""
+    players = (setup.expert, setup.weak, setup.arena_starts)
+    return Standings(setup.config, setup.game, setup.net, *players, where)
+
+
+def _stand(
+    standings: Standings,
+    config: Config,
+    members: tuple[Member, ...],
+    learners: list[Learner],
+    last: bool,
+    work: _Work,
+) -> Matches:
+    """The matches of all W' after a round."""
+    jobs_of = standings.final if last else standings.student
+    jobs = {}
+    for name, params in zip(members, _networks(members, learners).values(), strict=True):
+        jobs |= jobs_of(config, name, params)
+    openings = config.final_openings if last else config.round_openings
+    return standings.play(jobs, openings, work.match if last else work.small_match)
+
+
+def match_cost(config: Config) -> float:
+    """Of a large match, in rounds of one member.
+
+    Measured on a CPU: a game of the arena costs about a third of one of self-play with its share
+    of fine-tuning.
+    """
+    return 2 * config.final_openings * 0.3 / config.games
 
 
 class _Work:
@@ -249,26 +313,24 @@ class _Work:
         self.outside, self.members, self.done = outside, members, 0.0
         corrupt = len({m.assistant for m in members} - {"E"})
         matches = 1 + 2 * corrupt + sum(3 if m.assistant != "E" else 2 for m in members)
-        # Measured on a CPU: a game of the arena costs about a third of one of self-play with its
-        # share of fine-tuning.
-        self.of_match = 2 * config.final_openings * 0.3 / config.games
+        self.of_match = match_cost(config)
         self.total = config.rounds * len(members) + matches * self.of_match
 
     def skip_rounds(self, finished: int) -> None:
         """Work that an earlier call did."""
         self.done += finished * len(self.members)
 
-    def match(self, text: str) -> None:
+    def match(self, players: tuple[str, str]) -> None:
         """A large match is over."""
-        self._add(self.of_match, text)
+        self._add(self.of_match, "arena: {} against {}".format(*players))
 
     def rounds(self, count: int, text: str) -> None:
         """A round of so many members is over."""
         self._add(count, text)
 
-    def nothing(self, text: str) -> None:
+    def small_match(self, players: tuple[str, str]) -> None:
         """A small match is over: part of its round."""
-        self._add(0.0, text)
+        self._add(0.0, "arena: {} against {}".format(*players))
 
     def _add(self, amount: float, text: str) -> None:
         self.done += amount
@@ -276,45 +338,32 @@ class _Work:
 
 
 def _play_round(
-    setup: Setup,
+    config: Config,
     rounds: dict[str, Callable],
+    shared: tuple[Params, State],
     members: tuple[Member, ...],
     learners: list[Learner],
     index: int,
     work: _Work,
 ) -> tuple[list[RoundResult], list[float]]:
     """One round of every member; those of one protocol run as one program."""
-    config = setup.config
-    key = jax.random.fold_in(jax.random.key(config.seed), index)
     results: dict[Member, RoundResult] = {}
     seconds: dict[Member, float] = {}
-    for batch in _batches(members):
+    for protocol, play in rounds.items():
+        chosen = [(m, x) for m, x in zip(members, learners, strict=True) if m.protocol == protocol]
         start = time.monotonic()
-        chosen = [
-            (learners[members.index(m)], knobs_of(config, m, config.temperature)) for m in batch
-        ]
-        stacked = rounds[batch[0].protocol](
-            sweep.stack(chosen), key, jnp.int32(index), setup.expert, setup.starts
-        )
-        jax.block_until_ready(stacked)
-        for i, member in enumerate(batch):
-            results[member] = sweep.pick(stacked, i)
-            seconds[member] = (time.monotonic() - start) / len(batch)
-        names = ", ".join(m.name for m in batch)
-        work.rounds(len(batch), f"round {index + 1}/{config.rounds}: {names}")
+        for places, found in play([lane_of(config, m, x, index) for m, x in chosen], *shared):
+            done = [chosen[place][0] for place in places]
+            results |= zip(done, found, strict=True)
+            seconds |= dict.fromkeys(done, (time.monotonic() - start) / len(done))
+            start = time.monotonic()
+            names = ", ".join(member.name for member in done)
+            work.rounds(len(done), f"round {index + 1}/{config.rounds}: {names}")
     return [results[m] for m in members], [seconds[m] for m in members]
 
 
-def _batches(members: tuple[Member, ...]) -> Iterator[list[Member]]:
-    """Members that run as one call: one by one on CPU, by protocol elsewhere."""
-    if sweep.default_mode() == "loop":
-        yield from ([member] for member in members)
-        return
-    for protocol in dict.fromkeys(m.protocol for m in members):
-        yield [m for m in members if m.protocol == protocol]
-
-
-def _stop_if_not_finite(member: Member, metrics: Metrics, index: int) -> None:
+def stop_if_not_finite(member: Member, metrics: Metrics, index: int) -> None:
+    """Raises SettingError for a round (from 0) with a loss that was not finite."""
     if not bool(metrics.finite):
         raise SettingError(
             f"The loss of '{member.name}' was not finite at update {int(metrics.bad_step)} (round"

@@ -1,12 +1,17 @@
-"""Many runs as one program: members of a sweep side by side."""
+"""Many runs as one program: members of a sweep side by side, over lanes and devices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from sandwich_jax.types import SettingError
 
 MemberMode = Literal["loop", "map", "vmap"]
 """`loop`: one call a member. `map`: one program, one member after another. `vmap`: all at once.
@@ -14,10 +19,157 @@ MemberMode = Literal["loop", "map", "vmap"]
 `loop` and `map` give the same bits on CPU and suit it; `vmap` suits an accelerator.
 """
 
+MEMORY_SHARE = 0.8
+"""Of a device's memory, for the members that it runs at a time."""
+
 
 def default_mode() -> MemberMode:
     """What suits this machine."""
     return "loop" if jax.default_backend() == "cpu" else "vmap"
+
+
+# --- layout -------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How members lie on the devices of this process; static."""
+
+    mode: MemberMode
+    devices: tuple[Any, ...]
+    group: int = 1
+    """Members of one device at a time."""
+
+    @property
+    def width(self) -> int:
+        """Members of one call."""
+        return self.group * len(self.devices)
+
+
+def layout(
+    mode: MemberMode | None = None, devices: int | None = None, group: int | None = None
+) -> Layout:
+    """A layout over this process's devices.
+
+    Args:
+        mode: what suits the machine if None.
+        devices: how many to use; all if None.
+        group: members of one device at a time; 1 if None.
+
+    Raises:
+        SettingError: the numbers do not fit this machine or one another.
+    """
+    local = jax.local_devices()
+    if devices is not None and not 1 <= devices <= len(local):
+        raise SettingError(
+            f"devices is {devices}, but this process has {len(local)}: choose 1"
+            + (f" to {len(local)}." if len(local) > 1 else ".")
+        )
+    mode = mode or default_mode()
+    if group is not None and group < 1:
+        raise SettingError(f"group is {group}: it must be at least 1.")
+    if mode == "loop" and group not in (None, 1):
+        raise SettingError(
+            f"group is {group}, but mode 'loop' runs one member of a device at a time: leave group"
+            " out, or choose mode 'map' or 'vmap'."
+        )
+    return Layout(mode, tuple(local[:devices]), group or 1)
+
+
+def fitting_group(
+    fn: Callable[..., Any], lane: Any, shared: Sequence[Any], memory: int, most: int
+) -> int:
+    """Members of a vmapped group that fit into so many bytes, from 1 to `most`.
+
+    Measured on what the compiler says of one and of two members.
+    """
+
+    def needed(count: int) -> int:
+        lanes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype), lane)
+        found = _mapped(fn, "vmap").lower(lanes, tuple(shared)).compile().memory_analysis()
+        return (
+            found.temp_size_in_bytes
+            + found.argument_size_in_bytes
+            + found.output_size_in_bytes
+            - found.alias_size_in_bytes
+        )
+
+    one, two = needed(1), needed(2)
+    each = max(two - one, 1)
+    return int(np.clip((memory - one) // each + 1, 1, most))
+
+
+def free_memory(device: Any) -> int | None:
+    """Bytes that members may take on a device, or None where it does not say."""
+    stats = device.memory_stats()
+    if not stats or "bytes_limit" not in stats:
+        return None
+    return int((stats["bytes_limit"] - stats.get("bytes_in_use", 0)) * MEMORY_SHARE)
+
+
+# --- mapping ------------------------------------------------------------------------------------
+
+
+def map_lanes(
+    fn: Callable[..., Any], where: Layout
+) -> Callable[..., Iterator[tuple[list[int], list[Any]]]]:
+    """`(lanes, *shared) -> places and results`, call by call, of `fn(lane, *shared)`.
+
+    Every call is the same compiled program, also on one device: one of few members is filled up
+    with the last one. On CPU its bits depend on the number of threads that XLA has, the larger of
+    processors (or NPROC) and devices, which sums are shared out among.
+
+    Lanes are pytrees of one shape, without typed keys; `shared` should come from `share`.
+    """
+    mapped, sharding = _over_devices(fn, where)
+
+    def call_by_call(lanes: Sequence[Any], *shared: Any) -> Iterator[tuple[list[int], list[Any]]]:
+        for start in range(0, len(lanes), where.width):
+            places = list(range(start, min(start + where.width, len(lanes))))
+            chosen = [lanes[i] for i in places]
+            chosen += [chosen[-1]] * (where.width - len(chosen))
+            stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(chosen))
+            results = jax.device_get(mapped(jax.device_put(stacked, sharding), shared))
+            yield places, [pick(results, i) for i in range(len(places))]
+
+    return call_by_call
+
+
+def share(tree: Any, where: Layout) -> Any:
+    """`tree` on every device of the layout, once."""
+    return jax.device_put(tree, NamedSharding(_mesh(where), PartitionSpec()))
+
+
+def _mesh(where: Layout) -> Mesh:
+    return Mesh(np.asarray(where.devices), ("member",), axis_types=(AxisType.Auto,))
+
+
+def _mapped(fn: Callable[..., Any], mode: MemberMode) -> Any:
+    """Jitted `(lanes [P], shared) -> results [P]` of one device."""
+    return jax.jit(lambda lanes, shared: _block(fn, mode, lanes, shared))
+
+
+def _block(fn: Callable[..., Any], mode: MemberMode, lanes: Any, shared: tuple) -> Any:
+    def one(lane: Any) -> Any:
+        return fn(lane, *shared)
+
+    if mode == "vmap":
+        return jax.vmap(one)(lanes)
+    if size(lanes) > 1:
+        return jax.lax.map(one, lanes)
+    return jax.tree.map(lambda x: x[None], one(pick(lanes, 0)))
+
+
+def _over_devices(fn: Callable[..., Any], where: Layout) -> tuple[Any, Any]:
+    mesh, lanes = _mesh(where), PartitionSpec("member")
+    sharded = jax.shard_map(
+        lambda block, shared: _block(fn, where.mode, block, shared),
+        mesh=mesh,
+        in_specs=(lanes, PartitionSpec()),
+        out_specs=lanes,
+        check_vma=False,
+    )
+    return jax.jit(sharded), NamedSharding(mesh, lanes)
 
 
 def map_members(fn: Callable[..., Any], mode: MemberMode) -> Callable[..., Any]:

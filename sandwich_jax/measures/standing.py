@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int, UInt
 
-from sandwich_jax import arena, nets
+from sandwich_jax import arena, nets, sweep
 from sandwich_jax.games import Game
 from sandwich_jax.measures import elo, gap
-from sandwich_jax.members import CONTROL, Config, Member, knobs_of
+from sandwich_jax.members import CONTROL, Config, Member, knobs_of, strength_names
 from sandwich_jax.misalign import transforms
 from sandwich_jax.types import Knobs, Metrics, Params, Rollout, State, Truth
+
+Name = TypeVar("Name")
+"""Of a match: any key of a dict."""
 
 Matches = dict[tuple[str, str], arena.Scores]
 """Scores of matches by the two players' names."""
 
 
-class Standings:
-    """Plays the matches of a run; every player is a network behind the misalignment.
+class Job(NamedTuple):
+    """A match to be played: a lane of `Standings.play`."""
 
-    All matches share one key and start from the same openings in the same order: what two
-    players have in common cancels in their difference.
+    key: UInt[Array, "2"]
+    """Data of its key: lanes hold plain numbers."""
+    a: tuple[Params, Knobs]
+    b: tuple[Params, Knobs]
+
+
+Jobs = dict[tuple[str, str], Job]
+"""Matches to be played by the two players' names."""
+
+
+class Standings:
+    """Plays the matches of runs; every player is a network behind the misalignment.
+
+    All matches of a run share one key and start from the same openings in the same order: what
+    two players have in common cancels in their difference.
     """
 
     def __init__(
@@ -36,60 +53,63 @@ class Standings:
         expert: Params,
         weak: Params,
         starts: State,
+        where: sweep.Layout,
     ):
-        self.config, self.expert, self.weak, self.starts = config, expert, weak, starts
+        self.expert, self.weak, self.starts = expert, weak, sweep.share(starts, where)
         corrupt = transforms.compose(transforms.parse(config.misalignment))
         policy = arena.network_policy(game, net, corrupt)
         settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
-        self.match = jax.jit(arena.make_match(game, policy, policy, settings))
-        self.key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
-        self.honest = knobs_of(config, None, config.arena_temperature)
+        match = arena.make_match(game, policy, policy, settings)
 
-    def play(self, a: tuple[Params, Knobs], b: tuple[Params, Knobs], openings: int) -> arena.Scores:
-        """One match from the first `openings` openings, seen by `a`."""
-        scores = self.match(self.key, a, b, self.starts, jnp.int32(openings))
-        return arena.first_openings(jax.tree.map(np.asarray, scores), openings)
+        def one(job: Job, starts: State, openings: Int[Array, ""]) -> arena.Scores:
+            return match(jax.random.wrap_key_data(job.key), job.a, job.b, starts, openings)
 
-    def _assistant(self, member: Member) -> tuple[Params, Knobs]:
-        return self.expert, knobs_of(self.config, member, self.config.arena_temperature)
+        self.matches = sweep.map_lanes(one, where)
 
-    def baseline(self, members: tuple[Member, ...], told: Callable[[str], None]) -> Matches:
-        """W, E and every corrupt A against one another; `told` of every match."""
-        count = self.config.final_openings
-        weak, expert = (self.weak, self.honest), (self.expert, self.honest)
-        matches = {("E", "W"): self.play(expert, weak, count)}
-        told("arena: E against W")
+    def play(
+        self, jobs: Mapping[Name, Job], openings: int, told: Callable[[Name], None]
+    ) -> dict[Name, arena.Scores]:
+        """All matches from the first `openings` openings; `told` of every one."""
+        names, scores = list(jobs), {}
+        for places, found in self.matches(list(jobs.values()), self.starts, jnp.int32(openings)):
+            for place, one in zip(places, found, strict=True):
+                whole = jax.tree.map(np.asarray, one)
+                scores[names[place]] = arena.first_openings(whole, openings)
+                told(names[place])
+        return scores
+
+    def baseline(self, config: Config, members: tuple[Member, ...]) -> Jobs:
+        """W, E and every corrupt A against one another."""
+        weak, expert = self._honest(config, self.weak), self._honest(config, self.expert)
+        jobs = {("E", "W"): _job(config, expert, weak)}
         for name, member in {m.assistant: m for m in members if m.assistant != "E"}.items():
-            for other, opponent in (("W", weak), ("E", expert)):
-                matches[name, other] = self.play(self._assistant(member), opponent, count)
-                told(f"arena: A ({name}) against {other}")
-        return matches
+            assistant = self._assistant(config, member)
+            jobs[name, "W"] = _job(config, assistant, weak)
+            jobs[name, "E"] = _job(config, assistant, expert)
+        return jobs
 
-    def students(
-        self, members: tuple[Member, ...], networks: dict[str, Params], told: Callable[[str], None]
-    ) -> Matches:
-        """Every W' against W, on few openings: where it stands after a round."""
-        matches: Matches = {}
-        for member in members:
-            student, weak = (networks[member.name], self.honest), (self.weak, self.honest)
-            matches[member.name, "W"] = self.play(student, weak, self.config.round_openings)
-            told(f"arena: {member.name} against W")
-        return matches
+    def student(self, config: Config, member: Member, params: Params) -> Jobs:
+        """W' against W: where it stands after a round."""
+        student, weak = self._honest(config, params), self._honest(config, self.weak)
+        return {(member.name, "W"): _job(config, student, weak)}
 
-    def final(
-        self, members: tuple[Member, ...], networks: dict[str, Params], told: Callable[[str], None]
-    ) -> Matches:
-        """Every W' against W, E and its own A."""
-        matches: Matches = {}
-        for member in members:
-            student = (networks[member.name], self.honest)
-            opponents = {"W": (self.weak, self.honest), "E": (self.expert, self.honest)}
-            opponents[member.assistant] = self._assistant(member)
-            for other, opponent in opponents.items():
-                count = self.config.final_openings
-                matches[member.name, other] = self.play(student, opponent, count)
-                told(f"arena: {member.name} against {other}")
-        return matches
+    def final(self, config: Config, member: Member, params: Params) -> Jobs:
+        """W' against W, E and its own A."""
+        student = self._honest(config, params)
+        opponents = {"W": self._honest(config, self.weak), "E": self._honest(config, self.expert)}
+        opponents[member.assistant] = self._assistant(config, member)
+        return {(member.name, name): _job(config, student, b) for name, b in opponents.items()}
+
+    def _honest(self, config: Config, params: Params) -> tuple[Params, Knobs]:
+        return params, knobs_of(config, None, config.arena_temperature)
+
+    def _assistant(self, config: Config, member: Member) -> tuple[Params, Knobs]:
+        return self.expert, knobs_of(config, member, config.arena_temperature)
+
+
+def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Job:
+    key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
+    return Job(jax.random.key_data(key), a, b)
 
 
 def rows_of(
@@ -110,7 +130,7 @@ def rows_of(
         )
         assistant, expert = fitted.difference(member.assistant, "W"), fitted.difference("E", "W")
         against_w, against_e = matches[member.name, "W"], matches.get((member.name, "E"))
-        strengths = dict.fromkeys(("p", "sigma")) | dict(member.strengths)
+        strengths = dict.fromkeys(strength_names()) | dict(member.strengths)
         if member.protocol == CONTROL:
             strengths = dict.fromkeys(strengths)
         row: dict[str, Any] = {
