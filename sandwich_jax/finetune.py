@@ -36,10 +36,13 @@ class Trainer(NamedTuple):
     update: Callable[[TrainState, Batch, Float[Array, ""]], tuple[TrainState, Metrics]]
 
 
-def make_trainer(game: Game, net: Network, weight_decay: float = 1e-4) -> Trainer:
+def make_trainer(
+    game: Game, net: Network, weight_decay: float = 1e-4, axis: str | None = None
+) -> Trainer:
     """AdamW (decoupled weight decay) with gradients clipped at a norm of 1.
 
-    The learning rate is an argument of `update`, so that it can be swept and scheduled.
+    The learning rate is an argument of `update`, so that it can be swept and scheduled. Under
+    `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`.
     """
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
@@ -63,6 +66,8 @@ def make_trainer(game: Game, net: Network, weight_decay: float = 1e-4) -> Traine
         state: TrainState, batch: Batch, learning_rate: Float[Array, ""]
     ) -> tuple[TrainState, Metrics]:
         grads, (policy, value) = _mean_gradient(loss_of, state.params, batch)
+        if axis is not None:
+            grads, policy, value = jax.lax.pmean((grads, policy, value), axis)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         updates = jax.tree.map(lambda u: -learning_rate * u, updates)
         finite = jnp.isfinite(policy + value)

@@ -1,6 +1,9 @@
 """Pretraining: it learns, resumes, and holds positions out."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -124,3 +127,35 @@ def testwilson_interval_by_hand():
     """8 of 10: (0.4902, 0.9433), as in Wilson (1927) with z = 1.96."""
     low, high, n = pretrain.wilson(8, 10)
     assert (round(low, 4), round(high, 4), n) == (0.4902, 0.9433, 10)
+
+
+TWO_DEVICES = """
+import pathlib
+import sys
+import jax
+import numpy as np
+from test_pretrain import CONFIG, _Memory
+from sandwich_jax.training import corpus, pretrain
+assert len(jax.devices()) == 2
+games = corpus.load(pathlib.Path(sys.argv[1]))
+games = games._replace(test=np.asarray([False, False, False, True]))
+losses = {1: [], 2: []}
+for devices, seen in losses.items():
+    report = lambda r: seen.append((float(r.metrics.policy_loss), float(r.metrics.value_loss)))
+    pretrain.pretrain(CONFIG, games, _Memory(), report, devices=devices)
+np.testing.assert_allclose(losses[2][:3], losses[1][:3], rtol=1e-4)
+np.testing.assert_allclose(losses[2], losses[1], rtol=2e-2)  # roundings grow
+"""
+
+
+def test_a_batch_shared_by_two_devices_is_the_batch(built):
+    here = os.path.dirname(__file__)
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": here}
+    command = [sys.executable, "-c", TWO_DEVICES, str(built[1])]
+    done = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_devices_that_do_not_fit_are_named(built):
+    with pytest.raises(SettingError, match="devices is 99, but this machine has"):
+        pretrain.pretrain(CONFIG, built[0], _Memory(), devices=99)

@@ -17,6 +17,7 @@ def pretrain_in(
     config: PretrainConfig,
     corpus: pathlib.Path,
     progress: Callable[[float, float, str], None] = lambda done, total, text: None,
+    devices: int | None = None,
 ) -> MoveMatch:
     """Trains a network in `out`, or goes on with what an earlier call left there.
 
@@ -25,6 +26,7 @@ def pretrain_in(
         config: static settings.
         corpus: a corpus file.
         progress: told updates done, updates in all, and how it goes.
+        devices: how many share every batch; all of this machine if None.
 
     Raises:
         SettingError: another configuration in `out`, an unusable corpus, or as `pretrain`.
@@ -42,7 +44,8 @@ def pretrain_in(
         progress(state.step, config.steps, text)
 
     start = players.load_network(config.start).params if config.start else None
-    trained = pretrain(config, data, store.Checkpoints(out / "checkpoints"), report, start)
+    saver = store.Checkpoints(out / "checkpoints")
+    trained = pretrain(config, data, saver, report, start, devices)
     about = dataclasses.asdict(config) | {
         "parameters": trained.net.num_params,
         "seconds": round(trained.seconds, 1),

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import games, nets
@@ -22,6 +23,8 @@ from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 ROLES = ("expert", "weak")
 REPLAY_LANES = 512
 """Games replayed at a time."""
+AXIS = "data"
+"""Of the mesh over which a batch is shared."""
 CHUNK = 20
 """Updates of one jitted call."""
 
@@ -203,6 +206,7 @@ def pretrain(
     saver: Saver,
     report: Callable[[Report], None] = lambda report: None,
     start_params: Params | None = None,
+    devices: int | None = None,
 ) -> Trained:
     """Trains a network; goes on from the last checkpoint if there is one.
 
@@ -212,9 +216,11 @@ def pretrain(
         saver: where checkpoints go, every `config.eval_every` updates.
         report: called every `CHUNK` updates.
         start_params: of the network to go on from; fresh ones if None.
+        devices: how many share every batch; all of this machine if None.
 
     Raises:
-        SettingError: too few games, or a loss that is not finite.
+        SettingError: too few games, devices that do not divide the batch, or a loss that is not
+            finite.
     """
     game = games.make("chess")
     net = nets.make(config.network, game.heads)
@@ -224,7 +230,8 @@ def pretrain(
             f"games is {config.games}, but the corpus has {len(training)} training games."
         )
     training = training[: config.games]
-    trainer = make_trainer(game, net)
+    mesh = _mesh(config.batch, devices)
+    trainer = make_trainer(game, net, axis=AXIS if mesh else None)
     fresh = net.init(jax.random.key(config.seed))
     # A copy, since updates overwrite their argument.
     state = trainer.init(fresh if start_params is None else jax.tree.map(jnp.copy, start_params))
@@ -232,7 +239,7 @@ def pretrain(
     _, (state, before) = found if found else (0, (state, np.float32(0)))
     choose = first_choice(game, net)
     evaluation = held_out(corpus, training, config.eval_positions)
-    run, match = _jitted_updates(trainer, config), None
+    run, match = _jitted_updates(trainer, config, mesh), None
     begin = last = time.monotonic()
     for shard, indices in _visits(config, corpus, training, int(state.step)):
         state, metrics = run(state, shard, indices)
@@ -255,7 +262,22 @@ def pretrain(
     return Trained(net, state.params, match, float(before) + time.monotonic() - begin)
 
 
-def _jitted_updates(trainer: Trainer, config: PretrainConfig) -> Callable:
+def _mesh(batch: int, devices: int | None) -> Mesh | None:
+    """The devices that share every batch; None if it is one."""
+    local = jax.local_devices()
+    count = len(local) if devices is None else devices
+    fitting = [n for n in range(1, len(local) + 1) if batch % n == 0]
+    if count not in fitting:
+        raise SettingError(
+            f"devices is {count}, but this machine has {len(local)} and the batch is {batch}:"
+            f" choose devices from {', '.join(map(str, fitting))}, or a batch that they divide."
+        )
+    if count == 1:
+        return None
+    return Mesh(np.asarray(local[:count]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None) -> Callable:
     warmup = min(config.warmup, config.steps // 2)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, warmup, config.steps, 0.0
@@ -270,14 +292,17 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig) -> Callable:
 
         return update
 
-    @functools.partial(jax.jit, donate_argnums=0)
     def run(
         state: TrainState, shard: Samples, indices: Int[Array, "S N"]
     ) -> tuple[TrainState, Metrics]:
         state, metrics = jax.lax.scan(one(shard), state, indices)
         return state, average(metrics)
 
-    return run
+    if mesh is not None:
+        each, share = PartitionSpec(), PartitionSpec(None, AXIS)
+        specs = (each, each, share)
+        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=each, check_vma=False)
+    return jax.jit(run, donate_argnums=0)
 
 
 def _visits(
