@@ -17,10 +17,16 @@ import platformdirs
 import tyro
 from rich.console import Console
 
+from sandwich_jax.outside import cluster, preempt
+
+cluster.join_if_asked(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+
+# ruff: noqa: E402
 from sandwich_jax.members import Config
 from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
+from sandwich_jax.outside.sweeps import Devices
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.types import SettingError
@@ -54,6 +60,8 @@ class Pretrain:
     out: pathlib.Path
     """Folder for the network."""
     config: tyro.conf.OmitArgPrefixes[PretrainConfig]
+    devices: int | None = None
+    """How many share every batch; all of this machine by default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +73,31 @@ class Run:
     wandb: WandbMode = "offline"
     """Weights & Biases; offline needs no account."""
     config: tyro.conf.OmitArgPrefixes[Config] = dataclasses.field(default_factory=Config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A grid of runs as one program, over devices and machines; run it again to resume or widen.
+
+    Exits with 75 when SIGTERM stopped it: the same command goes on where it was. On several
+    machines, start the same command with --distributed on each, --out in a folder that all share.
+    """
+
+    config: tyro.conf.Positional[pathlib.Path]
+    """TOML: any setting of `run`; those that may be lists are axes of the grid."""
+    out: pathlib.Path | None = None
+    """The sweep's folder; runs/NAME by default, as the file is called."""
+    wandb: WandbMode = "offline"
+    """Weights & Biases: one group, a run a member."""
+    where: tyro.conf.OmitArgPrefixes[Devices] = Devices()
+    distributed: bool = False
+    """Share the members out among the processes of JAX's distributed runtime."""
+    coordinator: str | None = None
+    """Address of process 0, HOST:PORT; found by itself where JAX knows the cluster."""
+    processes: int | None = None
+    """How many in all; likewise."""
+    process_id: int | None = None
+    """Which one this is, from 0; likewise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +221,7 @@ def pretrain(args: Pretrain) -> None:
     from sandwich_jax.outside import display, networks
 
     with display.bar(args.config.role) as bar:
-        match = networks.pretrain_in(args.out, args.config, args.corpus, bar.update)
+        match = networks.pretrain_in(args.out, args.config, args.corpus, bar.update, args.devices)
     OUT.print(
         f"Matches {match.share:.1%} [{match.low:.1%}, {match.high:.1%}] of human moves on"
         f" {match.positions:,} unseen positions. Network in {args.out} (ckpt:{args.out}).",
@@ -211,6 +244,31 @@ def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> Non
     OUT.print(f"Everything lies in {out}:", highlight=False)
     for path in sorted(out.iterdir()):
         OUT.print(f"  {path.name:<22} {runs.CONTENTS.get(path.name, '')}", highlight=False)
+
+
+def sweep(args: Sweep) -> None:
+    """`sandwich-jax sweep`."""
+    import jax
+
+    from sandwich_jax.outside import display, sweeps
+
+    out = args.out or pathlib.Path("runs") / args.config.stem
+    settings = sweeps.read(args.config)
+    with preempt.watch(cluster.linger()) as watch, display.bar("Sweep") as bar:
+        found = sweeps.run(
+            settings,
+            out,
+            where=args.where,
+            wandb=args.wandb,
+            progress=bar.update,
+            pause=watch.pause,
+        )
+    if jax.process_index() > 0:
+        return
+    for table in display.sweep_tables(found.rows, found.critical):
+        OUT.print(table)
+    last = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical}
+    print(json.dumps(last), flush=True)
 
 
 def match(args: Match) -> None:
@@ -274,6 +332,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "corpus-build": (CorpusBuild, corpus_build),
     "pretrain": (Pretrain, pretrain),
     "run": (Run, run),
+    "sweep": (Sweep, sweep),
     "match": (Match, match),
     "elo": (Elo, elo),
     "puzzles": (Puzzles, puzzles),
@@ -317,6 +376,8 @@ def guarded(call: Callable[[], None]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except preempt.Stopped:
+        preempt.leave(cluster.linger())
     except KeyboardInterrupt:
         print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)

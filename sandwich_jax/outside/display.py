@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from sandwich_jax.members import strength_names
+
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
 
@@ -112,8 +114,64 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+SETTINGS = ("objective", "every", "network", "learning_rate", "temperature")
+"""Shown where a grid varies them."""
+
+
+def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> list[Table]:
+    """The grid after the last round, and where its curves cross."""
+    seeds = max(row["seeds"] for row in rows)
+    unit = f"95% intervals over {seeds} seeds" if seeds > 1 else "95% intervals over openings"
+    cells = Table(title=f"After round {rows[0]['round']}, {unit}")
+    varied = [name for name in SETTINGS if len({row[name] for row in rows}) > 1]
+    for header in ("W's protocol", "misalignment", *varied, "strength"):
+        cells.add_column(header)
+    headers = ("PGR", "over control", "assisted score", "asked", "followed", "games to PGR 0.5")
+    for header in headers:
+        cells.add_column(header, justify="right")
+    for row in rows:
+        asks = row["protocol"] != "never_ask"
+        cells.add_row(
+            row["protocol"],
+            row["misalignment"] if asks else "",
+            *(_setting(row[name]) for name in varied),
+            _strength(row),
+            _interval(row, "pgr", ".2f") or "undefined",
+            _interval(row, "gain_over_control", "+.0f") if asks else "",
+            *(_number(row[name]) for name in ("assisted_score", "asked", "followed")),
+            row.get("games_to_half_text", "").replace("[", "\\["),
+        )
+    if not critical:
+        return [cells]
+    curves = Table(title="Critical strength: where W stops gaining from A")
+    for header in ("W's protocol", "misalignment", *varied, "along"):
+        curves.add_column(header)
+    curves.add_column("gain over control crosses 0", justify="right")
+    curves.add_column("PGR falls under 0.5", justify="right")
+    for entry in critical:
+        curves.add_row(
+            entry["protocol"],
+            entry["misalignment"],
+            *(_setting(entry[name]) for name in varied),
+            entry["strength"],
+            *(
+                (entry[name] or {"text": "undefined"})["text"].replace("[", "\\[")
+                for name in ("gain_over_control_0", "pgr_half")
+            ),
+        )
+    return [cells, curves]
+
+
+def _setting(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def _strength(row: dict[str, Any]) -> str:
-    values = [(k, row[k]) for k in ("p", "sigma") if row[k] is not None]
+    values = [(k, row[k]) for k in strength_names() if row[k] is not None]
     if len(values) == 1 and values[0][0] == "p":
         return f"{values[0][1]:g}"
     return ", ".join(f"{k}={v:g}" for k, v in values)

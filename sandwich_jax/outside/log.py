@@ -21,57 +21,72 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
+def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
+    """Writes a JSONL file, whole or not at all."""
+    store.write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
 class Logger:
     """Writes rows to `rows.jsonl` and one Weights & Biases run a member."""
 
     def __init__(self, folder: pathlib.Path, config: dict[str, Any], mode: WandbMode):
-        self.path = folder / "rows.jsonl"
-        self.folder, self.config, self.mode = folder, config, mode
+        self.path, self.config = folder / "rows.jsonl", config
+        self.runs = WandbRuns(folder, mode)
 
     def forget_after(self, round_index: int) -> None:
         """Drops rows of later rounds."""
         kept = [row for row in read_rows(self.path) if row["round"] <= round_index]
-        self._write(kept)
+        write_rows(self.path, kept)
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Adds the rows of one round, all or none of them."""
         rows = store.to_plain(rows)
-        self._write(read_rows(self.path) + rows)
+        write_rows(self.path, read_rows(self.path) + rows)
         for row in rows:
-            self._to_wandb(row)
+            self.runs.log(row["member"], self.config | {"member": row["member"]}, row)
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        store.write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+    def close(self) -> None:
+        """Finishes the Weights & Biases runs of this folder."""
+        self.runs.close()
 
-    def _to_wandb(self, row: dict[str, Any]) -> None:
+
+class WandbRuns:
+    """Weights & Biases runs of one folder: one group, a run a member."""
+
+    def __init__(self, folder: pathlib.Path, mode: WandbMode):
+        self.folder, self.mode = folder, mode
+        self.open: dict[str, Any] = {}
+
+    def log(self, name: str, config: dict[str, Any], row: dict[str, Any]) -> None:
+        """Sends a row to the run called `name`, which is opened if need be."""
         if self.mode == "disabled":
             return
-        run = _open_runs.get((self.path, row["member"]))
-        if run is None:
-            run = wandb.init(
+        if name not in self.open:
+            self.open[name] = wandb.init(
                 project="sandwich_jax",
                 group=self.folder.name,
-                name=row["member"],
-                id=_identifier(self.folder.name, row["member"]),
+                name=name,
+                id=_identifier(self.folder.name, name),
                 resume="allow",
                 dir=self.folder,
-                config=self.config | {"member": row["member"]},
+                config=config,
                 mode=cast(Any, self.mode),
                 reinit="create_new",
                 settings=wandb.Settings(
                     console="off", silent=True, x_disable_stats=True, disable_git=True
                 ),
             )
-            _open_runs[self.path, row["member"]] = run
-        run.log({k: v for k, v in row.items() if v is not None}, step=row["round"])
+        self.open[name].log({k: v for k, v in row.items() if v is not None}, step=row["round"])
+
+    def finish(self, name: str) -> None:
+        """Closes a run."""
+        if name in self.open:
+            self.open.pop(name).finish()
 
     def close(self) -> None:
-        """Finishes the Weights & Biases runs of this folder."""
-        for key in [key for key in _open_runs if key[0] == self.path]:
-            _open_runs.pop(key).finish()
-
-
-_open_runs: dict[tuple[pathlib.Path, str], Any] = {}
+        """Closes all runs."""
+        for name in list(self.open):
+            self.finish(name)
 
 
 def _identifier(*parts: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import zipfile
 import zlib
+from concurrent import futures
 from importlib import metadata
 from typing import Any
 
@@ -63,23 +65,26 @@ def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
         SettingError: there is no space left; earlier checkpoints are untouched.
     """
     tree = jax.device_get(tree)
-    no_space = SettingError(
-        f"{folder}: no space left for checkpoint {step}; earlier ones are kept. Make space and run"
-        " the same command again."
-    )
     # Asked beforehand, since orbax's threads go on complaining when a write fails half-way.
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
     if free_bytes(folder) < needed + CHECKPOINT_MARGIN:
-        raise no_space
+        raise _no_space(folder, step)
     # An orbax write goes to a temporary name and is renamed when whole.
     try:
         ocp.save(str(folder.absolute() / f"{step:08d}"), tree, overwrite=True)
     except (OSError, ValueError) as error:
         if free_bytes(folder) > CHECKPOINT_MARGIN and "space" not in str(error).lower():
             raise
-        raise no_space from error
+        raise _no_space(folder, step) from error
     for old in steps(folder)[:-keep]:
         shutil.rmtree(folder / f"{old:08d}")
+
+
+def _no_space(folder: pathlib.Path, step: int) -> SettingError:
+    return SettingError(
+        f"{folder}: no space left for checkpoint {step}; earlier ones are kept. Make space and run"
+        " the same command again."
+    )
 
 
 def steps(folder: pathlib.Path) -> list[int]:
@@ -96,7 +101,7 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     """
     if not path.is_dir():
         raise SettingError(f"{path}: no such checkpoint.")
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like)
     try:
         tree = ocp.load(str(path.absolute()), abstract)
@@ -138,10 +143,7 @@ class NetworkCard:
 def save_network(folder: pathlib.Path, card: NetworkCard, params: Params) -> None:
     """Stores a finished network: `network.json` and `params.npz`, keyed by path."""
     folder.mkdir(parents=True, exist_ok=True)
-    flat, _ = jax.tree.flatten_with_path(jax.device_get(params))
-    temporary = folder / ".params.tmp.npz"
-    np.savez(temporary, **{jax.tree_util.keystr(path): leaf for path, leaf in flat})
-    os.replace(temporary, folder / "params.npz")
+    save_arrays(folder / "params.npz", params)
     write_json(folder / "network.json", dataclasses.asdict(card))
 
 
@@ -151,7 +153,26 @@ def load_params(folder: pathlib.Path, like: Params) -> Params:
     Raises:
         SettingError: they are missing, damaged or of another architecture.
     """
-    path = folder / "params.npz"
+    return load_arrays(folder / "params.npz", like)
+
+
+def save_arrays(path: pathlib.Path, tree: Any) -> None:
+    """Stores the leaves of a tree, keyed by their path in it."""
+    flat, _ = jax.tree.flatten_with_path(jax.device_get(tree))
+    temporary = path.with_name(f".{path.stem}.tmp.npz")
+    with open(temporary, "wb") as file:
+        np.savez(file, **{jax.tree_util.keystr(keys): leaf for keys, leaf in flat})
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_arrays(path: pathlib.Path, like: Any) -> Any:
+    """A stored tree with the structure of `like`.
+
+    Raises:
+        SettingError: it is missing, damaged or of other shapes.
+    """
     try:
         with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored}
@@ -161,7 +182,7 @@ def load_params(folder: pathlib.Path, like: Params) -> Params:
     names = [jax.tree_util.keystr(keys) for keys, _ in flat]
     shapes = {name: leaf.shape for name, (_, leaf) in zip(names, flat, strict=True)}
     if shapes != {name: array.shape for name, array in arrays.items()}:
-        raise SettingError(f"{path}: the parameters are of another architecture than network.json.")
+        raise SettingError(f"{path}: its arrays are of another architecture than is wanted.")
     return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
 
 
@@ -247,3 +268,57 @@ class Checkpoints:
     def save(self, number: int, tree: Any) -> None:
         """Saves checkpoint `number`, then drops older ones."""
         save(self.folder, number, tree)
+
+
+class Background:
+    """Numbered checkpoints of one member of a sweep, written while it plays on; a `Saver`.
+
+    Not by orbax: its save is a collective of all processes, and members advance on their own.
+    A checkpoint is a file, whole once it has its name.
+    """
+
+    def __init__(self, folder: pathlib.Path, writer: futures.Executor, keep: int = 2):
+        self.folder, self.writer, self.keep = folder, writer, keep
+        self.pending: futures.Future[None] | None = None
+
+    def latest(self, like: Any) -> tuple[int, Any] | None:
+        """The last whole checkpoint and its number, if there is one."""
+        found = self._stored()
+        return (int(found[-1].stem), load_arrays(found[-1], like)) if found else None
+
+    def save(self, number: int, tree: Any) -> None:
+        """Begins to write checkpoint `number`, the one before being whole.
+
+        Raises:
+            SettingError: there was no space for an earlier one.
+        """
+        self.wait()
+        self.pending = self.writer.submit(self._write, number, jax.device_get(tree))
+
+    def wait(self) -> None:
+        """Returns when all that was saved is on disk; raises what `save` does."""
+        if self.pending is not None:
+            pending, self.pending = self.pending, None
+            pending.result()
+
+    def clear(self) -> None:
+        """Removes all checkpoints."""
+        self.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, number: int, tree: Any) -> None:
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        if free_bytes(self.folder) < needed + CHECKPOINT_MARGIN:
+            raise _no_space(self.folder, number)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            save_arrays(self.folder / f"{number:08d}.npz", tree)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise _no_space(self.folder, number) from error
+        for old in self._stored()[: -self.keep]:
+            old.unlink()
+
+    def _stored(self) -> list[pathlib.Path]:
+        return sorted(self.folder.glob("[0-9]" * 8 + ".npz"))

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sandwich_jax.members import strength_names
+
 Row = dict[str, Any]
 
 # Okabe and Ito's colours, told apart by colour-blind readers.
@@ -25,11 +27,12 @@ def draw_run(folder: pathlib.Path, rows: list[Row]) -> list[pathlib.Path]:
         return []
     drawn, knob = [], _knob(rows)
     if knob:
-        drawn.append(_save(folder / f"pgr_against_{knob}.png", pgr_against(rows, knob)))
-    return [*drawn, _save(folder / "learning_curves.png", learning_curves(rows))]
+        drawn.append(save(folder / f"pgr_against_{knob}.png", pgr_against(rows, knob)))
+    return [*drawn, save(folder / "learning_curves.png", learning_curves(rows))]
 
 
-def _save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
+def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
+    """Writes a figure as PNG, whole or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
     figure.savefig(temporary, dpi=150, format="png")
     plt.close(figure)
@@ -39,7 +42,7 @@ def _save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
 
 def _knob(rows: list[Row]) -> str | None:
     """The strength that members differ in."""
-    for name in ("p", "sigma"):
+    for name in strength_names():
         if len({row[name] for row in rows if row[name] is not None}) > 1:
             return name
     return None
@@ -48,7 +51,7 @@ def _knob(rows: list[Row]) -> str | None:
 def _label(row: Row) -> str:
     if row["protocol"] == "never_ask":
         return "never asks (control)"
-    knobs = [f"{name} = {row[name]:g}" for name in ("p", "sigma") if row[name] is not None]
+    knobs = [f"{name} = {row[name]:g}" for name in strength_names() if row[name] is not None]
     return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
 
 

@@ -1,0 +1,363 @@
+"""A sweep in its folder: every member a run folder of its own, gathered by process 0."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import resource
+import time
+import tomllib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sandwich_jax import arena, grid, sandwich, side_by_side, sweep
+from sandwich_jax.grid import Part
+from sandwich_jax.measures.standing import Standings
+from sandwich_jax.members import Config, Member
+from sandwich_jax.outside import cluster, log, phase, players, runs, store
+from sandwich_jax.outside.phase import Phase, is_done, member_folder
+from sandwich_jax.outside.report import pictures
+from sandwich_jax.sweep import Layout
+from sandwich_jax.types import Params, Rollout, SettingError, Truth
+
+CONTENTS = {
+    "manifest.json": "the sweep's settings, versions, commit, device",
+    "rows.jsonl": "one row a round a member, of all members",
+    "phase.json": "the grid with intervals over seeds, and where curves cross",
+    "members": "a run folder for every member",
+    "arena": "matches that members have in common",
+    "wandb": "Weights & Biases: one group, a run a member",
+}
+"""What a sweep's folder holds."""
+
+GATHER_EVERY = 5.0
+"""Seconds between looks at what members have written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Where members run; results do not depend on it, on CPU to the last bit."""
+
+    mode: sweep.MemberMode | None = None
+    """loop or map: one member of a device after another; vmap: a group at once. By default loop
+    on CPU, vmap elsewhere."""
+    group: int | None = None
+    """Members of one device at a time; by default as many as its memory holds (vmap)."""
+    devices: int | None = None
+    """How many devices of this machine to use; all by default."""
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+    """The settings in a sweep file.
+
+    Raises:
+        SettingError: it is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path}: missing or not TOML ({error}).") from error
+
+
+def run(
+    settings: Mapping[str, Any],
+    folder: pathlib.Path | str,
+    *,
+    where: Devices = Devices(),
+    wandb: log.WandbMode = "offline",
+    progress: runs.Progress = lambda done, total, text: None,
+    pause: Callable[[], None] = lambda: None,
+) -> Phase:
+    """Runs every member that `folder` has not finished, then measures the whole grid.
+
+    Args:
+        settings: of a sweep file, see `grid.parse`.
+        folder: the sweep's; shared by all processes. A grid may grow from call to call.
+        where: devices.
+        wandb: of process 0, for all members.
+        progress: told work done and in all, in rounds of one member.
+        pause: called wherever nothing would be lost; may raise.
+
+    Raises:
+        SettingError: a setting cannot be used, or `folder` holds something else.
+    """
+    folder = pathlib.Path(folder)
+    parts = grid.parse(settings)
+    layout = sweep.layout(where.mode, where.devices, where.group)
+    setups = _Setups()
+    for program in grid.programs(parts):
+        setups.of(program)  # whatever is wrong with it should be known before anything runs
+    if jax.process_index() == 0:
+        _claim(folder, settings)
+    cluster.barrier("claimed")
+    _check_shared(folder)
+    pending = [part for part in parts if not is_done(folder, part)]
+    if pending and jax.process_count() > len(pending):
+        raise SettingError(
+            f"{jax.process_count()} processes for {len(pending)} members that are left: use at most"
+            f" {len(pending)}."
+        )
+    cluster.barrier("counted")
+    mine = pending[jax.process_index() :: jax.process_count()]
+    gathered = _Gathered(folder, parts, wandb)
+    told = _Progress(mine, gathered, progress)
+    with runs.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+        world = side_by_side.World(_Book(folder / "arena"), told.step, pause)
+        try:
+            for program, own in grid.programs(mine).items():
+                setup = setups.of(program)
+                members = [(p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own]
+                fitted = _fitted(layout, where, setup, own)
+                standings = setups.standings(setup, fitted)
+                side_by_side.play(setup, standings, members, fitted, world)
+            _wait_for_others(folder, parts, gathered, pause)
+        finally:
+            gathered.look()
+            gathered.wandb.close()
+        found = phase.phase(folder, parts)
+        if jax.process_index() == 0:
+            store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
+            _draw(folder, found)
+    cluster.barrier("measured")
+    return found
+
+
+def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
+    """Writes the manifest, or checks that all but the axes of the grid is as it was."""
+    path, axes = folder / "manifest.json", grid.axes()
+    wanted = store.to_plain(dict(settings))
+    if path.exists():
+        stored = store.read_json(path).get("sweep")
+        if stored is None:
+            raise SettingError(f"{folder} holds a run, not a sweep; choose another with --out.")
+        fixed = (set(stored) | set(wanted)) - set(axes)
+        differing = sorted(key for key in fixed if stored.get(key) != wanted.get(key))
+        if differing:
+            raise SettingError(
+                f"{folder} holds a sweep with another {', '.join(differing)}; choose another"
+                " folder with --out, or remove this one."
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingError(f"{folder} is not empty and holds no sweep; choose another with --out.")
+    about = store.manifest({}) | {"sweep": wanted, "processes": jax.process_count()}
+    del about["config"]
+    store.write_json(path, about)
+
+
+def _check_shared(folder: pathlib.Path) -> None:
+    if not (folder / "manifest.json").is_file():
+        raise SettingError(
+            f"{folder.absolute()}: process {jax.process_index()} does not see what process 0 wrote"
+            " there; all processes need one shared folder."
+        )
+
+
+class _Setups:
+    """What programs share: networks and openings are read once, a match is compiled once."""
+
+    def __init__(self) -> None:
+        self.by_network: dict[str, sandwich.Setup] = {}
+        self.matches: dict[tuple, Standings] = {}
+
+    def standings(self, setup: sandwich.Setup, where: Layout) -> Standings:
+        """For programs that have network, misalignment and layout in common."""
+        key = (setup.config.network, setup.config.misalignment, where)
+        if key not in self.matches:
+            self.matches[key] = sandwich.standings_of(setup, where)
+        return self.matches[key]
+
+    def of(self, program: Config) -> sandwich.Setup:
+        """For the members of a program."""
+        name = program.network
+        if name not in self.by_network:
+            pair = players.load_pair(program.expert, program.weak, program.game, name)
+            net, expert, weak = pair
+            self.by_network[name] = sandwich.prepare(program, expert, weak, net)
+        return self.by_network[name]._replace(config=program)
+
+
+def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence[Part]) -> Layout:
+    """The layout with groups as large as memory holds, unless they are given."""
+    if where.group or layout.mode != "vmap":
+        return layout
+    most = -(-len(own) // len(layout.devices))
+    memory = sweep.free_memory(layout.devices[0])
+    if memory is None or most == 1:
+        return dataclasses.replace(layout, group=most)
+    config = own[0].config
+    lane = sandwich.lane_of(config, own[0].member, sandwich.first_learner(setup), 0)
+    one = sandwich.lane_round(setup, config.protocol)
+    group = sweep.fitting_group(one, lane, (setup.expert, setup.starts), memory, most)
+    return dataclasses.replace(layout, group=group)
+
+
+def _wait_for_others(
+    folder: pathlib.Path, parts: Sequence[Part], gathered: _Gathered, pause: Callable[[], None]
+) -> None:
+    while jax.process_count() > 1 and not all(is_done(folder, part) for part in parts):
+        gathered.look()
+        pause()
+        time.sleep(0.5)
+
+
+class _MemberFolder(runs.RunFolder):
+    """A member as `side_by_side.play` sees it; a `side_by_side.Outside`."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        setup: sandwich.Setup,
+        part: Part,
+        writer: futures.Executor,
+        told: _Progress,
+    ):
+        own = member_folder(folder, part)
+        setup = setup._replace(config=part.config)
+        super().__init__(own, setup, "disabled", lambda done, total, text: None)
+        self.saver = store.Background(own / "checkpoints", writer)
+        self.counted = told
+
+    def forget_rows_after(self, round_index: int) -> None:
+        """Drops rows of rounds that will be played again."""
+        runs.claim(self.folder, self.setup.config)
+        super().forget_rows_after(round_index)
+
+    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
+        """As in a run; counts plies."""
+        self.counted.games(int(np.asarray(rollout.played).sum()), rollout.moves.shape[1])
+        super().games(round_index, member, rollout, truth)
+
+    def network(self, row: dict[str, Any], params: Params) -> None:
+        """Stores W' after the last round."""
+        runs.store_network(self.folder, self.setup, row, params)
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Appends to the member's rows; after the last, nothing needs its checkpoints."""
+        super().rows(rows)
+        if rows[-1]["round"] == self.setup.config.rounds:
+            self.saver.clear()
+
+
+class _Book:
+    """Matches that members have in common, a file each; a `side_by_side.Book`."""
+
+    FIELDS = ("points", "points_by_rules", "adjudicated")
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+
+    def find(self, key: Hashable) -> arena.Scores | None:
+        path = self._path(key)
+        if not path.exists():
+            return None
+        with np.load(path) as stored:
+            kept: Any = {name: stored[name] for name in self.FIELDS}
+        return arena.Scores(**kept, moves=jnp.zeros((0, 0, 2)))
+
+    def keep(self, key: Hashable, scores: arena.Scores) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The process's number keeps two of them from writing one file.
+        temporary = self.folder / f".{jax.process_index()}.tmp.npz"
+        np.savez(temporary, **{name: getattr(scores, name) for name in self.FIELDS})
+        temporary.replace(self._path(key))
+
+    def _path(self, key: Hashable) -> pathlib.Path:
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()[:8]
+        names = runs.slug("-".join(map(str, key)))  # pyright: ignore
+        return self.folder / f"{names}-{digest}.npz"
+
+
+class _Gathered:
+    """The rows of all members in one file and in Weights & Biases, by process 0."""
+
+    def __init__(self, folder: pathlib.Path, parts: Sequence[Part], mode: log.WandbMode):
+        self.folder, self.parts = folder, parts
+        self.wandb = log.WandbRuns(folder, mode)
+        self.first = jax.process_index() == 0
+        # What an earlier call logged is not logged again; members done need no second look.
+        self.counts = {part: self._logged(part) for part in parts} if self.first else {}
+        self.looked = 0.0
+
+    def _logged(self, part: Part) -> int:
+        path = self.folder / "rows.jsonl"
+        return sum(row["run"] == part.id for row in log.read_rows(path))
+
+    def look(self) -> None:
+        """Takes in what members have written since."""
+        if not self.first:
+            return
+        self.looked = time.monotonic()
+        rows = {part: phase.rows_of(self.folder, part) for part in self.parts}
+        for part, own in rows.items():
+            for row in own[self.counts[part] :]:
+                config = store.to_plain(dataclasses.asdict(part.config)) | {"member": part.id}
+                self.wandb.log(part.id, config, row)
+                if row["round"] == part.config.rounds:
+                    self.wandb.finish(part.id)
+            self.counts[part] = max(len(own), self.counts[part])
+        everything = [row for own in rows.values() for row in own]
+        log.write_rows(self.folder / "rows.jsonl", everything)
+
+    def look_now_and_then(self) -> None:
+        """`look`, unless it was just done."""
+        if time.monotonic() - self.looked > GATHER_EVERY:
+            self.look()
+
+
+class _Progress:
+    """Work done by this process, and how fast."""
+
+    def __init__(self, mine: Sequence[Part], gathered: _Gathered, told: runs.Progress):
+        self.total = sum(side_by_side.cost(part.config) for part in mine)
+        self.gathered, self.told = gathered, told
+        self.done, self.plies, self.played = 0.0, 0, 0
+        self.start = time.monotonic()
+
+    def games(self, plies: int, games: int) -> None:
+        """Counts self-play."""
+        self.plies += plies
+        self.played += games
+
+    def step(self, amount: float, text: str) -> None:
+        """Counts work; gathers rows now and then."""
+        self.done += amount
+        seconds = time.monotonic() - self.start
+        speed = f"{self.played / seconds:.1f} games/s, {self.plies / seconds:.0f} plies/s"
+        self.told(self.done, self.total, f"{text} | {speed}, {_memory()}")
+        self.gathered.look_now_and_then()
+
+
+def _memory() -> str:
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_in_use" in stats:
+        return f"{stats['bytes_in_use'] / 2**30:.1f} GiB of device memory"
+    # Kilobytes on Linux.
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory at most"
+
+
+def _draw(folder: pathlib.Path, found: Phase) -> None:
+    """PGR against every strength that the grid varies, a picture a curve."""
+    for entry in found.critical:
+        own = [row for row in found.rows if _on_curve(row, entry)]
+        name = runs.slug(f"pgr-{entry['misalignment']}-{entry['protocol']}-{_rest(entry)}")
+        pictures.save(folder / f"{name}.png", pictures.pgr_against(own, entry["strength"]))
+
+
+def _rest(entry: dict[str, Any]) -> str:
+    names = ("objective", "every", "network", *grid.NUMBERS)
+    return "-".join(f"{entry[name]:g}" if name in grid.NUMBERS else str(entry[name])
+                    for name in names)  # fmt: skip
+
+
+def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
+    shared = ("objective", "network", *grid.NUMBERS)
+    if any(row[name] != entry[name] for name in shared):
+        return False
+    own = ("protocol", "misalignment", "every")
+    return row["protocol"] == "never_ask" or all(row[name] == entry[name] for name in own)

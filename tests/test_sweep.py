@@ -1,0 +1,375 @@
+"""A sweep is its runs one by one, wherever they run and however often they are killed."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from helpers import SMALL
+
+import sandwich_jax
+from sandwich_jax import grid, sandwich, sweep
+from sandwich_jax.members import Config
+from sandwich_jax.outside import log, phase, sweeps
+from sandwich_jax.types import SettingError
+
+COMMON = {name: value for name, value in SMALL.items() if name != "p"}
+SWEEP = COMMON | {"misalignment": "random_move", "p": [0.0, 0.5], "seeds": [0, 3]}
+SIX = 6
+"""Members of SWEEP: two strengths and the control, for two seeds."""
+SIXTEEN = COMMON | {"misalignment": ["random_move", "policy_noise"], "p": [0.0, 0.3, 0.6],
+                    "sigma": [0.5, 1.0, 2.0, 4.0], "seeds": 2}  # fmt: skip
+CLI = [sys.executable, "-m", "sandwich_jax.cli", "sweep"]
+
+
+def _toml(settings: dict, path: pathlib.Path) -> pathlib.Path:
+    path.write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in settings.items()))
+    return path
+
+
+def _rows(folder: pathlib.Path) -> list[dict]:
+    rows = log.read_rows(folder / "rows.jsonl")
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def _environment(devices: int) -> dict[str, str]:
+    """With as many threads for XLA as the test of most devices has: sums depend on them."""
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "NPROC": "4"}
+    return os.environ | flags
+
+
+def _finish(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+
+
+def _start(config: pathlib.Path, out: pathlib.Path, *flags: str, devices: int = 1):
+    command = [*CLI, str(config), "--out", str(out), "--wandb", "disabled", *flags]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=_environment(devices))
+
+
+def _start_two(config: pathlib.Path, out: pathlib.Path) -> list[subprocess.Popen]:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    flags = ("--distributed", "--coordinator", f"localhost:{port}", "--processes", "2")
+    return [_start(config, out, *flags, "--process-id", str(i), devices=2) for i in range(2)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An undisturbed sweep, and how often a round was traced."""
+    folder, traced = tmp_path_factory.mktemp("sweeps") / "whole", 0
+    original = sandwich.round_of
+
+    def counted(setup, protocol):
+        one_round = original(setup, protocol)
+
+        def one(*arguments):
+            nonlocal traced
+            traced += 1
+            return one_round(*arguments)
+
+        return one
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandwich, "round_of", counted)
+        found = sweeps.run(SWEEP, folder, wandb="disabled")
+    return folder, found, traced
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """An undisturbed sweep in a process of its own, on one device."""
+    place = tmp_path_factory.mktemp("reference")
+    _finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
+    return place / "out"
+
+
+def test_one_trace_a_program(whole):
+    programs = grid.programs(grid.parse(SWEEP))
+    assert [len(own) for own in programs.values()] == [2, 4] and whole[2] == 2
+
+
+def _equals_its_runs(folder: pathlib.Path, parts: list[grid.Part], place: pathlib.Path) -> None:
+    for part in parts:
+        alone, member = place / part.id, phase.member_folder(folder, part)
+        sandwich_jax.run(part.config, alone, wandb="disabled")
+        assert _rows(member) == _rows(alone)
+        _same_networks(member, alone)
+        for stored in ("baseline", "final"):
+            one, other = (np.load(f / "arena" / f"{stored}.npz") for f in (member, alone))
+            assert set(one) == set(other)
+            assert all((one[key] == other[key]).all() for key in one)
+
+
+def test_a_sweep_is_its_runs_one_by_one_bit_for_bit(whole, tmp_path):
+    parts = grid.parse(SWEEP)
+    _equals_its_runs(whole[0], [parts[1], parts[-1]], tmp_path)
+
+
+def _same_folder(one: pathlib.Path, other: pathlib.Path, settings: dict) -> None:
+    """Rows, and networks to the last bit."""
+    assert _rows(one) == _rows(other)
+    for part in grid.parse(settings):
+        _same_networks(*(phase.member_folder(folder, part) for folder in (one, other)))
+
+
+def _same_networks(one: pathlib.Path, other: pathlib.Path) -> None:
+    (a,), (b,) = (list(folder.glob("networks/*/params.npz")) for folder in (one, other))
+    with np.load(a) as first, np.load(b) as second:
+        assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_four_devices_are_one(reference, tmp_path):
+    config = _toml(SWEEP, tmp_path / "grid.toml")
+    _finish([_start(config, tmp_path / "out", devices=4)])
+    _same_folder(tmp_path / "out", reference, SWEEP)
+
+
+def test_two_processes_of_two_devices_are_one(reference, tmp_path):
+    config = _toml(SWEEP, tmp_path / "grid.toml")
+    _finish(_start_two(config, tmp_path / "out"))
+    _same_folder(tmp_path / "out", reference, SWEEP)
+
+
+@pytest.mark.slow
+def test_sixteen_members_are_sixteen_runs_everywhere(tmp_path):
+    config, parts = _toml(SIXTEEN, tmp_path / "grid.toml"), grid.parse(SIXTEEN)
+    assert len(parts) == 16
+    sweeps.run(SIXTEEN, tmp_path / "here", wandb="disabled")
+    _equals_its_runs(tmp_path / "here", list(parts), tmp_path / "alone")
+    _finish([_start(config, tmp_path / "one")])
+    _finish([_start(config, tmp_path / "four", devices=4)])
+    _same_folder(tmp_path / "four", tmp_path / "one", SIXTEEN)
+    _finish(_start_two(config, tmp_path / "two"))
+    _same_folder(tmp_path / "two", tmp_path / "one", SIXTEEN)
+
+
+@pytest.mark.slow
+def test_sixteen_members_cost_no_more_than_sixteen_runs(tmp_path):
+    """By turns, the compile cache warm on both sides."""
+    seconds: dict[str, list[float]] = {"sweep": [], "runs": []}
+    for turn in range(4):
+        place = tmp_path / str(turn)
+        start = time.monotonic()
+        sweeps.run(SIXTEEN, place / "sweep", wandb="disabled")
+        seconds["sweep"].append(time.monotonic() - start)
+        start = time.monotonic()
+        for part in grid.parse(SIXTEEN):
+            sandwich_jax.run(part.config, place / part.id, wandb="disabled")
+        seconds["runs"].append(time.monotonic() - start)
+    sweep_, runs = (np.median(seconds[name][1:]) for name in ("sweep", "runs"))
+    print(f"16 members {sweep_:.1f} s, 16 runs {runs:.1f} s: {sweep_ / runs:.2f}")
+    assert sweep_ <= 1.05 * runs
+
+
+# --- killed -------------------------------------------------------------------------------------
+
+
+def _killed_and_resumed(reference, tmp_path, kills: int) -> None:
+    """Killed at a random moment each time, now and then in the middle of a checkpoint's write."""
+    rng, out = random.Random(0), tmp_path / "out"
+    script = tmp_path / "slow_writes.py"
+    # A checkpoint's file stays half-written for a while, so that kills do hit it.
+    script.write_text(
+        "import os, time\n"
+        "from sandwich_jax import cli\n"
+        "replace = os.replace\n"
+        "def late(a, b):\n"
+        "    time.sleep(0.3 if 'checkpoints' in str(b) else 0.0)\n"
+        "    replace(a, b)\n"
+        "os.replace = late\n"
+        "cli.main()\n"
+    )
+    config = _toml(SWEEP, tmp_path / "grid.toml")
+    command = [sys.executable, str(script), "sweep", str(config), "--out", str(out)]
+    for kill in range(kills):
+        rounds, during = len(log.read_rows(out / "rows.jsonl")), kill % 2 == 0
+        with subprocess.Popen(
+            [*command, "--wandb", "disabled"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment(1),
+        ) as process:
+            while process.poll() is None and not list(out.glob("members/*/rows.jsonl")):
+                time.sleep(0.05)
+            moment = time.monotonic() + rng.uniform(0, 60 / kills + 4)
+            while process.poll() is None and time.monotonic() < moment:
+                if during and list(out.glob("members/*/checkpoints/.*.tmp.npz")):
+                    break
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        assert len(log.read_rows(out / "rows.jsonl")) >= rounds
+    _finish([_start(config, out)])
+    _same_folder(out, reference, SWEEP)
+
+
+def test_killed_three_times(reference, tmp_path):
+    _killed_and_resumed(reference, tmp_path, 3)
+
+
+@pytest.mark.slow
+def test_killed_twenty_times(reference, tmp_path):
+    _killed_and_resumed(reference, tmp_path, 20)
+
+
+def test_sigterm_exits_with_75_and_the_same_command_goes_on(reference, tmp_path):
+    config, out = _toml(SWEEP, tmp_path / "grid.toml"), tmp_path / "out"
+    process = _start(config, out)
+    while not list(out.glob("members/*/checkpoints/*.npz")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    _, errors = process.communicate()
+    assert process.returncode == 75 and "run the same command again" in errors
+    assert time.monotonic() - start < 20
+    assert 0 < len(log.read_rows(out / "rows.jsonl")) < len(_rows(reference))
+    _finish([_start(config, out)])
+    _same_folder(out, reference, SWEEP)
+
+
+# --- widened, refused ---------------------------------------------------------------------------
+
+
+def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
+    narrow = SWEEP | {"p": [0.5], "seeds": [3]}
+    out = tmp_path / "out"
+    sweeps.run(narrow, out, wandb="disabled")
+    kept = {p: p.stat().st_mtime_ns for p in out.glob("members/**/*") if p.is_file()}
+    sweeps.run(SWEEP, out, wandb="disabled")
+    assert kept and all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    _same_folder(out, whole[0], SWEEP)
+
+
+def test_a_finished_sweep_is_read_not_repeated(whole):
+    folder, found, _ = whole
+    before = (folder / "rows.jsonl").read_bytes()
+    again = sweeps.run(SWEEP, folder, wandb="disabled")
+    assert (folder / "rows.jsonl").read_bytes() == before and again == found
+
+
+def test_rows_and_the_grid_are_complete(whole):
+    folder, found, _ = whole
+    rows = log.read_rows(folder / "rows.jsonl")
+    assert len(rows) == SIX * 2 and len({(r["run"], r["round"]) for r in rows}) == SIX * 2
+    assert [row["seeds"] for row in found.rows] == [2, 2, 2]
+    assert [row["p"] for row in found.rows] == [None, 0.0, 0.5]
+    for row in found.rows:
+        assert row["elo_gain_lo"] <= row["elo_gain"] <= row["elo_gain_hi"]
+    (curve,) = found.critical
+    assert curve["strength"] == "p" and set(curve["gain_over_control_0"]) >= {"value", "low"}
+    assert json.loads((folder / "phase.json").read_text())["rows"] == found.rows
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"temprature": 1.0}, "Unknown setting 'temprature'"),
+        ({"seed": 1}, r"Unknown setting 'seed' \(a sweep has seeds\)"),
+        ({"rounds": [1, 2]}, "rounds is a list, but only network, objective"),
+        ({"p": []}, r"p is \[\]: give at least one value"),
+        ({"p": [0.0, 1.5]}, "p is 1.5: it must be between 0 and 1"),
+        ({"p": "high"}, "p is 'high': it must be of type float"),
+        ({"sigma": [1.0]}, "sigma is set, but misalignment 'random_move' has no use of it"),
+        ({"misalignment": "policy_noise"}, "Misalignment 'policy_noise' needs sigma"),
+        ({"protocol": ["trust"]}, "Unknown protocol 'trust'"),
+        ({"seeds": 0}, r"seeds is 0|seeds is \[\]"),
+        ({"lanes": 7}, "lanes is 7"),
+        ({"network": ["tiny", "huge"]}, "huge"),
+    ],
+)
+def test_bad_settings_are_one_sentence(tmp_path, change, says):
+    with pytest.raises(SettingError, match=says) as caught:
+        sweeps.run(SWEEP | change, tmp_path / "out", wandb="disabled")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_another_sweep_is_left_alone(whole, tmp_path):
+    with pytest.raises(SettingError, match="a sweep with another rounds"):
+        sweeps.run(SWEEP | {"rounds": 3}, whole[0], wandb="disabled")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(SettingError, match="holds no sweep"):
+        sweeps.run(SWEEP, tmp_path, wandb="disabled")
+
+
+# --- layout -------------------------------------------------------------------------------------
+
+
+def test_a_layout_that_does_not_fit_says_what_would():
+    count = len(jax.local_devices())
+    with pytest.raises(SettingError, match=f"devices is {count + 1}, but this process has {count}"):
+        sweep.layout(devices=count + 1)
+    with pytest.raises(SettingError, match="leave group out"):
+        sweep.layout("loop", group=2)
+    assert sweep.layout("vmap", group=3).width == 3 * count
+
+
+@pytest.mark.parametrize("mode", ["map", "vmap"])
+def test_groups_fill_up_and_keep_their_places(mode):
+    where = sweep.layout(mode, devices=1, group=2)
+    add = sweep.map_lanes(lambda lane, shared: lane["x"] + shared, where)
+    lanes = [{"x": np.float32(i)} for i in range(5)]
+    calls = list(add(lanes, np.float32(10)))
+    assert [places for places, _ in calls] == [[0, 1], [2, 3], [4]]
+    assert [float(x) for _, found in calls for x in found] == [10, 11, 12, 13, 14]
+
+
+def test_a_group_is_sized_from_the_compiler_s_memory_figures():
+    def fn(lane, shared):
+        return (lane[:, None] * shared[None]).sum(0)
+
+    lane, shared = np.zeros(1000, np.float32), (np.zeros(1000, np.float32),)
+    assert sweep.fitting_group(fn, lane, shared, 0, 64) == 1
+    few = sweep.fitting_group(fn, lane, shared, 100_000, 1000)
+    many = sweep.fitting_group(fn, lane, shared, 1_000_000, 1000)
+    assert 1 < few < many < 1000
+    assert sweep.fitting_group(fn, lane, shared, 10**9, 8) == 8
+
+
+# --- the grid -----------------------------------------------------------------------------------
+
+
+def test_the_grid_of_two_misalignments():
+    parts = grid.parse(SIXTEEN)
+    assert [p.member.name for p in parts[:2]] == ["never_ask", "never_ask"]
+    assert len({part.id for part in parts}) == len(parts) == 16
+    assert [(p.protocol, p.misalignment) for p in grid.programs(parts)] == [
+        ("never_ask", "random_move"),
+        ("always_follow", "random_move"),
+        ("always_follow", "policy_noise"),
+    ]
+    wider = grid.parse(SIXTEEN | {"p": [0.0, 0.1, 0.3, 0.6], "every": [1, 2], "seeds": 3})
+    assert {part.id for part in parts} <= {part.id for part in wider}
+    assert sum(part.member.protocol == "never_ask" for part in wider) == 3
+
+
+def test_traced_numbers_share_a_program():
+    parts = grid.parse(SWEEP | {"learning_rate": [1e-3, 2e-3], "temperature": [0.3, 0.6]})
+    assert len(grid.programs(parts)) == 2 and len(parts) == 4 * SIX
+
+
+def test_a_misalignment_that_comes_later_joins_by_name(monkeypatch):
+    from sandwich_jax.misalign import transforms
+
+    added = {"late": transforms.TRANSFORMS["random_move"]}
+    monkeypatch.setattr(transforms, "TRANSFORMS", transforms.TRANSFORMS | added)
+    parts = grid.parse(SWEEP | {"misalignment": ["random_move", "late"]})
+    assert {part.config.misalignment for part in parts} == {"random_move", "late"}
+
+
+def test_a_member_is_a_run_of_one_member():
+    for part in grid.parse(SIXTEEN):
+        assert dataclasses.asdict(part.config).keys() == dataclasses.asdict(Config()).keys()
+        assert len(sandwich.members_of(part.config)) == 1
