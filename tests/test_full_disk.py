@@ -5,10 +5,11 @@ import shutil
 import subprocess
 
 import pytest
-from helpers import pgn, small
+from helpers import SMALL, pgn, small
 
 import sandwich_jax
 from sandwich_jax import cli
+from sandwich_jax.outside import sweeps
 from sandwich_jax.types import SettingError
 
 
@@ -47,6 +48,20 @@ def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room)
     filler.unlink()
     sandwich_jax.run(small(), folder, wandb="disabled")
     sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
+    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("room", [300_000, 1_500_000])
+def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
+    common = {name: value for name, value in SMALL.items() if name != "p"}
+    settings = common | {"misalignment": "random_move", "p": [0.5], "rounds": 2}
+    filler, folder = _fill(small_disk, room), small_disk / "sweep"
+    with pytest.raises(SettingError, match="no space left") as stopped:
+        sweeps.run(settings, folder, wandb="disabled")
+    assert len(str(stopped.value).splitlines()) == 1
+    filler.unlink()
+    sweeps.run(settings, folder, wandb="disabled")
+    sweeps.run(settings, tmp_path / "undisturbed", wandb="disabled")
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
 
 
