@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -193,27 +194,39 @@ def _killed_and_resumed(reference, tmp_path, kills: int) -> None:
         "os.replace = late\n"
         "cli.main()\n"
     )
-    config = _toml(SWEEP, tmp_path / "grid.toml")
+    config, during = _toml(SWEEP, tmp_path / "grid.toml"), 0
     command = [sys.executable, str(script), "sweep", str(config), "--out", str(out)]
-    for kill in range(kills):
-        rounds, during = len(log.read_rows(out / "rows.jsonl")), kill % 2 == 0
-        with subprocess.Popen(
-            [*command, "--wandb", "disabled"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(1),
-        ) as process:
-            while process.poll() is None and not list(out.glob("members/*/rows.jsonl")):
-                time.sleep(0.05)
-            moment = time.monotonic() + rng.uniform(0, 60 / kills + 4)
-            while process.poll() is None and time.monotonic() < moment:
-                if during and list(out.glob("members/*/checkpoints/.*.tmp.npz")):
-                    break
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-        assert len(log.read_rows(out / "rows.jsonl")) >= rounds
+    while kills:
+        rows = len(log.read_rows(out / "rows.jsonl"))
+        hit = _kill([*command, "--wandb", "disabled"], out, rng, at_a_write=kills % 2 == 0)
+        if hit is None:  # it was done before: a new one is killed
+            _same_folder(out, reference, SWEEP)
+            shutil.rmtree(out)
+            continue
+        kills, during = kills - 1, during + hit
+        assert len(log.read_rows(out / "rows.jsonl")) >= rows
+    assert during
     _finish([_start(config, out)])
     _same_folder(out, reference, SWEEP)
+
+
+def _kill(command: list, out: pathlib.Path, rng: random.Random, at_a_write: bool) -> bool | None:
+    """Kills a sweep at work; whether in the middle of a checkpoint's write, None if too late."""
+    writes = "members/*/checkpoints/.*.tmp.npz"
+    for left in out.glob(writes):  # by an earlier kill
+        left.unlink()
+    before = set(out.glob("members/**/*"))
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, env=_environment(1)) as process:
+        while process.poll() is None and set(out.glob("members/**/*")) == before:
+            time.sleep(0.02)
+        moment = time.monotonic() + (30 if at_a_write else rng.uniform(0, 2))
+        while process.poll() is None and time.monotonic() < moment:
+            if at_a_write and list(out.glob(writes)):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    return bool(list(out.glob(writes))) if process.returncode == -signal.SIGKILL else None
 
 
 def test_killed_three_times(reference, tmp_path):
