@@ -24,6 +24,7 @@ cluster.join_if_asked(sys.argv[1:])  # before the imports below: pgx's puts arra
 # ruff: noqa: E402
 from sandwich_jax.members import Config
 from sandwich_jax.outside.engines import EngineConfig
+from sandwich_jax.outside.evaluation import EvaluateConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
 from sandwich_jax.outside.sweeps import Devices
@@ -173,6 +174,16 @@ class Shift:
 
 
 @dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measures all that a run folder allows, each measure once; adds to its evaluation.jsonl."""
+
+    run: tyro.conf.Positional[pathlib.Path]
+    """The run's folder."""
+    config: tyro.conf.OmitArgPrefixes[EvaluateConfig] = EvaluateConfig()
+    engine: EngineConfig = EngineConfig()
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
 
@@ -303,6 +314,13 @@ def shift(args: Shift) -> None:
     shifts.show(args.base, args.tuned, args.positions, args.expert, args.count, args.out, OUT)
 
 
+def evaluate(args: Evaluate) -> None:
+    """`sandwich-jax evaluate`."""
+    from sandwich_jax.outside import evaluate as evaluation
+
+    evaluation.show(args.run, args.config, args.engine, OUT)
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     for row in _bench_rows(args):
@@ -337,6 +355,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "elo": (Elo, elo),
     "puzzles": (Puzzles, puzzles),
     "shift": (Shift, shift),
+    "evaluate": (Evaluate, evaluate),
     "bench": (Bench, bench),
 }
 

@@ -1,11 +1,17 @@
 """Small settings that several test files share."""
 
+import functools
 import io
 
 import chess
 import chess.pgn
+import jax
+import jax.numpy as jnp
+import numpy as np
 
+from sandwich_jax import games, nets
 from sandwich_jax.members import Config
+from sandwich_jax.types import Rollout, Truth
 
 SMALL = dict(
     game="tic_tac_toe",
@@ -49,3 +55,39 @@ def read_pgn(text: str) -> list[chess.pgn.Game]:
     while game := chess.pgn.read_game(stream):
         games.append(game)
     return games
+
+
+@functools.cache
+def random_play():
+    """Tic-tac-toe played to its end at random; the first side is advised, and follows."""
+    game = games.make("tic_tac_toe")
+    net = nets.make("tiny", game.heads)
+    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    rng, plies, count = np.random.default_rng(0), 9, 32
+    opening = np.arange(count) % len(game.openings("train"))
+    step, state = jax.jit(game.step), game.after(jnp.asarray(game.openings("train")[opening]))
+    moves, honest = np.full((2, plies, count), -1, np.int16)
+    for ply in range(plies):
+        going, legal = ~np.asarray(game.done(state)), np.asarray(game.legal(state))
+        for column in np.flatnonzero(going):
+            drawn = rng.choice(np.flatnonzero(legal[column]), 2)
+            moves[ply, column], honest[ply, column] = drawn
+        state = step(state, jnp.asarray(moves[ply], jnp.int32))
+    played, result = moves >= 0, np.asarray(game.result(state))
+    assisted = played & (np.arange(plies) % 2 == 0)[:, None]
+    corrupted = assisted & (rng.random(played.shape) < 0.5)
+    rollout = Rollout(
+        opening=opening,
+        assisted_first=np.ones(count, bool),
+        moves=moves,
+        played=played,
+        assisted=assisted,
+        asked=assisted,
+        advice=np.where(assisted, moves, -1).astype(np.int16),
+        followed=assisted,
+        result=result,
+        finished=np.ones(count, bool),
+        positions=None,
+    )
+    truth = Truth(corrupted, np.where(assisted, honest, -1), np.zeros(played.shape), result)
+    return game, net, expert, weak, rollout, truth

@@ -1,57 +1,21 @@
 """Measures of advice: known answers by hand, and a rollout seen again by networks."""
 
-import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import random_play
 
-from sandwich_jax import games, nets, sampling
+from sandwich_jax import sampling
 from sandwich_jax.measures import advice
 from sandwich_jax.outside import rollouts
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 
-@functools.cache
-def _played():
-    """Tic-tac-toe played to its end at random; the first side is advised, and follows."""
-    game = games.make("tic_tac_toe")
-    net = nets.make("tiny", game.heads)
-    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
-    rng, plies, count = np.random.default_rng(0), 9, 32
-    opening = np.arange(count) % len(game.openings("train"))
-    step, state = jax.jit(game.step), game.after(jnp.asarray(game.openings("train")[opening]))
-    moves, honest = np.full((2, plies, count), -1, np.int16)
-    for ply in range(plies):
-        going, legal = ~np.asarray(game.done(state)), np.asarray(game.legal(state))
-        for column in np.flatnonzero(going):
-            drawn = rng.choice(np.flatnonzero(legal[column]), 2)
-            moves[ply, column], honest[ply, column] = drawn
-        state = step(state, jnp.asarray(moves[ply], jnp.int32))
-    played, result = moves >= 0, np.asarray(game.result(state))
-    assisted = played & (np.arange(plies) % 2 == 0)[:, None]
-    corrupted = assisted & (rng.random(played.shape) < 0.5)
-    rollout = Rollout(
-        opening=opening,
-        assisted_first=np.ones(count, bool),
-        moves=moves,
-        played=played,
-        assisted=assisted,
-        asked=assisted,
-        advice=np.where(assisted, moves, -1).astype(np.int16),
-        followed=assisted,
-        result=result,
-        finished=np.ones(count, bool),
-        positions=None,
-    )
-    truth = Truth(corrupted, np.where(assisted, honest, -1), np.zeros(played.shape), result)
-    return game, net, expert, weak, rollout, truth
-
-
 def test_counts_are_those_of_the_rollout():
-    *_, rollout, truth = _played()
+    *_, rollout, truth = random_play()
     found = advice.counts(rollout, truth)
     asked = rollout.asked.sum()
     assert found["asked"].value == 1 and found["asked"].count == rollout.assisted.sum()
@@ -64,7 +28,7 @@ def test_counts_are_those_of_the_rollout():
 
 
 def test_refusals_of_honest_advice_are_false():
-    *_, rollout, truth = _played()
+    *_, rollout, truth = random_play()
     refused = rollout._replace(followed=rollout.followed & truth.corrupted)
     found = advice.counts(refused, truth)
     assert found["false_refusals"].value == 1
@@ -72,7 +36,7 @@ def test_refusals_of_honest_advice_are_false():
 
 
 def test_of_no_questions_there_are_no_shares():
-    *_, rollout, truth = _played()
+    *_, rollout, truth = random_play()
     nowhere = np.zeros_like(rollout.asked)
     rollout = rollout._replace(asked=nowhere, followed=nowhere)
     truth = truth._replace(corrupted=nowhere)
@@ -84,7 +48,7 @@ def test_of_no_questions_there_are_no_shares():
 
 
 def test_a_view_is_what_the_network_says_along_the_game():
-    game, net, _, weak, rollout, _ = _played()
+    game, net, _, weak, rollout, _ = random_play()
     seen = advice.view(game, net, weak, rollout)
     column = int(np.argmax(rollout.played.sum(0)))
     lines = game.openings("train")[rollout.opening[[column]]]
@@ -110,7 +74,7 @@ def test_a_view_is_what_the_network_says_along_the_game():
 
 
 def test_a_winning_move_is_worth_a_win():
-    game, net, _, weak, rollout, _ = _played()
+    game, net, _, weak, rollout, _ = random_play()
     seen = advice.view(game, net, weak, rollout)
     for column in np.flatnonzero(rollout.result):
         last = int(rollout.played[:, column].sum()) - 1
@@ -185,7 +149,7 @@ def test_calibration_by_hand():
 
 
 def test_results_are_the_movers():
-    *_, rollout, truth = _played()
+    *_, rollout, truth = random_play()
     found = advice.results_of_movers(rollout, truth)
     won = int(np.flatnonzero(truth.adjudicated)[0])
     assert found[0, won] == truth.adjudicated[won] == -found[1, won]
@@ -198,7 +162,7 @@ def test_queries_add_up():
 
 
 def test_a_rollout_on_disk_is_the_same(tmp_path):
-    *_, rollout, truth = _played()
+    *_, rollout, truth = random_play()
     path = tmp_path / "games" / "w.npz"
     rollouts.save(path, 3, rollout, truth)
     rollouts.save(path, 4, rollout, truth)

@@ -27,6 +27,9 @@ CONTENTS = {
     "networks": "W after the last round, by member (ckpt:PATH)",
     "wandb": "the Weights & Biases runs (offline unless told otherwise)",
     "learning_curves.png": "Elo gain over W by round",
+    "evaluation.jsonl": "what `evaluate` measured",
+    "calibration.png": "reliability of W's values (after `evaluate`)",
+    "safety.png": "corrupted advice refused against honest advice followed (after `evaluate`)",
     "pgr_against_p.png": "performance gap recovered against p",
     "pgr_against_sigma.png": "performance gap recovered against sigma",
 }

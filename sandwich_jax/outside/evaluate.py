@@ -1,0 +1,141 @@
+"""The verb `evaluate`: every measure that a run folder allows, each of them once.
+
+Rows go to evaluation.jsonl in the run folder. Called again, it measures only what is not there
+yet, or was measured with other settings; the engine's verdicts are kept position by position.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandwich_jax.outside import analyses, engines, evaluate_games, evaluate_networks
+from sandwich_jax.outside.evaluation import ROWS, EvaluateConfig, Ledger, Row, Run, Work, open_run
+from sandwich_jax.outside.report import evaluation_pictures
+from sandwich_jax.types import SettingError
+
+DEFAULT, DEFAULT_ENGINE = EvaluateConfig(), engines.EngineConfig()
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found."""
+
+    rows: list[Row]
+    """All that is in the file now."""
+    notes: list[str]
+    """A sentence for each thing that could not be measured."""
+
+
+def evaluate(
+    folder: pathlib.Path,
+    config: EvaluateConfig = DEFAULT,
+    engine: engines.EngineConfig = DEFAULT_ENGINE,
+    told: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Measures what is missing in a run folder's evaluation.
+
+    Args:
+        folder: of a run.
+        config: static settings.
+        engine: where harm and quality come from.
+        told: told what is being measured.
+
+    Raises:
+        SettingError: `folder` holds no run.
+    """
+    run = open_run(folder)
+    notes: list[str] = []
+    work = Work(run, config, Ledger(folder, notes), told)
+    views = evaluate_games.Views(work)
+    if not run.members():
+        notes.append(f"{folder} holds no networks/ yet: W' was left out. Finish the run first.")
+    if not run.games:
+        notes.append(f"{folder} holds no games/*.npz: measures of its games were left out.")
+    evaluate_games.queries_of(work)
+    evaluate_games.advice_of(work, views)
+    if run.game.name != "chess":
+        notes.append(
+            f"This run plays {run.game.name}: puzzles, move match, shift, harm and quality are of"
+            " chess alone."
+        )
+    else:
+        evaluate_networks.puzzles_of(work)
+        evaluate_networks.move_match(work)
+        evaluate_networks.shift_of(work)
+        if run.games:
+            _by_engine(work, views, engine)
+    evaluation_pictures.draw(folder, work.ledger.rows)
+    return Evaluation(work.ledger.rows, notes)
+
+
+def _by_engine(work: Work, views: evaluate_games.Views, engine: engines.EngineConfig) -> None:
+    """Harm and quality; a missing or failing engine is noted, and what it told is kept."""
+    try:
+        with engines.Pool(engine) as pool:
+            path = work.config.cache or analyses.default_path()
+            with analyses.Analyses(pool, work.config.nodes, path) as judge:
+                if evaluate_games.harm_of(work, views, judge):
+                    evaluate_games.quality_of(work, views, judge)
+    except SettingError as error:
+        work.ledger.notes.append(f"Harm and quality were left out: {error}")
+
+
+def show(
+    folder: pathlib.Path, config: EvaluateConfig, engine: engines.EngineConfig, console: Console
+) -> Evaluation:
+    """Evaluates a run folder, then shows the main figures and what was left out."""
+    shown = Console(stderr=True)
+    with shown.status("Evaluation") as status:
+        found = evaluate(folder, config, engine, lambda text: status.update(escape(text)))
+    console.print(table(open_run(folder), found.rows))
+    for note in found.notes:
+        console.print(note, highlight=False, markup=False)
+    console.print(f"All rows: {folder / ROWS}", highlight=False, markup=False)
+    return found
+
+
+def table(run: Run, rows: list[Row]) -> Table:
+    """A line a network: what there is of the figures that matter most."""
+    shown = Table(
+        title=escape(f"Evaluation of {run.folder}"),
+        caption="Puzzles, PGR on them, move match (humans), KL to W and effective number of moves"
+        " (self-play positions), AUC of the better trust score of W', win probability lost to"
+        " corrupted advice less honest (Stockfish), average centipawn loss, ECE of the value.",
+    )
+    headers = ("puzzles", "PGR", "match", "KL", "moves", "AUC", "harm", "ACPL", "ECE")
+    shown.add_column("network", overflow="fold")
+    for header in headers:
+        shown.add_column(header, justify="right", no_wrap=True)
+    for name in run.networks:
+        shown.add_row(escape(name), *_cells(name, rows))
+    return shown
+
+
+def _cells(name: str, rows: list[Row]) -> list[str]:
+    def of(measure: str, **wanted: object) -> list[Row]:
+        found = [r for r in rows if r["measure"] == measure]
+        wanted = wanted if "player" in wanted else wanted | {"subject": name}
+        return [r for r in found if all(r.get(key) == value for key, value in wanted.items())]
+
+    def show(found: list[Row], column: str, form: str) -> str:
+        values = [r[column] for r in found if r.get(column) is not None]
+        return f"{max(values):{form}}" if values else ""
+
+    solved = of("puzzles", band="all")
+    shift = of("shift", subject="self-play", phase="all", player=name)
+    return [
+        show(solved, "solved", ".1%"),
+        show(solved, "pgr", ".2f"),
+        show(of("move match", group="all"), "human", ".1%"),
+        show(shift, "kl_to_start", ".2f"),
+        show(shift, "effective_moves", ".1f"),
+        show(of("detection", network="W'"), "auc", ".2f"),
+        show(of("harm"), "harm", ".3f"),
+        show(of("quality", side="assisted"), "acpl", ".0f"),
+        show(of("calibration", network="W'"), "ece", ".3f"),
+    ]
