@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -172,24 +171,6 @@ def _over_devices(fn: Callable[..., Any], where: Layout) -> tuple[Any, Any]:
     return jax.jit(sharded), NamedSharding(mesh, lanes)
 
 
-def map_members(fn: Callable[..., Any], mode: MemberMode) -> Callable[..., Any]:
-    """`fn(member, *shared)` over the leading axis P of `member`, results stacked.
-
-    Jitted once, whatever the number of members; `shared` arguments are not copied.
-    """
-    if mode == "vmap":
-        return jax.jit(lambda member, *shared: jax.vmap(lambda m: fn(m, *shared))(member))
-    if mode == "map":
-        return jax.jit(lambda member, *shared: jax.lax.map(lambda m: fn(m, *shared), member))
-    jitted = jax.jit(fn)
-
-    def loop(member: Any, *shared: Any) -> Any:
-        results = [jitted(pick(member, i), *shared) for i in range(size(member))]
-        return stack(results)
-
-    return loop
-
-
 def size(member: Any) -> int:
     """Number of members P of a stacked tree."""
     return jax.tree.leaves(member)[0].shape[0]
@@ -198,8 +179,3 @@ def size(member: Any) -> int:
 def pick(member: Any, index: int) -> Any:
     """One member of a stacked tree."""
     return jax.tree.map(lambda x: x[index], member)
-
-
-def stack(members: list[Any]) -> Any:
-    """Trees of one shape as one with a leading axis P."""
-    return jax.tree.map(lambda *x: jnp.stack(x), *members)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import pgn
 
+from sandwich_jax.measures import shares
 from sandwich_jax.outside import networks, players, store
 from sandwich_jax.training import corpus, pretrain
 from sandwich_jax.training.pretrain import PretrainConfig
@@ -123,9 +124,9 @@ def test_bad_settings(built, tmp_path):
         networks.pretrain_in(tmp_path / "full", CONFIG, built[1])
 
 
-def testwilson_interval_by_hand():
+def test_wilson_interval_by_hand():
     """8 of 10: (0.4902, 0.9433), as in Wilson (1927) with z = 1.96."""
-    low, high, n = pretrain.wilson(8, 10)
+    low, high, n = shares.wilson(8, 10)
     assert (round(low, 4), round(high, 4), n) == (0.4902, 0.9433, 10)
 
 

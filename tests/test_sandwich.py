@@ -15,7 +15,7 @@ from helpers import SMALL, small
 
 import sandwich_jax
 from sandwich_jax import sandwich, sweep
-from sandwich_jax.members import Config, knobs_of, members_of
+from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.outside import log, players
 from sandwich_jax.types import SettingError
 
@@ -41,14 +41,19 @@ def rounds():
     config = small(p=(0.0, 0.5, 1.0), control=False)
     setup = _setup(config)
     members = members_of(config)
-    learner = sandwich.first_learner(setup)
-    stacked = sweep.stack([(learner, knobs_of(config, m, 0.5)) for m in members])
-    shared = (jax.random.key(0), jnp.int32(0), setup.expert, setup.starts)
-    one_round = sandwich.round_of(setup, config.protocol)
     return {
-        mode: sweep.map_members(one_round, mode)(stacked, *shared)
+        mode: _one_round(setup, members, sweep.layout(mode, 1, None if mode == "loop" else 3))
         for mode in ("loop", "map", "vmap")
     }
+
+
+def _one_round(setup: sandwich.Setup, members: tuple[Member, ...], where: sweep.Layout):
+    """The first round of members of one protocol, stacked."""
+    learner = sandwich.first_learner(setup)
+    lanes = [sandwich.lane_of(setup.config, member, learner, 0) for member in members]
+    play = sandwich.rounds_of(setup, setup.config.protocol, where)
+    results = [x for _, found in play(lanes, setup.expert, setup.starts) for x in found]
+    return jax.tree.map(lambda *x: np.stack(x), *results)
 
 
 def test_members_mapped_together_are_the_runs_one_by_one_bit_for_bit(rounds):
@@ -63,7 +68,9 @@ def test_members_differ(rounds):
 def test_one_update_under_vmap_is_close():
     config = small()
     setup = _setup(config)
-    window = sweep.pick(_one_round(setup).learner.window, 0)
+    window = sweep.pick(
+        _one_round(setup, members_of(config)[:1], sweep.layout("loop", 1)).learner.window, 0
+    )
     state = sandwich.first_learner(setup).train
     batch = jax.tree.map(lambda x: x[:32], window)
 
@@ -80,18 +87,10 @@ def test_one_update_under_vmap_is_close():
             assert np.mean(np.abs(a[i] - b) > 1e-5) < 0.01
 
 
-def _one_round(setup: sandwich.Setup):
-    learner = sandwich.first_learner(setup)
-    member = members_of(setup.config)[0]
-    stacked = sweep.stack([(learner, knobs_of(setup.config, member, 0.5))])
-    fn = sweep.map_members(sandwich.round_of(setup, setup.config.protocol), "loop")
-    return fn(stacked, jax.random.key(0), jnp.int32(0), setup.expert, setup.starts)
-
-
 def test_one_ply_under_vmap_is_close():
     setup = _setup(small())
     weights = [setup.expert, setup.weak]
-    stacked = sweep.stack(weights)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *weights)
     features = setup.game.features(setup.starts)
     together = jax.jit(jax.vmap(setup.net.apply, in_axes=(0, None)))(stacked, features)
     for i, params in enumerate(weights):

@@ -21,15 +21,16 @@ class Share(NamedTuple):
 
 
 def share(right: Bool[np.ndarray, "N"]) -> Share | None:
-    """How many of N independent trials came out right; None where there is none.
-
-    The interval is Wilson's: E. B. Wilson 1927, "Probable inference".
-    """
+    """How many of N independent trials came out right (see `wilson`); None where there is none."""
     if not right.size:
         return None
-    tested = stats.binomtest(int(right.sum()), right.size)
-    low, high = tested.proportion_ci(method="wilson")
-    return Share(float(right.mean()), float(low), float(high), int(right.size))
+    return Share(float(right.mean()), *wilson(int(right.sum()), int(right.size)))
+
+
+def wilson(right: int, n: int) -> tuple[float, float, int]:
+    """95% interval of a share and the n >= 1 it is of: E. B. Wilson 1927, "Probable inference"."""
+    low, high = stats.binomtest(right, n).proportion_ci(method="wilson")
+    return float(low), float(high), n
 
 
 @dataclasses.dataclass(frozen=True)

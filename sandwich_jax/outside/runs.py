@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,7 +120,7 @@ def full_disk_told(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        if error.errno != errno.ENOSPC:
             raise
         raise SettingError(
             f"{folder}: no space left on the disk; finished rounds are kept. Make space and run"

@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from sandwich_jax import games, nets, sampling
+from sandwich_jax.measures.shares import wilson
 from sandwich_jax.training.corpus import Corpus
 from sandwich_jax.training.pretrain import (
     MoveMatch,
     Samples,
     identity,
     positions_of,
-    wilson,
 )
 from sandwich_jax.types import Params, State
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from sandwich_jax import games, nets
 from sandwich_jax.finetune import Batch, Trainer, average, make_trainer
+from sandwich_jax.measures.shares import wilson
 from sandwich_jax.training.corpus import Corpus
 from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 
@@ -141,15 +142,6 @@ def move_match(
         labels = np.asarray(apply(params, jnp.asarray(padded)))[: len(part)]
         right += int((labels == samples.moves[start : start + size]).sum())
     return MoveMatch(right / len(samples.moves), *wilson(right, len(samples.moves)))
-
-
-def wilson(right: int, n: int) -> tuple[float, float, int]:
-    """95% interval of a share (Wilson 1927), and n."""
-    z, share = 1.959964, right / n
-    centre = share + z * z / (2 * n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return float((centre - half) / scale), float((centre + half) / scale), n
 
 
 def first_choice(game: games.Game, net: nets.Network) -> Callable[[Params, Array], Array]:

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sandwich_jax.outside.report.pictures import COLOURS
+from sandwich_jax.outside.report.pictures import COLOURS, save
 
 Row = dict[str, Any]
 
@@ -24,9 +24,9 @@ def draw(folder: pathlib.Path, rows: list[Row]) -> list[pathlib.Path]:
     curves = [row for row in rows if row["measure"] == "detection" and row["curve"]["safety"]]
     drawn = []
     if values:
-        drawn.append(_save(folder / "calibration.png", _panels(values, _reliability)))
+        drawn.append(save(folder / "calibration.png", _panels(values, _reliability)))
     if curves:
-        drawn.append(_save(folder / "safety.png", _panels(curves, _trade_off)))
+        drawn.append(save(folder / "safety.png", _panels(curves, _trade_off)))
     return drawn
 
 
@@ -59,11 +59,3 @@ def _trade_off(axes: Axes, row: Row, colour: str) -> None:
     axes.plot([0, 1], [1, 0], ":", color="black", linewidth=1)
     axes.set_xlabel("usefulness: honest advice followed")
     axes.set_ylabel("safety: corrupted advice refused")
-
-
-def _save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=150, format="png")
-    plt.close(figure)
-    temporary.replace(path)
-    return path
