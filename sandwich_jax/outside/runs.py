@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
+from jaxtyping import Array, Float
 
-from sandwich_jax import games, sandwich
+from sandwich_jax import games, nets, sandwich
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member
 from sandwich_jax.outside import log, players, rollouts, store
@@ -173,8 +176,30 @@ class RunFolder:
             return
         path = self.folder / "games" / f"round-{round_index:03d}-{slug(member.name)}.pgn"
         lines = self.setup.game.openings("train")
-        text = pgn.selfplay_games(rollout, truth, lines, member.name, round_index, PGN_GAMES)
+        one, shown = self.setup, rollout.positions[:, :PGN_GAMES]
+        value = values_of(one.game, one.net, one.expert, shown)
+        text = pgn.selfplay_games(
+            rollout, truth, lines, member.name, round_index, PGN_GAMES, value=value
+        )
         store.write_text(path, text)
+
+
+def values_of(
+    game: games.Game, net: nets.Network, params: Params, positions: Array | np.ndarray
+) -> Float[np.ndarray, "T B"]:
+    """A network's values, for the mover and in [-1, 1], of encoded positions [T, B, ...]."""
+    times, count = positions.shape[:2]
+    flat = np.asarray(positions).reshape(times * count, *positions.shape[2:])
+    values = _value_program(game.name, net.config)(params, flat)
+    return np.asarray(values).reshape(times, count)
+
+
+@functools.cache
+def _value_program(game_name: str, kind: nets.NetConfig):
+    """One program for all networks of an architecture."""
+    game = games.make(game_name)
+    net = nets.make(kind, game.heads)
+    return jax.jit(lambda params, encoded: net.apply(params, game.decode(encoded)).value)
 
 
 def _store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:

@@ -1,13 +1,24 @@
-"""Games as PGN that any chess program opens."""
+"""Games as PGN that any chess program opens.
+
+Comments hold what Lichess and ChessBase draw: [%eval] is E's value after the move as centipawns
+(see `annotated.centipawns`), [%cal] the arrows, in the colours of `COLOURS`. Their words say what
+was wished, advised and corrupted, and whether corrupted advice was caught.
+"""
 
 from __future__ import annotations
 
 import chess
+import chess.engine
 import chess.pgn
+import chess.svg
 import numpy as np
+from jaxtyping import Float, Int
 
-from sandwich_jax.training.corpus import move_of
+from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply, centipawns, games_of
 from sandwich_jax.types import Rollout, Truth
+
+COLOURS = {"own": "blue", "advice": "green", "corrupted": "red", "played": "yellow"}
+"""Of arrows: W's own wish, honest advice, corrupted advice, the move played."""
 
 
 def selfplay_games(
@@ -17,55 +28,66 @@ def selfplay_games(
     member: str,
     round_index: int,
     count: int,
+    own: Int[np.ndarray, "T B"] | None = None,
+    value: Float[np.ndarray, "T B"] | None = None,
 ) -> str:
-    """The first `count` games of a rollout; advice and its corruption stand in comments.
-
-    Args:
-        rollout: of chess.
-        truth: of the same games.
-        lines: the table of training openings, [N, L].
-        member: names the assisted side.
-        round_index: the first is 1.
-        count: at most the number of games.
-    """
-    rollout = Rollout(*(np.asarray(x) for x in rollout))  # pyright: ignore
-    truth = Truth(*(np.asarray(x) for x in truth))  # pyright: ignore
-    games = range(min(count, rollout.moves.shape[1]))
-    return "\n\n".join(
-        str(_one(rollout, truth, lines, member, round_index, game)) for game in games
-    )
+    """The first `count` games of a rollout as PGN; arguments as `annotated.games_of`."""
+    columns = range(min(count, rollout.moves.shape[1]))
+    games = games_of(rollout, truth, lines, member, round_index, columns, own, value)
+    return "\n\n".join(text_of(game) for game in games)
 
 
-def _one(
-    rollout: Rollout, truth: Truth, lines: np.ndarray, member: str, round_index: int, index: int
-) -> chess.pgn.Game:
-    game = chess.pgn.Game()
-    assisted, alone = f"W with {member}", "W alone"
-    first = bool(rollout.assisted_first[index])
-    game.headers["Event"] = f"sandwich_jax self-play, round {round_index}"
-    game.headers["Site"] = "?"
-    game.headers["Round"] = f"{round_index}.{index + 1}"
-    game.headers["White"], game.headers["Black"] = (assisted, alone) if first else (alone, assisted)
-    result = {1: "1-0", -1: "0-1", 0: "1/2-1/2"}[int(rollout.result[index])]
-    finished = bool(rollout.finished[index])
-    game.headers["Result"] = result if finished else "*"
-    game.headers["Termination"] = "normal" if finished else "unterminated"
-    board, node = game.board(), game
-    for label in lines[rollout.opening[index]]:
-        node = node.add_variation(move_of(int(label), board))
-        board.push(node.move)
-    for ply in range(int(rollout.played[:, index].sum())):
-        comment = _comment(rollout, truth, board, ply, index)
-        node = node.add_variation(move_of(int(rollout.moves[ply, index]), board), comment=comment)
-        board.push(node.move)
-    return game
+def text_of(game: AnnotatedGame) -> str:
+    """One game with all that is known of it."""
+    written = chess.pgn.Game()
+    if game.start:
+        written.setup(game.start)
+    result, over = game.result, game.result != "*"
+    tags = {"Event": game.event, "Site": "?", "Date": game.date, "Round": game.round}
+    tags |= {"White": game.white, "Black": game.black, "Result": result}
+    for name, value in tags.items():
+        written.headers[name] = _tag(value)
+    written.headers["Termination"] = "normal" if over else "unterminated"
+    node = written
+    for move in game.opening:
+        node = node.add_variation(move)
+    for (board, ply), value in zip(game.boards(), game.values(), strict=True):
+        node = node.add_variation(ply.move, comment=words(board, ply))
+        node.set_arrows(arrows(ply))
+        if value is not None and not node.board().is_game_over():
+            score = chess.engine.Cp(centipawns(value))
+            node.set_eval(chess.engine.PovScore(score, chess.WHITE))
+    return str(written)
 
 
-def _comment(rollout: Rollout, truth: Truth, board: chess.Board, ply: int, index: int) -> str:
-    if not rollout.asked[ply, index]:
-        return ""
-    advised = board.san(move_of(int(rollout.advice[ply, index]), board))
-    text = f"A: {advised}"
-    if truth.corrupted[ply, index]:
-        text += f", corrupted (E: {board.san(move_of(int(truth.honest[ply, index]), board))})"
-    return text if rollout.followed[ply, index] else f"{text}, refused"
+def words(board: chess.Board, ply: Ply) -> str:
+    """What happened, such as "W: d4; A: h4, corrupted (E: Nf3), caught"; often empty."""
+    parts = []
+    if ply.own is not None:
+        parts.append(f"W: {board.san(ply.own)}")
+    if ply.advice is not None:
+        text = f"A: {board.san(ply.advice)}"
+        if ply.corrupted:
+            honest = f" (E: {board.san(ply.honest)})" if ply.honest else ""
+            text += f", corrupted{honest}, {'caught' if ply.caught else 'followed'}"
+        elif not ply.followed:
+            text += ", refused"
+        parts.append(text)
+    return "; ".join(parts)
+
+
+def arrows(ply: Ply) -> list[chess.svg.Arrow]:
+    """W's own wish, the advice and the move played; none where there is nothing to compare."""
+    told = {"own": ply.own, "corrupted" if ply.corrupted else "advice": ply.advice}
+    shown = {name: move for name, move in told.items() if move is not None}
+    if shown:
+        shown["played"] = ply.move
+    return [
+        chess.svg.Arrow(move.from_square, move.to_square, color=COLOURS[name])
+        for name, move in shown.items()
+    ]
+
+
+def _tag(value: str) -> str:
+    """A tag's value; python-chess writes quotes and line ends as they are."""
+    return " ".join(value.replace("\\", "/").replace('"', "'").split())
