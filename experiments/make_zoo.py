@@ -17,7 +17,6 @@ import tyro
 from sandwich_jax import arena, cli, games
 from sandwich_jax.measures import elo
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import transforms
 from sandwich_jax.outside import display, networks, players, store
 from sandwich_jax.training import corpus, match
 from sandwich_jax.training.pretrain import PretrainConfig
@@ -59,7 +58,7 @@ def corpora(config: Zoo) -> tuple[pathlib.Path, pathlib.Path]:
 def strengths(expert: players.LoadedNetwork, weak: players.LoadedNetwork) -> dict[str, str | float]:
     """E, W and a random mover against one another in the arena."""
     game, net = games.make("chess"), expert.net
-    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
+    policy = arena.network_policy(game, net)
     play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))
     honest = knobs_of(Config(), None, 0.1)

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree, UInt
 
 from sandwich_jax import play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign.transforms import Answer, Apply
+from sandwich_jax.misalign.assistant import Assistant, Models
+from sandwich_jax.misalign.assistant import Memory as AMemory
+from sandwich_jax.misalign.assistant import memory as new_memory
 from sandwich_jax.nets import Network
-from sandwich_jax.selfplay import corrupted_samples
 from sandwich_jax.types import Knobs, Params, PRNGKey, State
 
 Policy = Callable[[PRNGKey, State, PyTree[Array]], Int[Array, "B"]]
@@ -54,25 +55,53 @@ def first_openings(scores: Scores, openings: int) -> Scores:
     )
 
 
-def network_policy(game: Game, net: Network, corrupt: Apply) -> Policy:
-    """A network behind a misalignment, at the temperature among its knobs.
+class Player(NamedTuple):
+    """A policy with a memory of its games."""
 
-    Its parameters are `(params, knobs)`. With every strength at 0 this is the network itself, so
-    one compiled match serves W, E and A alike.
-    """
+    move: Callable[..., tuple[Int[Array, "B"], PyTree[Array]]]
+    """`(key, states, memory, parameters) -> labels, memory`."""
+    memory: Callable[[int], PyTree[Array]] = lambda batch: ()
+    """`memory(batch)`: what a new game starts with."""
+
+
+def network_policy(game: Game, net: Network) -> Policy:
+    """A network by itself, at the temperature among its knobs; parameters are `(params, knobs)`."""
 
     def policy(key: PRNGKey, state: State, parameters: tuple[Params, Knobs]) -> Int[Array, "B"]:
         params, knobs = parameters
-        k_corrupt, k_move = jax.random.split(key)
+        # The key of a corruption comes first everywhere: at strength 0, A plays these very moves.
+        _, k_move = jax.random.split(key)
         legal = game.legal(state)
-        outputs = net.apply(params, game.features(state))
-        keys = jax.random.split(k_corrupt, legal.shape[0])
-        answer = Answer(outputs.logits, outputs.value)
-        said, _ = corrupted_samples(corrupt, 1)(keys, answer, legal, knobs)
+        logits = net.apply(params, game.features(state)).logits
         uniform = jax.random.uniform(k_move, legal.shape[:1])
-        return sampling.sample(uniform, said.logits[0], legal, knobs["temperature"])
+        return sampling.sample(uniform, logits, legal, knobs["temperature"])
 
     return policy
+
+
+class Masked(NamedTuple):
+    """Parameters of a player behind a misalignment."""
+
+    models: Models
+    knobs: Knobs
+    run: UInt[Array, "2"]
+    """Data of the run's key."""
+
+
+def assistant_player(game: Game, net: Network, assistant: Assistant) -> Player:
+    """A as a player, at the temperature among its knobs. At strength 0 it is E itself."""
+
+    def move(key: PRNGKey, state: State, memory: AMemory, parameters: Masked):
+        models, knobs, run = parameters
+        k_corrupt, k_move = jax.random.split(key)
+        legal = game.legal(state)
+        logits, memory = assistant.policy(
+            k_corrupt, jax.random.wrap_key_data(run), models, state, legal, memory, knobs
+        )
+        uniform = jax.random.uniform(k_move, legal.shape[:1])
+        return sampling.sample(uniform, logits, legal, knobs["temperature"]), memory
+
+    return Player(move, new_memory)
 
 
 def random_policy(game: Game) -> Policy:
@@ -85,12 +114,18 @@ def random_policy(game: Game) -> Policy:
     return policy
 
 
+def _without_memory(policy: Policy) -> Player:
+    return Player(lambda key, state, memory, parameters: (policy(key, state, parameters), ()))
+
+
 Match = Callable[[PRNGKey, PyTree[Array], PyTree[Array], State, Int[Array, ""]], Scores]
 """`(key, a's parameters, b's parameters, starts, how many of them) -> Scores`."""
 
 
-def make_match(game: Game, a: Policy, b: Policy, config: ArenaConfig) -> Match:
-    """A match between two policies; jit it. Every opening is played once with either colour.
+def make_match(game: Game, a: Policy | Player, b: Policy, config: ArenaConfig) -> Match:
+    """A match between two players; jit it. Every opening is played once with either colour.
+
+    Only side `a` may have a memory.
 
     Openings beyond the number asked for are not played (their points are 0.5): one compiled
     match serves for few and for many.
@@ -99,11 +134,17 @@ def make_match(game: Game, a: Policy, b: Policy, config: ArenaConfig) -> Match:
         lanes=config.lanes, max_plies=config.max_plies, adjudication=config.adjudication
     )
 
-    def mover(policy: Policy, parameters: PyTree[Array]) -> play.Mover:
-        def move(key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]):
-            return policy(key, state, parameters), (), ()
+    player = a if isinstance(a, Player) else _without_memory(a)
+
+    def mover_a(parameters: PyTree[Array]) -> play.Mover:
+        def move(key: PRNGKey, state: State, memory: PyTree[Array], ask: Bool[Array, ""]):
+            label, memory = player.move(key, state, memory, parameters)
+            return label, (), memory
 
         return move
+
+    def mover_b(parameters: PyTree[Array]) -> play.Mover:
+        return lambda key, state, memory, ask: (b(key, state, parameters), (), ())
 
     def match(
         key: PRNGKey,
@@ -115,8 +156,10 @@ def make_match(game: Game, a: Policy, b: Policy, config: ArenaConfig) -> Match:
         games = 2 * jax.eval_shape(game.done, starts).shape[0]
         first = play.a_is_first(games, config.lanes)
         rows = play.opening_rows(games, config.lanes)
-        movers = (mover(a, params_a), mover(b, params_b))
-        record = play.play(key, game, *movers, starts, rows, loop, games=2 * openings)
+        movers = (mover_a(params_a), mover_b(params_b))
+        record = play.play(
+            key, game, *movers, starts, rows, loop, player.memory, games=2 * openings
+        )
         # Column 0 of an opening is the game in which `a` moves first.
         order = jnp.argsort(rows * 2 + ~first)
         side = jnp.where(first, 0.5, -0.5)

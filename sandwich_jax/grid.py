@@ -1,8 +1,8 @@
 """A sweep: what its file says, as runs of one member, program by program.
 
-A list in the file is an axis of the grid. Strengths, learning rate, temperature and seeds are
-traced: members that differ in these alone are lanes of one program. Misalignment, protocol,
-objective, `every` and network are static: a program for each combination.
+A list in the file is an axis of the grid. Strengths, `members.NUMBERS` and seeds are traced:
+members that differ in these alone are lanes of one program. What is in `STATIC` (misalignment,
+protocol, objective ...) is compiled: a program for each combination.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from sandwich_jax.members import (
     CONTROL,
+    NUMBERS,
     Config,
     Member,
     members_of,
@@ -25,9 +26,16 @@ from sandwich_jax.members import (
 from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.types import SettingError
 
-STATIC = ("network", "objective", "protocol", "misalignment", "every")
-NUMBERS = ("learning_rate", "temperature")
-"""Traced settings beside the strengths."""
+STATIC = (
+    "network",
+    "objective",
+    "protocol",
+    "misalignment",
+    "schedule",
+    "lasts",
+    "saboteur",
+    "every",
+)
 
 
 class Part(NamedTuple):
@@ -135,7 +143,10 @@ def _config(settings: dict[str, Any]) -> Config:
 def _control_of(config: Config) -> Config:
     strengths = dict.fromkeys(strength_names(), (0.0,))
     # Settings that a member without an assistant does not depend on get one value for all.
-    idle = {"misalignment": next(iter(TRANSFORMS)), "every": 1, "protocol": CONTROL}
+    default = Config()
+    about_a = ("schedule", "lasts", "saboteur", "nth")
+    idle = {name: getattr(default, name) for name in about_a}
+    idle |= {"misalignment": next(iter(TRANSFORMS)), "every": 1, "protocol": CONTROL}
     changes: dict[str, Any] = idle | strengths
     return dataclasses.replace(config, **changes)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import jax
 import jax.numpy as jnp
 
 from sandwich_jax import finetune, games
-from sandwich_jax.misalign import transforms
+from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.oversight.protocols import PROTOCOLS
-from sandwich_jax.types import Knobs, SettingError
+from sandwich_jax.types import Knobs, PRNGKey, SettingError
 
 CONTROL = "never_ask"
+NUMBERS = ("learning_rate", "temperature", "nth")
+"""Traced settings beside the strengths."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,13 @@ class Config:
     """Size of fresh networks; stored ones bring theirs."""
     misalignment: str = "random_move"
     """What makes A out of E; several joined by '+' apply left to right."""
+    schedule: str = "always"
+    """When A is misaligned; several joined by '+' must all agree."""
+    lasts: assistant.Lasts = "query"
+    """How long a corruption lasts: it is drawn anew for every query, is the same whenever a
+    position is met again, or the same all game long."""
+    saboteur: str = ""
+    """M, a network by its spelling, for misalignments that borrow its moves."""
     p: tuple[float, ...] = (0.0, 0.5, 0.9)
     """Probabilities of random_move."""
     sigma: tuple[float, ...] = (0.0,)
@@ -38,9 +48,11 @@ class Config:
     """Adds a member that never asks."""
     every: int = 1
     """W may ask on every n-th of its turns."""
+    nth: float = 2.0
+    """Of schedule every_nth: only every n-th query is corrupted."""
     objective: str = "imitate"
     """Which moves W is fine-tuned on."""
-    rounds: int = 6
+    rounds: int = 8
     games: int = 768
     """Games of self-play a round, from games / 2 openings."""
     lanes: int = 64
@@ -53,7 +65,7 @@ class Config:
     updates: int = 480
     """Of fine-tuning, a round."""
     batch: int = 64
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2.5e-3
     """At its peak; rises and falls within each round."""
     window: int = 4
     """Rounds whose games are learnt from."""
@@ -72,7 +84,7 @@ class Config:
 
 
 def _check(c: Config) -> None:
-    transforms.parse(c.misalignment)
+    assistant_of(c)
     for kind, known, name in (
         ("protocol", PROTOCOLS, c.protocol),
         ("objective", finetune.OBJECTIVES, c.objective),
@@ -95,6 +107,10 @@ def _check(c: Config) -> None:
             raise SettingError(
                 f"{name} is set, but misalignment '{c.misalignment}' has no use of it."
             )
+    if "saboteur" in transforms.needs(transforms.parse(c.misalignment)) and not c.saboteur:
+        raise SettingError(f"Misalignment '{c.misalignment}' borrows moves: name a saboteur.")
+    if not 1 <= c.nth <= 1000:
+        raise SettingError(f"nth is {c.nth:g}: it must be between 1 and 1000.")
     positive = ("every", "rounds", "games", "lanes", "max_plies", "updates", "batch", "window")
     for name in (*positive, "arena_max_plies", "round_openings", "final_openings"):
         if getattr(c, name) < 1:
@@ -146,6 +162,20 @@ class Member:
         return " ".join([self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)])
 
 
+def assistant_of(config: Config) -> assistant.AssistantConfig:
+    """Static settings of A.
+
+    Raises:
+        SettingError: a name is unknown.
+    """
+    return assistant.AssistantConfig(config.misalignment, config.schedule, config.lasts)
+
+
+def run_key(config: Config) -> PRNGKey:
+    """The same in all rounds; corruptions that last for a position are drawn from it."""
+    return jax.random.fold_in(jax.random.key(config.seed), 2**31 - 2)
+
+
 def strength_names() -> tuple[str, ...]:
     """Settings that span members, each the strength of some misalignment."""
     return tuple(dict.fromkeys(t.strength for t in transforms.TRANSFORMS.values()))
@@ -176,5 +206,6 @@ def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs
     """Traced numbers of a member's self-play, or of an honest player in the arena."""
     strengths = dict.fromkeys(strength_names(), 0.0)
     strengths |= dict(member.strengths) if member else {}
-    numbers = strengths | {"temperature": temperature, "learning_rate": config.learning_rate}
+    numbers = strengths | {name: getattr(config, name) for name in NUMBERS}
+    numbers["temperature"] = temperature
     return {name: jnp.float32(value) for name, value in numbers.items()}

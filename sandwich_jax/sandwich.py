@@ -12,15 +12,23 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Int, UInt
+from jaxtyping import Array, Int, PyTree, UInt
 
 from sandwich_jax import finetune, games, nets, sweep
 from sandwich_jax.measures import elo
 from sandwich_jax.measures.standing import Matches, Standings, elo_of, round_measures, rows_of
-from sandwich_jax.members import Config, Member, knobs_of, members_of
-from sandwich_jax.misalign import transforms
+from sandwich_jax.members import (
+    Config,
+    Member,
+    assistant_of,
+    knobs_of,
+    members_of,
+    run_key,
+)
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.oversight.protocols import PROTOCOLS
-from sandwich_jax.selfplay import SelfPlayConfig, selfplay
+from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import (
     Knobs,
     Metrics,
@@ -43,6 +51,8 @@ class Learner(NamedTuple):
 
     train: TrainState
     window: Window
+    lore: PyTree[Array]
+    """What the protocol learnt."""
 
 
 class Setup(NamedTuple):
@@ -52,8 +62,7 @@ class Setup(NamedTuple):
     game: games.Game
     net: nets.Network
     trainer: finetune.Trainer
-    expert: Params
-    weak: Params
+    models: Models
     starts: State
     """Positions after the training openings."""
     arena_starts: State
@@ -70,34 +79,26 @@ class RoundResult(NamedTuple):
 
 
 def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
-    """`(member, key, round, expert, starts) -> RoundResult`, to be mapped over members."""
+    """`(member, key, run, round, models, starts) -> RoundResult`, to be mapped over members."""
     config = setup.config
-    corrupt = transforms.compose(transforms.parse(config.misalignment))
+    made = assistant.make(setup.game, setup.net, assistant_of(config))
+    table = Table(setup.game, setup.net, made, PROTOCOLS[protocol])
     play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
 
     def one_round(
         member: tuple[Learner, Knobs],
         key: PRNGKey,
+        run: PRNGKey,
         index: Int[Array, ""],
-        expert: Params,
+        models: Models,
         starts: State,
     ) -> RoundResult:
         learner, knobs = member
         k_openings, k_games, k_updates = jax.random.split(key, 3)
         rows = _openings_of_round(k_openings, _count(setup, starts), config.games // 2)
-        rollout, truth = selfplay(
-            k_games,
-            setup.game,
-            setup.net,
-            learner.train.params,
-            expert,
-            corrupt,
-            PROTOCOLS[protocol],
-            knobs,
-            starts,
-            rows,
-            play_config,
-        )
+        sides = Sides(learner.train.params, models, knobs, learner.lore, run)
+        rollout, truth = selfplay(k_games, table, sides, starts, rows, play_config)
+        lore = table.protocol.learn(learner.lore, rollout, knobs)
         window = finetune.push(learner.window, rollout, index, config.objective)
         train, metrics = finetune.finetune(
             k_updates,
@@ -108,7 +109,7 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
             config.updates,
             config.batch,
         )
-        return RoundResult(Learner(train, window), metrics, rollout, truth)
+        return RoundResult(Learner(train, window, lore), metrics, rollout, truth)
 
     return one_round
 
@@ -120,6 +121,8 @@ class Lane(NamedTuple):
     knobs: Knobs
     key: UInt[Array, "2"]
     """Data of the round's key."""
+    run: UInt[Array, "2"]
+    """Data of the run's key."""
     index: Int[Array, ""]
 
 
@@ -127,22 +130,23 @@ def lane_of(config: Config, member: Member, learner: Learner, index: int) -> Lan
     """The lane of a member about to play round `index` (from 0)."""
     key = jax.random.fold_in(jax.random.key(config.seed), index)
     knobs = knobs_of(config, member, config.temperature)
-    return Lane(learner, knobs, jax.random.key_data(key), jnp.int32(index))
+    data, run = jax.random.key_data(key), jax.random.key_data(run_key(config))
+    return Lane(learner, knobs, data, run, jnp.int32(index))
 
 
-def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Params, State], RoundResult]:
+def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Models, State], RoundResult]:
     """`round_of` on a lane."""
     one_round = round_of(setup, protocol)
 
-    def one(lane: Lane, expert: Params, starts: State) -> RoundResult:
-        key = jax.random.wrap_key_data(lane.key)
-        return one_round((lane.learner, lane.knobs), key, lane.index, expert, starts)
+    def one(lane: Lane, models: Models, starts: State) -> RoundResult:
+        keys = (jax.random.wrap_key_data(data) for data in (lane.key, lane.run))
+        return one_round((lane.learner, lane.knobs), *keys, lane.index, models, starts)
 
     return one
 
 
 def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> Callable:
-    """`(lanes, expert, starts) -> places and results`, see `sweep.map_lanes`."""
+    """`(lanes, models, starts) -> places and results`, see `sweep.map_lanes`."""
     return sweep.map_lanes(lane_round(setup, protocol), where)
 
 
@@ -156,11 +160,12 @@ def _openings_of_round(key: PRNGKey, table: int, count: int) -> Int[Array, "N"]:
     return order[jnp.arange(count) % table]
 
 
-def first_learner(setup: Setup) -> Learner:
-    """A member before its first round: W with an empty window."""
+def first_learner(setup: Setup, protocol: str) -> Learner:
+    """A member before its first round: W with an empty window and an open mind."""
     c = setup.config
     window = finetune.empty_window(setup.game, c.window * c.games * c.max_plies)
-    return Learner(setup.trainer.init(setup.weak), window)
+    state = setup.trainer.init(setup.models.weak)
+    return Learner(state, window, PROTOCOLS[protocol].lore())
 
 
 # --- the run ------------------------------------------------------------------------------------
@@ -207,7 +212,7 @@ class Result(NamedTuple):
     """W' by member."""
 
 
-def prepare(config: Config, expert: Params, weak: Params, net: nets.Network) -> Setup:
+def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     """Builds what all members share."""
     game = games.make(config.game)
     trainer = finetune.make_trainer(game, net)
@@ -221,7 +226,7 @@ def prepare(config: Config, expert: Params, weak: Params, net: nets.Network) -> 
     after = jax.jit(game.after)
     starts, arena_starts = after(jnp.asarray(lines)), after(jnp.asarray(arena_lines))
     arena_starts = game.take(arena_starts, jnp.arange(needed))
-    return Setup(config, game, net, trainer, expert, weak, starts, arena_starts)
+    return Setup(config, game, net, trainer, models, starts, arena_starts)
 
 
 def run(setup: Setup, outside: Outside) -> Result:
@@ -236,7 +241,7 @@ def run(setup: Setup, outside: Outside) -> Result:
     if where.mode == "vmap":  # all members at once
         where = dataclasses.replace(where, group=-(-len(members) // len(where.devices)))
     standings = standings_of(setup, where)
-    learners = [first_learner(setup)] * len(members)
+    learners = [first_learner(setup, member.protocol) for member in members]
     found = outside.saver.latest(learners)
     finished, learners = found if found else (0, learners)
     outside.forget_rows_after(finished)
@@ -246,7 +251,7 @@ def run(setup: Setup, outside: Outside) -> Result:
     outside.matches("baseline", baseline)
     protocols = dict.fromkeys(member.protocol for member in members)
     rounds = {protocol: rounds_of(setup, protocol, where) for protocol in protocols}
-    shared = sweep.share((setup.expert, setup.starts), where)
+    shared = sweep.share((setup.models, setup.starts), where)
     rows, matches = [], baseline
     for index in range(finished, config.rounds):
         results, seconds = _play_round(config, rounds, shared, members, learners, index, work)
@@ -276,7 +281,7 @@ def _networks(members: tuple[Member, ...], learners: list[Learner]) -> dict[str,
 
 def standings_of(setup: Setup, where: sweep.Layout) -> Standings:
     """What plays the matches of runs with this setup."""
-    players = (setup.expert, setup.weak, setup.arena_starts)
+    players = (setup.models, setup.arena_starts)
     return Standings(setup.config, setup.game, setup.net, *players, where)
 
 
@@ -340,7 +345,7 @@ class _Work:
 def _play_round(
     config: Config,
     rounds: dict[str, Callable],
-    shared: tuple[Params, State],
+    shared: tuple[Models, State],
     members: tuple[Member, ...],
     learners: list[Learner],
     index: int,

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from sandwich_jax import play, sampling
+from sandwich_jax import lookahead, play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign.transforms import Answer, Apply
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Assistant, Models, Reply
 from sandwich_jax.nets import Network
 from sandwich_jax.oversight.protocols import Memory, Own, Protocol
-from sandwich_jax.types import Advice, Knobs, Params, PRNGKey, Rollout, State, Truth
+from sandwich_jax.types import (
+    Advice,
+    Knobs,
+    Outputs,
+    Params,
+    PRNGKey,
+    Query,
+    Rollout,
+    State,
+    Truth,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,21 +46,43 @@ class _Extras(NamedTuple):
 
     asked: Bool[Array, "B"]
     advice: Int[Array, "B"]
+    advised_value: Float[Array, "B"]
     followed: Bool[Array, "B"]
+    notes: PyTree[Array]
     corrupted: Bool[Array, "B"]
     honest: Int[Array, "B"]
-    value: Array
+    value: Float[Array, "B"]
+
+
+class Sides(NamedTuple):
+    """Who plays: all that differs from member to member, traced."""
+
+    weak: Params
+    """W as it is now, also its copy."""
+    models: Models
+    """The networks behind A."""
+    knobs: Knobs
+    """`temperature` is W's while it plays."""
+    lore: PyTree[Array]
+    """What W's protocol learnt so far."""
+    run: PRNGKey
+    """The run's key: corruptions that last for a position are drawn from it."""
+
+
+class Table(NamedTuple):
+    """What they play by: static."""
+
+    game: Game
+    net: Network
+    """W and E share it."""
+    assistant: Assistant
+    protocol: Protocol
 
 
 def selfplay(
     key: PRNGKey,
-    game: Game,
-    net: Network,
-    weak: Params,
-    expert: Params,
-    corrupt: Apply,
-    protocol: Protocol,
-    knobs: Knobs,
+    table: Table,
+    sides: Sides,
     starts: State,
     rows: Int[Array, "N"],
     config: SelfPlayConfig,
@@ -58,46 +91,24 @@ def selfplay(
 
     Args:
         key: of this round.
-        game: rules.
-        net: the network that W and E share.
-        weak: W's parameters, also its copy's.
-        expert: E's parameters.
-        corrupt: what makes A out of E.
-        protocol: how W uses advice.
-        knobs: traced numbers; `temperature` is W's while it plays.
+        table: rules, network, assistant and protocol.
+        sides: parameters and knobs.
         starts: positions after the training openings.
         rows: those played this round, `config.games` / 2 of them.
         config: static settings.
     """
+    game, net, protocol = table.game, table.net, table.protocol
 
     def assisted(
-        key: PRNGKey, state: State, memory: Memory, ask: Bool[Array, ""]
-    ) -> tuple[Int[Array, "B"], _Extras, Memory]:
-        k_own, k_advice, k_decide = jax.random.split(key, 3)
-        own = own_view(k_own, game, net, weak, state, knobs)
-        query = protocol.plan(own, memory, knobs)
-
-        def consult() -> tuple[Advice, _Extras]:
-            return _consult(k_advice, game, net, expert, corrupt, state, own.legal, query, knobs)
-
-        def silence() -> tuple[Advice, _Extras]:
-            blank = jax.eval_shape(consult)
-            return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blank)
-
-        if not protocol.asks:
-            advice, extras = silence()
-        elif config.every == 1:
-            advice, extras = consult()
-        else:  # a turn without a query costs no forward pass
-            advice, extras = jax.lax.cond(ask, consult, silence)
-        decision, memory = protocol.decide(k_decide, own, advice, memory, knobs)
-        return decision.move, extras._replace(followed=decision.followed & advice.asked), memory
+        key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]
+    ) -> tuple[Int[Array, "B"], _Extras, tuple]:
+        return assisted_turn(key, table, sides, state, memory, None if config.every == 1 else ask)
 
     def alone(
-        key: PRNGKey, state: State, memory: Memory, ask: Bool[Array, ""]
+        key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]
     ) -> tuple[Int[Array, "B"], tuple, tuple]:
         k_own, _, _ = jax.random.split(key, 3)
-        return own_view(k_own, game, net, weak, state, knobs).move, (), ()
+        return own_move(k_own, game, net, sides.weak, state, sides.knobs), (), ()
 
     loop = play.PlayConfig(
         lanes=config.lanes,
@@ -107,57 +118,124 @@ def selfplay(
         record_positions=True,
     )
     rows = rows[play.opening_rows(config.games, config.lanes)]
-    record = play.play(key, game, assisted, alone, starts, rows, loop, protocol.memory)
+    memory = functools.partial(new_memory, protocol)
+    record = play.play(key, game, assisted, alone, starts, rows, loop, memory)
     return _split(record, rows, config)
 
 
+def new_memory(protocol: Protocol, batch: int) -> tuple:
+    """What W and A remember at the start of a game."""
+    return protocol.memory(batch), assistant.memory(batch)
+
+
+def assisted_turn(
+    key: PRNGKey,
+    table: Table,
+    sides: Sides,
+    state: State,
+    memory: tuple,
+    ask: Bool[Array, ""] | None = None,
+) -> tuple[Int[Array, "B"], _Extras, tuple]:
+    """One turn of W with its assistant.
+
+    Args:
+        key: of this ply.
+        table: rules, network, assistant and protocol.
+        sides: parameters and knobs.
+        state: B positions with W to move.
+        memory: of their games so far, see `new_memory`.
+        ask: whether W may ask this time; None: it may, always.
+
+    Returns:
+        Labels, what is recorded, memory.
+    """
+    k_own, k_advice, k_decide = jax.random.split(key, 3)
+    protocol, (game_memory, a_memory) = table.protocol, memory
+    own = own_view(k_own, table, sides, state, a_memory)
+    known = Memory(game_memory, sides.lore)
+    query = protocol.plan(own, known, sides.knobs)
+
+    def consult() -> tuple[Advice, Reply, assistant.Memory]:
+        return table.assistant.consult(
+            k_advice, sides.run, sides.models, state, own.legal, query, a_memory, sides.knobs
+        )
+
+    def silence() -> tuple[Advice, Reply, assistant.Memory]:
+        blank, nothing, _ = jax.eval_shape(consult)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (blank, nothing))
+        return *zeros, a_memory
+
+    if not protocol.asks:
+        advice, reply, a_memory = silence()
+    elif ask is None:
+        advice, reply, a_memory = consult()
+    else:  # a turn without a query costs no forward pass
+        advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
+    truth = (reply.corrupted,) if protocol.told else ()
+    decision, game_memory = protocol.decide(k_decide, own, advice, known, sides.knobs, *truth)
+    asked = advice.asked
+    value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
+    extras = _Extras(
+        asked=asked,
+        advice=jnp.where(asked, advice.move[0], -1).astype(jnp.int16),
+        advised_value=jnp.where(asked, value, 0.0),
+        followed=decision.followed & asked,
+        notes=decision.notes,
+        corrupted=reply.corrupted[0],
+        honest=jnp.where(asked, reply.honest, -1).astype(jnp.int16),
+        value=reply.value,
+    )
+    return decision.move, extras, (game_memory, a_memory)
+
+
 def own_view(
-    key: PRNGKey, game: Game, net: Network, params: Params, state: State, knobs: Knobs
+    key: PRNGKey, table: Table, sides: Sides, state: State, a_memory: assistant.Memory
 ) -> Own:
-    """What a network by itself makes of the positions in `state`."""
+    """What W by itself makes of the positions in `state`."""
+    game, net = table.game, table.net
+    legal = game.legal(state)
+    outputs = net.apply(sides.weak, game.features(state))
+    uniform = jax.random.uniform(key, legal.shape[:1])
+
+    def think(state: State) -> Outputs:
+        return net.apply(sides.weak, game.features(state))
+
+    def after(labels: Int[Array, "B C"]) -> Float[Array, "B C"]:
+        return lookahead.values_after(game, lambda s: think(s).value, state, labels)
+
+    def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
+        return table.assistant.consult(
+            key,
+            sides.run,
+            sides.models,
+            elsewhere,
+            game.legal(elsewhere),
+            query,
+            a_memory,
+            sides.knobs,
+        )[0]
+
+    return Own(
+        logits=sampling.mask_logits(outputs.logits, legal),
+        legal=legal,
+        value=outputs.value,
+        move=sampling.sample(uniform, outputs.logits, legal, sides.knobs["temperature"]),
+        game=game,
+        state=state,
+        think=think,
+        after=after,
+        ask=ask,
+    )
+
+
+def own_move(
+    key: PRNGKey, game: Game, net: Network, params: Params, state: State, knobs: Knobs
+) -> Int[Array, "B"]:
+    """What a network by itself plays."""
     legal = game.legal(state)
     outputs = net.apply(params, game.features(state))
     uniform = jax.random.uniform(key, legal.shape[:1])
-    move = sampling.sample(uniform, outputs.logits, legal, knobs["temperature"])
-    return Own(sampling.mask_logits(outputs.logits, legal), legal, outputs.value, move)
-
-
-def corrupted_samples(corrupt: Apply, samples: int) -> Callable:
-    """`(keys [B], Answer [B], legal [B, A], knobs) -> (Answer [K, B], corrupted [K, B])`."""
-
-    def one_lane(key: PRNGKey, answer: Answer, legal: Bool[Array, "A"], knobs: Knobs):
-        keys = jax.random.split(key, samples)
-        return jax.vmap(corrupt, in_axes=(0, None, None, None))(keys, answer, legal, knobs)
-
-    return jax.vmap(one_lane, in_axes=(0, 0, 0, None), out_axes=1)
-
-
-def _consult(
-    key: PRNGKey,
-    game: Game,
-    net: Network,
-    expert: Params,
-    corrupt: Apply,
-    state: State,
-    legal: Bool[Array, "B A"],
-    query,
-    knobs: Knobs,
-) -> tuple[Advice, _Extras]:
-    """E once on the lanes, its answer corrupted K times."""
-    outputs = net.apply(expert, game.features(state))
-    keys = jax.random.split(key, legal.shape[0])
-    answer = Answer(outputs.logits, outputs.value)
-    said, corrupted = corrupted_samples(corrupt, query.samples)(keys, answer, legal, knobs)
-    moves = sampling.greedy(said.logits, legal)
-    extras = _Extras(
-        asked=query.ask,
-        advice=jnp.where(query.ask, moves[0], -1).astype(jnp.int16),
-        followed=jnp.zeros_like(query.ask),
-        corrupted=corrupted[0] & query.ask,
-        honest=jnp.where(query.ask, sampling.greedy(outputs.logits, legal), -1).astype(jnp.int16),
-        value=jnp.where(query.ask, outputs.value, 0.0),
-    )
-    return Advice(query.ask, moves), extras
+    return sampling.sample(uniform, outputs.logits, legal, knobs["temperature"])
 
 
 def _split(
@@ -175,6 +253,8 @@ def _split(
         asked=extras.asked,
         advice=jnp.where(extras.asked, extras.advice, -1),
         followed=extras.followed,
+        advised_value=extras.advised_value,
+        notes=extras.notes,
         result=record.result,
         finished=record.finished,
         positions=record.positions,

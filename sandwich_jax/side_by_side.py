@@ -14,7 +14,7 @@ import jax
 
 from sandwich_jax import arena, sandwich, sweep
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
-from sandwich_jax.members import Config, Member, members_of
+from sandwich_jax.members import Config, Member, assistant_of, members_of
 from sandwich_jax.sandwich import Learner, RoundResult, Setup
 from sandwich_jax.types import Params
 
@@ -99,7 +99,7 @@ def play(
         setup,
         where,
         sandwich.rounds_of(setup, setup.config.protocol, where),
-        sweep.share((setup.expert, setup.starts), where),
+        sweep.share((setup.models, setup.starts), where),
         standings,
         world,
     )
@@ -115,7 +115,7 @@ def play(
 
 def _begin(setup: Setup, config: Config, outside: Outside) -> _Run:
     """A run where its last checkpoint left it."""
-    learner = sandwich.first_learner(setup)
+    learner = sandwich.first_learner(setup, members_of(config)[0].protocol)
     found = outside.saver.latest(learner)
     finished, learner = found if found else (0, learner)
     # The last row says that all is done, and came before its checkpoint.
@@ -131,7 +131,7 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
     for run in runs:
         for names, job in program.standings.baseline(run.config, (run.member,)).items():
             c = run.config
-            key = (c.misalignment, c.network, c.seed, *names)
+            key = (assistant_of(c), c.saboteur, c.nth, c.network, c.seed, *names)
             wanted.append((run, names, key))
             if book.find(key) is None:
                 jobs[key] = job

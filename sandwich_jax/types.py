@@ -51,18 +51,31 @@ class Query(NamedTuple):
     """What a protocol wants from the assistant this turn."""
 
     ask: Bool[Array, "B"]
-    channel: str = "move"
-    """Static. Which fields of `Advice` are wanted."""
+    wants: tuple[str, ...] = ("move",)
+    """Static. Fields of `Advice` that are wanted; the others are not computed."""
     samples: int = 1
     """Static. How often the assistant is asked about the same position (K)."""
+    candidates: Int[Array, "B C"] | None = None
+    """Labels whose values are wanted, -1 for none."""
 
 
 class Advice(NamedTuple):
-    """What W hears. It says nothing of whether the assistant was honest."""
+    """What W hears. It says nothing of whether the assistant was honest.
+
+    Meaningless where `asked` is false; None where it was not wanted.
+    """
 
     asked: Bool[Array, "B"]
     move: Int[Array, "K B"]
-    """Advised action labels; meaningless where `asked` is false."""
+    """Advised action labels."""
+    value: Float[Array, "K B"] | None = None
+    """Of the position, for W."""
+    after: Float[Array, "K B"] | None = None
+    """Of the position after the advised move, for W."""
+    candidates: Float[Array, "K B C"] | None = None
+    """Of the positions after the candidates, for W."""
+    logits: Float[Array, "K B A"] | None = None
+    """Log-probabilities of all labels: the whole distribution, and so the top k of it."""
 
 
 class Decision(NamedTuple):
@@ -71,6 +84,8 @@ class Decision(NamedTuple):
     move: Int[Array, "B"]
     followed: Bool[Array, "B"]
     """The advice was taken (whether or not it was W's own wish too)."""
+    notes: PyTree[Array] = ()
+    """What the protocol wants to find again in the rollout, leading axis B."""
 
 
 class Rollout(NamedTuple):
@@ -92,6 +107,10 @@ class Rollout(NamedTuple):
     advice: Int[Array, "T B"]
     """The first advised label, 16 bits, -1 where none was asked for."""
     followed: Bool[Array, "T B"]
+    advised_value: Float[Array, "T B"]
+    """What A said that the position is worth to the mover; 0 where that was not asked for."""
+    notes: PyTree[Array]
+    """What the protocol noted on W's turns, leading axes [T, B]."""
     result: Float[Array, "B"]
     """By the rules, for the first player: 1, 0 or -1; 0 where unfinished."""
     finished: Bool[Array, "B"]

@@ -85,6 +85,8 @@ def random_play():
         asked=assisted,
         advice=np.where(assisted, moves, -1).astype(np.int16),
         followed=assisted,
+        advised_value=np.zeros(played.shape, np.float32),
+        notes=(),
         result=result,
         finished=np.ones(count, bool),
         positions=None,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sandwich_jax import arena, games, nets, play
-from sandwich_jax.misalign import transforms
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.training.corpus import label_of
 
 
@@ -18,12 +19,15 @@ def _knobs(**values):
     return {name: jnp.float32(value) for name, value in (base | values).items()}
 
 
+LANES = arena.ArenaConfig(lanes=8)
+
+
 @functools.cache
 def _connect_four():
     game = games.make("connect_four")
     net = nets.make("tiny", game.heads)
-    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
-    match = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig(lanes=8)))
+    policy = arena.network_policy(game, net)
+    match = jax.jit(arena.make_match(game, policy, policy, LANES))
     starts = game.after(jnp.asarray(game.openings("arena")[:12]))
     return game, net, match, starts
 
@@ -37,16 +41,23 @@ def test_a_player_scores_half_against_itself_opening_by_opening():
 
 
 def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
-    _, net, match, starts = _connect_four()
+    game, net, match, starts = _connect_four()
     expert, other = net.init(jax.random.key(0)), net.init(jax.random.key(5))
     rival = (other, _knobs(temperature=0.5))
     key, n = jax.random.key(1), jnp.int32(12)
+    made = assistant.make(game, net, assistant.AssistantConfig("random_move"))
+    sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
+    masked = jax.jit(arena.make_match(game, *sides, LANES))
+
+    def corrupt(params, p, temperature):
+        run = jax.random.key_data(jax.random.key(0))
+        knobs = _knobs(p=p, temperature=temperature) | {"nth": jnp.float32(1)}
+        player = arena.Masked(Models(params, other), knobs, run)
+        return masked(key, player, rival, starts, n)
+
     honest = match(key, (expert, _knobs(temperature=0.5)), rival, starts, n)
-    at_zero = match(key, (expert, _knobs(p=0.0, temperature=0.5)), rival, starts, n)
-    np.testing.assert_array_equal(honest.moves, at_zero.moves)
-    at_one = match(key, (expert, _knobs(p=1.0)), rival, starts, n)
-    anyone = match(key, (other, _knobs(p=1.0)), rival, starts, n)
-    np.testing.assert_array_equal(at_one.moves, anyone.moves)
+    np.testing.assert_array_equal(honest.moves, corrupt(expert, 0.0, 0.5).moves)
+    np.testing.assert_array_equal(corrupt(expert, 1.0, 0.0).moves, corrupt(other, 1.0, 0.0).moves)
 
 
 def test_fewer_openings_are_the_first_of_all():

@@ -130,6 +130,7 @@ def _chess_rollout(plies: int = 6, count: int = 4) -> tuple[Rollout, Truth]:
     rollout = Rollout(
         opening=np.arange(count), assisted_first=np.ones(count, bool), moves=moves, played=played,
         assisted=assisted, asked=assisted, advice=np.where(assisted, moves, -1), followed=assisted,
+        advised_value=np.zeros(moves.shape), notes=(),
         result=np.zeros(count), finished=np.zeros(count, bool), positions=None,
     )  # fmt: skip
     return rollout, Truth(corrupted, rollout.advice, np.zeros(moves.shape), np.ones(count))

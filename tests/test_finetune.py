@@ -38,6 +38,8 @@ def _rollout(plies=4, count=6) -> Rollout:
         asked=assisted & played,
         advice=jnp.zeros(shape, jnp.int16),
         followed=assisted & played,
+        advised_value=jnp.zeros(shape),
+        notes=(),
         result=jnp.asarray([1.0, 1.0, -1.0, -1.0, 0.0, 0.0]),
         finished=jnp.asarray([True, True, True, True, True, False]),
         positions=jax.random.bernoulli(jax.random.key(2), 0.5, (*shape, 3, 3, 2)),

@@ -12,6 +12,7 @@ ROOMS = (
     "games",
     "nets",
     "sampling",
+    "lookahead",
     "misalign",
     "oversight",
     "play",

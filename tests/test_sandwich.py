@@ -27,8 +27,8 @@ LAST = {"gain_over_control", "gain_over_control_lo", "gain_over_control_hi"}
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, expert, weak = players.load_pair(config.expert, config.weak, config.game, config.network)
-    return sandwich.prepare(config, expert, weak, net)
+    net, models = players.load_models(config)
+    return sandwich.prepare(config, models, net)
 
 
 def _same(a, b) -> None:
@@ -49,10 +49,10 @@ def rounds():
 
 def _one_round(setup: sandwich.Setup, members: tuple[Member, ...], where: sweep.Layout):
     """The first round of members of one protocol, stacked."""
-    learner = sandwich.first_learner(setup)
+    learner = sandwich.first_learner(setup, setup.config.protocol)
     lanes = [sandwich.lane_of(setup.config, member, learner, 0) for member in members]
     play = sandwich.rounds_of(setup, setup.config.protocol, where)
-    results = [x for _, found in play(lanes, setup.expert, setup.starts) for x in found]
+    results = [x for _, found in play(lanes, setup.models, setup.starts) for x in found]
     return jax.tree.map(lambda *x: np.stack(x), *results)
 
 
@@ -71,7 +71,7 @@ def test_one_update_under_vmap_is_close():
     window = sweep.pick(
         _one_round(setup, members_of(config)[:1], sweep.layout("loop", 1)).learner.window, 0
     )
-    state = sandwich.first_learner(setup).train
+    state = sandwich.first_learner(setup, "always_follow").train
     batch = jax.tree.map(lambda x: x[:32], window)
 
     def update(rate):
@@ -89,7 +89,7 @@ def test_one_update_under_vmap_is_close():
 
 def test_one_ply_under_vmap_is_close():
     setup = _setup(small())
-    weights = [setup.expert, setup.weak]
+    weights = [setup.models.expert, setup.models.weak]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *weights)
     features = setup.game.features(setup.starts)
     together = jax.jit(jax.vmap(setup.net.apply, in_axes=(0, None)))(stacked, features)

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets, play, sampling
-from sandwich_jax.misalign import transforms
+from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.oversight.protocols import PROTOCOLS
-from sandwich_jax.selfplay import SelfPlayConfig, own_view, selfplay
+from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, own_move, selfplay
 from sandwich_jax.types import Rollout, Truth
 
 CONFIG = SelfPlayConfig(games=24, lanes=8, max_plies=30)
-KEY = jax.random.key(3)
+KEY, RUN = jax.random.key(3), jax.random.key(4)
 
 
 @functools.cache
@@ -28,29 +30,31 @@ def _setup(name: str = "connect_four"):
 
 
 def _knobs(**values):
-    base = {"p": 0.0, "sigma": 0.0, "temperature": 0.7, "learning_rate": 1e-3}
-    return {name: jnp.float32(value) for name, value in (base | values).items()}
+    given = {name: jnp.float32(value) for name, value in values.items()}
+    return knobs_of(Config(), None, 0.7) | given
 
 
 @functools.cache
-def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_move"):
+def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_move", **about):
     game, net, *_ = _setup()
-    corrupt = transforms.compose(transforms.parse(misalignment))
+    made = assistant.make(game, net, assistant.AssistantConfig(misalignment, **about))
+    table = Table(game, net, made, PROTOCOLS[protocol])
 
     @jax.jit
     def program(key, weak, expert, knobs, starts):
-        rows = jnp.arange(config.games // 2)
-        return selfplay(
-            key, game, net, weak, expert, corrupt, PROTOCOLS[protocol], knobs, starts, rows, config
-        )
+        rows, models = jnp.arange(config.games // 2), Models(expert, weak)
+        sides = Sides(weak, models, knobs, PROTOCOLS[protocol].lore(), RUN)
+        return selfplay(key, table, sides, starts, rows, config)
 
     return program
 
 
-def _rollout(protocol="always_follow", config=CONFIG, misalignment="random_move", **knobs):
+def _rollout(
+    protocol="always_follow", config=CONFIG, misalignment="random_move", about=(), key=KEY, **knobs
+):
     _, _, expert, weak, starts = _setup()
-    program = _program(protocol, config, misalignment)
-    rollout, truth = program(KEY, weak, expert, _knobs(**knobs), starts)
+    program = _program(protocol, config, misalignment, **dict(about))
+    rollout, truth = program(key, weak, expert, _knobs(**knobs), starts)
     return jax.tree.map(np.asarray, rollout), jax.tree.map(np.asarray, truth)
 
 
@@ -89,8 +93,7 @@ def test_never_asking_is_plain_w_against_w():
     game, net, _, weak, starts = _setup()
 
     def mover(key, state, memory, ask):
-        own = own_view(jax.random.split(key, 3)[0], game, net, weak, state, _knobs())
-        return own.move, (), ()
+        return own_move(jax.random.split(key, 3)[0], game, net, weak, state, _knobs()), (), ()
 
     loop = play.PlayConfig(lanes=8, max_plies=30, stop_when_adjudicated=False)
     rows = play.opening_rows(CONFIG.games, CONFIG.lanes)
@@ -160,7 +163,7 @@ def test_between_queries_w_plays_its_own_move():
 def test_truth_is_a_type_of_its_own():
     assert not set(Rollout._fields) & {"corrupted", "honest", "truth"}
     assert {"corrupted", "honest", "value"} <= set(Truth._fields)
-    for protocol in PROTOCOLS.values():
+    for protocol in (p for p in PROTOCOLS.values() if not p.told):
         for function in (protocol.plan, protocol.decide, protocol.learn):
             assert "Truth" not in str(function.__annotations__)
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sandwich_jax import sampling
 from sandwich_jax.misalign import transforms
-from sandwich_jax.misalign.transforms import TRANSFORMS, Answer
+from sandwich_jax.misalign.transforms import TRANSFORMS, Sight
 from sandwich_jax.types import SettingError
 
 A = 50
@@ -27,19 +27,23 @@ def _position(seed: int):
     logits = 3 * jax.random.normal(k_logits, (A,))
     legal = jax.random.bernoulli(k_legal, 0.4, (A,))
     legal = legal.at[jax.random.randint(k_one, (), 0, A)].set(True)
-    return Answer(logits, jnp.float32(0.25)), legal
+    return logits, Sight(legal, jnp.zeros((1, 1, 1)))
 
 
-APPLY = {names: jax.jit(transforms.compose(names)) for names in [*((n,) for n in ALL), ALL]}
+NAMES = [*((n,) for n in ALL), ALL]
+APPLY = {names: jax.jit(transforms.compose(names)) for names in NAMES}
+VALUES = {names: jax.jit(transforms.compose_values(names)) for names in NAMES}
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), names=st.sampled_from(sorted(APPLY)))
 def test_at_strength_zero_nothing_changes(seed, names):
-    answer, legal = _position(seed)
-    said, corrupted = APPLY[names](jax.random.key(seed), answer, legal, _knobs())
-    np.testing.assert_array_equal(said.logits, answer.logits)
-    assert float(said.value) == 0.25 and not bool(corrupted)
+    logits, sight = _position(seed)
+    key = jax.random.key(seed)
+    said, corrupted = APPLY[names](key, logits, sight, _knobs())
+    np.testing.assert_array_equal(said, logits)
+    value, lied = VALUES[names](key, jnp.float32(0.25), sight.features, _knobs())
+    assert float(value) == 0.25 and not bool(corrupted) and not bool(lied)
 
 
 @settings(max_examples=50, deadline=None)
@@ -50,21 +54,22 @@ def test_at_strength_zero_nothing_changes(seed, names):
     uniform=st.floats(0, 1, exclude_max=True, width=32),
 )
 def test_no_probability_on_illegal_moves(seed, p, sigma, uniform):
-    answer, legal = _position(seed)
-    said, _ = APPLY[ALL](jax.random.key(seed), answer, legal, _knobs(p=p, sigma=sigma))
-    assert bool(legal[sampling.greedy(said.logits, legal)])
-    assert bool(legal[sampling.sample(jnp.float32(uniform), said.logits, legal, 1.0)])
+    logits, sight = _position(seed)
+    said, _ = APPLY[ALL](jax.random.key(seed), logits, sight, _knobs(p=p, sigma=sigma))
+    legal = sight.legal
+    assert bool(legal[sampling.greedy(said, legal)])
+    assert bool(legal[sampling.sample(jnp.float32(uniform), said, legal, 1.0)])
 
 
 def _many(names, knobs, count=20_000):
-    answer, legal = _position(1)
+    logits, sight = _position(1)
     keys = jax.random.split(jax.random.key(5), count)
     fn = transforms.compose(names)
     said, corrupted = jax.jit(jax.vmap(fn, in_axes=(0, None, None, None)))(
-        keys, answer, legal, knobs
+        keys, logits, sight, knobs
     )
-    moves = sampling.greedy(said.logits, jnp.broadcast_to(legal, said.logits.shape))
-    return np.asarray(moves), np.asarray(corrupted), answer, np.asarray(legal)
+    moves = sampling.greedy(said, jnp.broadcast_to(sight.legal, said.shape))
+    return np.asarray(moves), np.asarray(corrupted), logits, np.asarray(sight.legal)
 
 
 def test_random_move_is_uniform_at_one():
@@ -75,8 +80,8 @@ def test_random_move_is_uniform_at_one():
 
 
 def test_random_move_intervenes_with_probability_p():
-    moves, corrupted, answer, legal = _many(("random_move",), _knobs(p=0.3))
-    best = int(sampling.greedy(answer.logits, jnp.asarray(legal)))
+    moves, corrupted, logits, legal = _many(("random_move",), _knobs(p=0.3))
+    best = int(sampling.greedy(logits, jnp.asarray(legal)))
     assert stats.binomtest(int(corrupted.sum()), len(corrupted), 0.3).pvalue > 1e-4
     assert (moves[~corrupted] == best).all()
 
@@ -90,10 +95,10 @@ def test_policy_noise_changes_more_the_louder_it_is():
 
 def test_the_sum_of_two_gaussians_is_as_loud_as_theory_says():
     """Of two moves that differ by d the worse wins with probability Phi(-d / (sigma sqrt 2))."""
-    answer = Answer(jnp.asarray([1.0, 0.0]), jnp.float32(0))
+    sight = Sight(jnp.ones(2, bool), jnp.zeros((1, 1, 1)))
     keys = jax.random.split(jax.random.key(0), 50_000)
     fn = jax.vmap(transforms.compose(("policy_noise",)), in_axes=(0, None, None, None))
-    _, corrupted = fn(keys, answer, jnp.ones(2, bool), _knobs(sigma=1.5))
+    _, corrupted = fn(keys, jnp.asarray([1.0, 0.0]), sight, _knobs(sigma=1.5))
     expected = stats.norm.cdf(-1 / (1.5 * np.sqrt(2)))
     assert stats.binomtest(int(corrupted.sum()), 50_000, expected).pvalue > 1e-4
 
@@ -104,8 +109,8 @@ def test_strengths_are_traced():
     @jax.jit
     def one(knobs):
         traces.append(1)
-        answer, legal = _position(0)
-        return transforms.compose(ALL)(jax.random.key(0), answer, legal, knobs)[0].logits
+        logits, sight = _position(0)
+        return transforms.compose(ALL)(jax.random.key(0), logits, sight, knobs)[0]
 
     for p in (0.0, 0.5, 1.0):
         one(_knobs(p=p, sigma=p))

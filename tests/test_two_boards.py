@@ -7,7 +7,6 @@ import pytest
 
 from sandwich_jax import arena, games
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import transforms
 from sandwich_jax.outside import players
 
 OPENINGS = 32
@@ -16,7 +15,7 @@ OPENINGS = 32
 def _match(name: str) -> arena.Scores:
     game = games.make(name)
     net, expert, weak = players.load_pair("zoo:expert", "zoo:weak", name, "tiny")
-    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
+    policy = arena.network_policy(game, net)
     play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))
     knobs = knobs_of(Config(), None, 0.1)

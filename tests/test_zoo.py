@@ -7,7 +7,6 @@ import pytest
 
 from sandwich_jax import arena, games
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import transforms
 from sandwich_jax.outside import players, store
 from sandwich_jax.training import corpus, match
 
@@ -28,7 +27,7 @@ def points():
     """E, W and a random mover, 128 games a match."""
     net, expert, weak = players.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
     game = games.make("chess")
-    policy = arena.network_policy(game, net, transforms.compose(("random_move",)))
+    policy = arena.network_policy(game, net)
     play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
     starts = game.after(jnp.asarray(game.openings("arena")[:64]))
     honest = knobs_of(Config(), None, 0.1)

@@ -43,6 +43,8 @@ def chess() -> Game:
         decode=board.decode,
         position_hash=board.position_hash,
         replay_step=_replay_step,
+        first_to_move=lambda state: state.color == 0,
+        moves=lambda state: board.legal_labels(state.words),
         material=_material,
         take=board.take,
         where=board.where,

@@ -46,6 +46,10 @@ class Game:
     replay_step: Callable[[State, Int[Array, "B"]], State]
     """Like `step` for moves known to be legal, also after a draw by rule; `legal`, `done` and
     `result` of it are undefined."""
+    first_to_move: Callable[[State], Bool[Array, "B"]]
+    """Whether the first player is to move."""
+    moves: Callable[[State], Int[Array, "B M"]]
+    """Labels of all legal moves, -1 after the last; M places are enough for any position."""
     material: Callable[[State], Int[Array, "B"]] | None
     """First player's lead in material (1, 3, 3, 5, 9), where the game has such a thing."""
     take: Callable[[State, Int[Array, "N"] | slice], State]
@@ -102,3 +106,13 @@ def where(mask: Bool[Array, "B"], a: State, b: State) -> State:
 def swap(state: State) -> State:
     """`Game.swap` of states whose leaves begin with the batch."""
     return jax.tree.map(lambda x: jnp.roll(x, x.shape[0] // 2, axis=0), state)
+
+
+def moves_of(legal: Bool[Array, "B A"], most: int) -> Int[Array, "B M"]:
+    """`Game.moves` from a legal mask; `most` bounds the number of legal moves."""
+    width = min(most, legal.shape[1])
+
+    def one(mask: Bool[Array, "A"]) -> Int[Array, "M"]:
+        return jnp.flatnonzero(mask, size=width, fill_value=-1)
+
+    return jax.vmap(one)(legal)

@@ -12,7 +12,7 @@ from pgx._src.games import chess as rules
 
 from sandwich_jax import board
 from sandwich_jax.games import chess
-from sandwich_jax.games.game import Game, swap, take, where
+from sandwich_jax.games.game import Game, moves_of, swap, take, where
 
 _PIECE_VALUES = np.asarray([0, 1, 3, 3, 5, 9, 0], np.int32)  # empty P N B R Q K
 
@@ -66,6 +66,8 @@ def pgx_chess() -> Game:
             jax.vmap(lambda x: x._replace(en_passant=_legal_en_passant(x)))(state.x)
         ),
         replay_step=replay_step,
+        first_to_move=lambda state: state.x.color == 0,
+        moves=lambda state: moves_of(state.x.legal_action_mask, board.MOST_MOVES),
         material=lambda state: jax.vmap(_material)(state.x),
         take=take,
         where=where,

@@ -11,10 +11,12 @@ import numpy as np
 import pgx
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax.games.game import Game, Split, swap, take, where
+from sandwich_jax.games.game import Game, Split, moves_of, swap, take, where
 from sandwich_jax.types import Hash
 
 NAMES = ("gardner_chess", "connect_four", "othello", "tic_tac_toe")
+MOST_MOVES = 128
+"""No position of these games has more legal moves."""
 
 
 class PgxState(NamedTuple):
@@ -71,6 +73,8 @@ def pgx_game(name: str) -> Game:
         decode=lambda encoded: encoded.astype(jnp.float32).reshape(encoded.shape[0], *shape),
         position_hash=position_hash,
         replay_step=step,
+        first_to_move=lambda state: state.env.current_player == 0,
+        moves=lambda state: moves_of(state.env.legal_action_mask, MOST_MOVES),
         material=None,
         take=take,
         where=where,

@@ -14,8 +14,17 @@ from jaxtyping import Array, Int, UInt
 from sandwich_jax import arena, nets, sweep
 from sandwich_jax.games import Game
 from sandwich_jax.measures import elo, gap
-from sandwich_jax.members import CONTROL, Config, Member, knobs_of, strength_names
-from sandwich_jax.misalign import transforms
+from sandwich_jax.members import (
+    CONTROL,
+    Config,
+    Member,
+    assistant_of,
+    knobs_of,
+    run_key,
+    strength_names,
+)
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.types import Knobs, Metrics, Params, Rollout, State, Truth
 
 Name = TypeVar("Name")
@@ -30,7 +39,10 @@ class Job(NamedTuple):
 
     key: UInt[Array, "2"]
     """Data of its key: lanes hold plain numbers."""
+    run: UInt[Array, "2"]
+    """Data of the run's key."""
     a: tuple[Params, Knobs]
+    """An assistant, if there is one in the match."""
     b: tuple[Params, Knobs]
 
 
@@ -39,7 +51,7 @@ Jobs = dict[tuple[str, str], Job]
 
 
 class Standings:
-    """Plays the matches of runs; every player is a network behind the misalignment.
+    """Plays the matches of runs; side `a` is a network behind the misalignment.
 
     All matches of a run share one key and start from the same openings in the same order: what
     two players have in common cancels in their difference.
@@ -50,19 +62,21 @@ class Standings:
         config: Config,
         game: Game,
         net: nets.Network,
-        expert: Params,
-        weak: Params,
+        models: Models,
         starts: State,
         where: sweep.Layout,
     ):
-        self.expert, self.weak, self.starts = expert, weak, sweep.share(starts, where)
-        corrupt = transforms.compose(transforms.parse(config.misalignment))
-        policy = arena.network_policy(game, net, corrupt)
+        self.models, self.shared = models, sweep.share((models, starts), where)
+        made = assistant.make(game, net, assistant_of(config))
+        sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
         settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
-        match = arena.make_match(game, policy, policy, settings)
+        match = arena.make_match(game, *sides, settings)
 
-        def one(job: Job, starts: State, openings: Int[Array, ""]) -> arena.Scores:
-            return match(jax.random.wrap_key_data(job.key), job.a, job.b, starts, openings)
+        def one(job: Job, shared: tuple[Models, State], openings: Int[Array, ""]) -> arena.Scores:
+            models, starts = shared
+            params, knobs = job.a
+            a = arena.Masked(models._replace(expert=params), knobs, job.run)
+            return match(jax.random.wrap_key_data(job.key), a, job.b, starts, openings)
 
         self.matches = sweep.map_lanes(one, where)
 
@@ -71,7 +85,7 @@ class Standings:
     ) -> dict[Name, arena.Scores]:
         """All matches from the first `openings` openings; `told` of every one."""
         names, scores = list(jobs), {}
-        for places, found in self.matches(list(jobs.values()), self.starts, jnp.int32(openings)):
+        for places, found in self.matches(list(jobs.values()), self.shared, jnp.int32(openings)):
             for place, one in zip(places, found, strict=True):
                 whole = jax.tree.map(np.asarray, one)
                 scores[names[place]] = arena.first_openings(whole, openings)
@@ -80,7 +94,8 @@ class Standings:
 
     def baseline(self, config: Config, members: tuple[Member, ...]) -> Jobs:
         """W, E and every corrupt A against one another."""
-        weak, expert = self._honest(config, self.weak), self._honest(config, self.expert)
+        honest = self._honest
+        expert, weak = honest(config, self.models.expert), honest(config, self.models.weak)
         jobs = {("E", "W"): _job(config, expert, weak)}
         for name, member in {m.assistant: m for m in members if m.assistant != "E"}.items():
             assistant = self._assistant(config, member)
@@ -90,26 +105,32 @@ class Standings:
 
     def student(self, config: Config, member: Member, params: Params) -> Jobs:
         """W' against W: where it stands after a round."""
-        student, weak = self._honest(config, params), self._honest(config, self.weak)
+        student, weak = self._honest(config, params), self._honest(config, self.models.weak)
         return {(member.name, "W"): _job(config, student, weak)}
 
     def final(self, config: Config, member: Member, params: Params) -> Jobs:
         """W' against W, E and its own A."""
         student = self._honest(config, params)
-        opponents = {"W": self._honest(config, self.weak), "E": self._honest(config, self.expert)}
-        opponents[member.assistant] = self._assistant(config, member)
-        return {(member.name, name): _job(config, student, b) for name, b in opponents.items()}
+        opponents = {"W": self.models.weak, "E": self.models.expert}
+        jobs = {
+            (member.name, name): _job(config, student, self._honest(config, other))
+            for name, other in opponents.items()
+        }
+        if member.assistant != "E":
+            assistant = self._assistant(config, member)
+            jobs[member.assistant, member.name] = _job(config, assistant, student)
+        return jobs
 
     def _honest(self, config: Config, params: Params) -> tuple[Params, Knobs]:
         return params, knobs_of(config, None, config.arena_temperature)
 
     def _assistant(self, config: Config, member: Member) -> tuple[Params, Knobs]:
-        return self.expert, knobs_of(config, member, config.arena_temperature)
+        return self.models.expert, knobs_of(config, member, config.arena_temperature)
 
 
 def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Job:
     key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
-    return Job(jax.random.key_data(key), a, b)
+    return Job(jax.random.key_data(key), jax.random.key_data(run_key(config)), a, b)
 
 
 def rows_of(
@@ -138,6 +159,8 @@ def rows_of(
             "member": member.name,
             "protocol": member.protocol,
             "misalignment": member.misalignment,
+            "schedule": config.schedule,
+            "lasts": config.lasts,
             **strengths,
             "every": config.every,
             "objective": config.objective,

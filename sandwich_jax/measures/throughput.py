@@ -12,11 +12,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sandwich_jax import games, nets
-from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import transforms
+from sandwich_jax.members import Config, knobs_of, strengths_used
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.oversight.protocols import PROTOCOLS
-from sandwich_jax.selfplay import SelfPlayConfig, selfplay
-from sandwich_jax.types import Params
+from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
+from sandwich_jax.types import Knobs, Params
 
 PLIES = 80
 
@@ -42,7 +43,7 @@ def bench(
         batches: lanes; two games a lane are played, so that most lanes are busy to the end.
         network: a size of `nets.SIZES`, untrained.
         protocols: names in `PROTOCOLS`.
-        misalignment: spelling of what makes A out of E, at p = 0.5 or sigma = 1.
+        misalignment: spelling of what makes A out of E, at a strength of 0.5.
         game_name: chess, or pgx:chess.
         repeats: runs of each side.
     """
@@ -93,25 +94,16 @@ def _selfplay(
     config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=PLIES)
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
-    corrupt = transforms.compose(transforms.parse(misalignment))
-    strengths = {"p": jnp.float32(0.5), "sigma": jnp.float32(1.0)}
-    knobs = knobs_of(Config(), None, 0.5) | strengths
+    made = assistant.make(game, net, assistant.AssistantConfig(misalignment))
+    table = Table(game, net, made, PROTOCOLS[protocol])
+    strengths: Knobs = {name: jnp.float32(0.5) for name in strengths_used(misalignment)}
+    knobs: Knobs = knobs_of(Config(), None, 0.5) | strengths
 
     @jax.jit
     def play(seed: Array, expert: Params, weak: Params, starts: Any) -> Array:
-        rollout, truth = selfplay(
-            jax.random.key(seed),
-            game,
-            net,
-            weak,
-            expert,
-            corrupt,
-            PROTOCOLS[protocol],
-            knobs,
-            starts,
-            jnp.arange(batch),
-            config,
-        )
+        key, lore = jax.random.key(seed), table.protocol.lore()
+        sides = Sides(weak, Models(expert, weak, expert), knobs, lore, key)
+        rollout, truth = selfplay(key, table, sides, starts, jnp.arange(batch), config)
         # All of it is kept alive, as a run would need it.
         sums = [x.astype(jnp.float32).sum() for x in jax.tree.leaves((rollout, truth))]
         return rollout.played.sum() + (jnp.stack(sums).sum() * 0).astype(jnp.int32)

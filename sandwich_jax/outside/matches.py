@@ -128,17 +128,12 @@ def _policy(kind: nets.NetConfig | None) -> arena.Policy:
     game = games.make("chess")
     if kind is None:
         return jax.jit(arena.random_policy(game))
-    return jax.jit(arena.network_policy(game, nets.make(kind, game.heads), _honest))
+    return jax.jit(arena.network_policy(game, nets.make(kind, game.heads)))
 
 
 @functools.cache
 def _match(a: arena.Policy, b: arena.Policy, config: arena.ArenaConfig) -> arena.Match:
     return jax.jit(arena.make_match(games.make("chess"), a, b, config))
-
-
-def _honest(key: Any, answer: Any, legal: Any, knobs: Any) -> tuple[Any, jax.Array]:
-    """No misalignment."""
-    return answer, jnp.bool_(False)
 
 
 def play(

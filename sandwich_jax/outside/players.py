@@ -22,6 +22,8 @@ from sandwich_jax import games, nets, sampling
 from sandwich_jax.board import decode
 from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.members import Config
+from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import engine_players, store
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params, SettingError
@@ -103,6 +105,24 @@ def load_pair(
             f" {store.size_name(w.net.config)}: E and W must have one architecture."
         )
     return e.net, e.params, w.params
+
+
+def load_models(config: Config) -> tuple[nets.Network, Models]:
+    """The networks of a run: E, W and, if there is one, M.
+
+    Raises:
+        SettingError: they differ in architecture.
+    """
+    net, expert, weak = load_pair(config.expert, config.weak, config.game, config.network)
+    if not config.saboteur:
+        return net, Models(expert, weak)
+    other = load_network(config.saboteur, config.game, config.network)
+    if other.net.config != net.config:
+        raise SettingError(
+            f"'{config.saboteur}' is {store.size_name(other.net.config)} and '{config.expert}'"
+            f" {store.size_name(net.config)}: M and E must have one architecture."
+        )
+    return net, Models(expert, weak, other.params)
 
 
 def load(spec: str) -> Player | engine_players.EnginePlayer:

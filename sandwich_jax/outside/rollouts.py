@@ -1,6 +1,7 @@
 """One round's games of a member as an .npz: what `evaluate` reads.
 
-Every field of `Rollout` but the positions, which the moves give again, and of `Truth`, by its name;
+Every field of `Rollout` but the positions, which the moves give again, and the protocol's notes,
+and of `Truth`, by its name;
 `round` is the round. Moves and advice are labels of 16 bits, shapes as in `types`.
 """
 
@@ -17,12 +18,12 @@ import numpy as np
 
 from sandwich_jax.types import Rollout, SettingError, Truth
 
-LEFT_OUT = "positions"
+LEFT_OUT = ("positions", "notes")
 
 
 def save(path: pathlib.Path, round_index: int, rollout: Rollout, truth: Truth) -> None:
     """Writes the games of a round, in place of an earlier one's."""
-    fields = {k: v for k, v in rollout._asdict().items() if k != LEFT_OUT} | truth._asdict()
+    fields = {k: v for k, v in rollout._asdict().items() if k not in LEFT_OUT} | truth._asdict()
     arrays: dict[str, Any] = jax.device_get(fields)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.tmp.npz")
@@ -39,9 +40,10 @@ def load(path: pathlib.Path) -> tuple[int, Rollout, Truth]:
     try:
         with np.load(path) as stored:
             arrays: dict[str, Any] = {name: stored[name] for name in stored}
-        rollout = {name: arrays[name] for name in Rollout._fields if name != LEFT_OUT}
+        rollout = {name: arrays[name] for name in Rollout._fields if name not in LEFT_OUT}
         truth = {name: arrays[name] for name in Truth._fields}
-        rollout[LEFT_OUT] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
+        rollout["positions"] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
+        rollout["notes"] = ()
         return int(arrays["round"]), Rollout(**rollout), Truth(**truth)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise SettingError(f"{path}: missing, damaged or of another version ({error}).") from error

@@ -65,11 +65,11 @@ def run(
         SettingError: a setting cannot be used, or `folder` holds another run.
     """
     folder = pathlib.Path(folder)
-    net, expert, weak = players.load_pair(config.expert, config.weak, config.game, config.network)
+    net, models = players.load_models(config)
     claim(folder, config)
     if (folder / "learning_curves.png").exists():  # the last thing that a run writes
         return _read_result(folder, config)
-    setup = sandwich.prepare(config, expert, weak, net)
+    setup = sandwich.prepare(config, models, net)
     with full_disk_told(folder):
         outside = RunFolder(folder, setup, wandb, progress)
         try:

@@ -19,7 +19,7 @@ import numpy as np
 from sandwich_jax import arena, grid, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
-from sandwich_jax.members import Config, Member
+from sandwich_jax.members import Config, Member, assistant_of
 from sandwich_jax.outside import cluster, log, phase, players, runs, store
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
@@ -162,23 +162,23 @@ class _Setups:
     """What programs share: networks and openings are read once, a match is compiled once."""
 
     def __init__(self) -> None:
-        self.by_network: dict[str, sandwich.Setup] = {}
+        self.by_network: dict[tuple[str, str], sandwich.Setup] = {}
         self.matches: dict[tuple, Standings] = {}
 
     def standings(self, setup: sandwich.Setup, where: Layout) -> Standings:
-        """For programs that have network, misalignment and layout in common."""
-        key = (setup.config.network, setup.config.misalignment, where)
+        """For programs that have networks, assistant and layout in common."""
+        c = setup.config
+        key = (c.network, c.saboteur, assistant_of(c), where)
         if key not in self.matches:
             self.matches[key] = sandwich.standings_of(setup, where)
         return self.matches[key]
 
     def of(self, program: Config) -> sandwich.Setup:
         """For the members of a program."""
-        name = program.network
+        name = (program.network, program.saboteur)
         if name not in self.by_network:
-            pair = players.load_pair(program.expert, program.weak, program.game, name)
-            net, expert, weak = pair
-            self.by_network[name] = sandwich.prepare(program, expert, weak, net)
+            net, models = players.load_models(program)
+            self.by_network[name] = sandwich.prepare(program, models, net)
         return self.by_network[name]._replace(config=program)
 
 
@@ -191,9 +191,10 @@ def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence
     if memory is None or most == 1:
         return dataclasses.replace(layout, group=most)
     config = own[0].config
-    lane = sandwich.lane_of(config, own[0].member, sandwich.first_learner(setup), 0)
+    first = sandwich.first_learner(setup, config.protocol)
+    lane = sandwich.lane_of(config, own[0].member, first, 0)
     one = sandwich.lane_round(setup, config.protocol)
-    group = sweep.fitting_group(one, lane, (setup.expert, setup.starts), memory, most)
+    group = sweep.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
     return dataclasses.replace(layout, group=group)
 
 

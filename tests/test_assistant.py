@@ -1,0 +1,159 @@
+"""A: when it is misaligned, how long a corruption lasts, and what each channel carries."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import games, lookahead, nets, sampling
+from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign.assistant import AssistantConfig, Models
+from sandwich_jax.types import Query, SettingError
+
+GAME = games.make("connect_four")
+NET = nets.make("tiny", GAME.heads)
+MODELS = Models(*(NET.init(jax.random.key(seed)) for seed in (1, 2)))
+RUN = jax.random.key(9)
+B = 12
+EVERYWHERE = jnp.ones(B, bool)
+
+
+def _knobs(**values):
+    given = {name: jnp.float32(value) for name, value in values.items()}
+    return knobs_of(Config(), None, 0.5) | given
+
+
+@functools.cache
+def _state():
+    return GAME.after(jnp.asarray(GAME.openings("train")[:B]))
+
+
+@functools.cache
+def _made(wants=("move",), samples=1, **settings):
+    made = assistant.make(GAME, NET, AssistantConfig(**settings))
+
+    @jax.jit
+    def consult(key, run, state, memory, knobs, candidates=None):
+        query = Query(EVERYWHERE, wants, samples, candidates)
+        return made.consult(key, run, MODELS, state, GAME.legal(state), query, memory, knobs)
+
+    return consult
+
+
+def _ask(seed=0, memory=None, state=None, run=RUN, candidates=None, knobs=None, **settings):
+    memory = assistant.memory(B) if memory is None else memory
+    state = _state() if state is None else state
+    knobs = _knobs(p=0.5) if knobs is None else knobs
+    return _made(**settings)(jax.random.key(seed), run, state, memory, knobs, candidates)
+
+
+def _same(a, b):
+    return (np.asarray(a) == np.asarray(b)).all()
+
+
+def test_a_corruption_of_a_query_is_drawn_anew():
+    one, two = _ask(0), _ask(1)
+    assert not _same(one[1].corrupted, two[1].corrupted)
+
+
+def test_a_corruption_of_a_position_is_the_same_wherever_it_is_met():
+    one, two = (_ask(seed, lasts="position") for seed in (0, 1))
+    assert _same(one[0].move, two[0].move) and _same(one[1].corrupted, two[1].corrupted)
+    moved = GAME.swap(_state())  # other lanes
+    three = _ask(2, lasts="position", state=moved)
+    assert _same(jnp.roll(one[0].move, B // 2, axis=1), three[0].move)
+    assert 0 < np.asarray(one[1].corrupted).sum() < B  # but not in every position
+    other = _ask(0, lasts="position", run=jax.random.key(10))
+    assert not _same(one[1].corrupted, other[1].corrupted)
+
+
+def test_a_corruption_of_a_game_is_the_same_all_game_long():
+    first = _ask(0, lasts="game")
+    later = _ask(1, memory=first[2], lasts="game")
+    assert _same(first[1].corrupted, later[1].corrupted)
+    assert not _same(first[1].corrupted, _ask(1, lasts="game")[1].corrupted)
+
+
+def test_asking_twice_at_once_differs_only_where_corruption_is_drawn_per_query():
+    for lasts, differ in (("query", True), ("position", False), ("game", False)):
+        _, reply, _ = _ask(0, samples=8, lasts=lasts)
+        assert (not _same(reply.corrupted, reply.corrupted[:1])) == differ
+
+
+def test_every_nth_query_is_corrupted():
+    memory, found = assistant.memory(B), []
+    for seed in range(6):
+        knobs = _knobs(p=1.0, nth=3.0)
+        _, reply, memory = _ask(seed, memory, schedule="every_nth", knobs=knobs)
+        found.append(bool(np.asarray(reply.corrupted).all()))
+        assert found[-1] or not np.asarray(reply.corrupted).any()
+    assert found == [False, False, True] * 2
+    assert np.asarray(memory.queries).tolist() == [6] * B
+    assert np.asarray(memory.corruptions).tolist() == [2] * B
+
+
+def test_an_honest_assistant_says_what_e_says_on_every_channel():
+    state, wants = _state(), ("move", "value", "after", "candidates", "logits")
+    labels = jnp.tile(jnp.arange(7), (B, 1))
+    advice, reply, _ = _ask(wants=wants, candidates=labels, knobs=_knobs(p=0.0))
+    outputs, legal = NET.apply(MODELS.expert, GAME.features(state)), GAME.legal(state)
+    (truly,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    best = sampling.greedy(outputs.logits, legal)
+    assert _same(advice.move[0], best) and not np.asarray(reply.corrupted).any()
+    np.testing.assert_allclose(advice.value[0], outputs.value, atol=1e-6)
+    np.testing.assert_allclose(advice.after[0], truly[jnp.arange(B), best], atol=1e-5)
+    np.testing.assert_allclose(
+        np.where(legal, advice.candidates[0], 0), np.where(legal, truly, 0), atol=1e-5
+    )
+    chances = jax.nn.softmax(sampling.mask_logits(outputs.logits, legal))
+    np.testing.assert_allclose(jnp.exp(advice.logits[0]), chances, atol=1e-6)
+
+
+def test_what_is_not_asked_for_is_not_said():
+    advice, _, _ = _ask()
+    assert advice.value is None and advice.candidates is None and advice.logits is None
+
+
+def test_candidates_alone_name_the_best_of_them_as_advice():
+    labels = jnp.tile(jnp.asarray([3, 5]), (B, 1))
+    advice, reply, _ = _ask(wants=("candidates",), candidates=labels, knobs=_knobs(p=0.0))
+    best = np.asarray(labels)[np.arange(B), np.asarray(advice.candidates[0]).argmax(-1)]
+    assert _same(advice.move[0], best) and _same(reply.honest, best)
+    lying, lies, _ = _ask(wants=("candidates",), candidates=labels, knobs=_knobs(p=1.0))
+    assert np.asarray(lies.corrupted).all() and not _same(lying.candidates, advice.candidates)
+
+
+def test_action_values_are_one_ply_by_hand():
+    state = _state()
+    (found,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    legal = np.asarray(GAME.legal(state))
+    for column in range(7):
+        after = GAME.step(state, jnp.full(B, column))
+        value = -np.asarray(NET.apply(MODELS.expert, GAME.features(after)).value)
+        np.testing.assert_allclose(
+            np.asarray(found)[legal[:, column], column], value[legal[:, column]], atol=1e-5
+        )
+    assert (np.asarray(found)[~legal] == sampling.ILLEGAL).all()
+
+
+def test_a_move_that_wins_is_worth_one_to_the_mover():
+    """Column 3 four times by the first player, who has three there now."""
+    state = GAME.after(jnp.asarray([[3, 0, 3, 0, 3, 0]]))
+    (found,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    assert float(found[0, 3]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"misalignment": "lies"}, "Unknown misalignment 'lies'"),
+        ({"schedule": "never"}, "Unknown schedule 'never': choose from always"),
+        ({"lasts": "ages"}, "Unknown lasts 'ages': choose one of query, position, game"),
+    ],
+)
+def test_unknown_names_are_told(settings, says):
+    with pytest.raises(SettingError, match=says):
+        AssistantConfig(**settings)
