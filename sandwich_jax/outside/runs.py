@@ -177,7 +177,7 @@ class RunFolder:
         path = self.folder / "games" / f"round-{round_index:03d}-{slug(member.name)}.pgn"
         lines = self.setup.game.openings("train")
         one, shown = self.setup, rollout.positions[:, :PGN_GAMES]
-        value = values_of(one.game, one.net, one.expert, shown)
+        value = values_of(one.game, one.net, one.models.expert, shown)
         text = pgn.selfplay_games(
             rollout, truth, lines, member.name, round_index, PGN_GAMES, value=value
         )
