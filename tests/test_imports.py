@@ -41,8 +41,8 @@ WITH_CHESS = (
     "outside/judged.py",
     "outside/lockstep.py",
     "outside/players.py",
-    "outside/processes.py",
     "outside/puzzles.py",
+    "outside/questions.py",
     "outside/uci.py",
     "outside/report",
 )

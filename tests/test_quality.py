@@ -9,7 +9,7 @@ import pytest
 
 from sandwich_jax import games
 from sandwich_jax.measures import quality
-from sandwich_jax.outside import analyses, engines, judged, processes
+from sandwich_jax.outside import analyses, engines, judged, processes, questions
 from sandwich_jax.outside.engines import EngineConfig, Pool
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, SettingError
@@ -34,7 +34,7 @@ def test_accuracy_is_lichess():
 
 
 def test_centipawn_loss_has_a_ceiling_and_is_never_a_gain():
-    mate = engines.MATE - 1
+    mate = questions.MATE - 1
     moves = _moves([0] * 4, [0] * 4, [30, 10, mate, 1500], [-20, 40, -mate, 1100])
     assert quality.centipawn_loss(moves).tolist() == [50, 0, 2000, 0]
 
@@ -85,7 +85,7 @@ def test_no_position_is_asked_about_twice(tmp_path, path):
         with analyses.Analyses(pool, 5, path) as first:
             found = first.of(boards + boards[:2])
             assert first.asked == 6 and found[:2] == found[6:]
-            assert found[0] == (42, pytest.approx(engines.win_probability(42)))
+            assert found[0] == (42, pytest.approx(questions.win_probability(42)))
             assert first.of(boards) == found[:6] and first.asked == 6
         with analyses.Analyses(pool, 5, path) as again:
             # Another move number and clock are the same position.
@@ -104,7 +104,7 @@ def test_games_that_are_over_need_no_engine(tmp_path, path):
     bare = chess.Board("k7/8/8/8/8/8/8/K7 b - - 0 1")
     with _pool(tmp_path) as pool, analyses.Analyses(pool, 5, path) as judge:
         found = judge.of([mated, stuck, bare])
-        assert found == [(-engines.MATE, 0), (0, 0.5), (0, 0.5)] and judge.asked == 0
+        assert found == [(-questions.MATE, 0), (0, 0.5), (0, 0.5)] and judge.asked == 0
 
 
 def test_what_was_done_before_a_crash_is_kept(tmp_path, path):
@@ -159,7 +159,7 @@ def test_moves_are_judged_from_the_movers_side(tmp_path, path):
     with _pool(tmp_path) as pool, analyses.Analyses(pool, 5, path) as judge:
         found = judged.judge(judge, rollout, rollout.played)
         assert judge.asked == 5  # the position after a move is the one before the next
-        win = engines.win_probability(42)
+        win = questions.win_probability(42)
         assert found.moves.win_before == pytest.approx([win] * 4)
         assert found.moves.win_after == pytest.approx([1 - win] * 4)
         assert quality.centipawn_loss(found.moves).tolist() == [84] * 4

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import chess
 import platformdirs
 
-from sandwich_jax.outside import engines
+from sandwich_jax.outside import engines, questions
 from sandwich_jax.types import SettingError
 
 PIECE = 200
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
     """For the side to move."""
 
     centipawns: int
-    """A mate in n plies is `engines.MATE` - n."""
+    """A mate in n moves is `questions.MATE` - n."""
     win: float
     """Expected score in [0, 1]."""
 
@@ -133,7 +133,7 @@ class Analyses:
 def _by_rules(board: chess.Board) -> Verdict | None:
     """The verdict where nothing can be asked: mate, stalemate or no material to mate with."""
     if board.is_checkmate():
-        return Verdict(-engines.MATE, 0.0)
+        return Verdict(-questions.MATE, 0.0)
     if board.is_stalemate() or board.is_insufficient_material():
         return Verdict(0, 0.5)
     return None

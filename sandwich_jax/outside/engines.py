@@ -1,33 +1,34 @@
 """A bounded pool of UCI engine processes: many positions in, scores or moves out.
 
-One single-threaded engine a core takes positions from one queue. Before every position an engine
-forgets the last (ucinewgame clears its hash), so that at fixed nodes an answer depends neither on
-the number of processes nor on the order of positions. Engines at a set UCI_Elo err at random by
-their own design and cannot be repeated exactly.
+Single-threaded engines take positions from one queue, each served by a thread of its own. Before
+every position an engine forgets the last (ucinewgame clears its hash), so that at fixed nodes an
+answer depends neither on the number of processes nor on the order of positions. Engines at a set
+UCI_Elo err at random by their own design and cannot be repeated exactly.
 """
 
 from __future__ import annotations
 
-import asyncio
 import collections
-import concurrent.futures
 import dataclasses
-import functools
-import math
 import os
 import pathlib
+import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
 
 import chess
-import chess.engine
 
-from sandwich_jax.outside import processes
+from sandwich_jax.outside import processes, questions, uci_client
+from sandwich_jax.outside.questions import Line, Question, Strength
+from sandwich_jax.outside.uci_client import Client
 from sandwich_jax.types import SettingError
 
-MATE = 10_000
-"""Centipawns of mate on the spot; a mate in n plies counts n less."""
+PER_CORE = 2
+"""Engines a core: while one waits for its next position another thinks."""
+START_SECONDS = 60.0
+"""An engine that has not said `uciok` by then does not speak UCI."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,31 +38,12 @@ class EngineConfig:
     path: str | None = None
     """The engine; by default $SANDWICH_STOCKFISH, stockfish on PATH, or Debian's place for it."""
     processes: int | None = None
-    """By default one a core that this process may use."""
+    """By default two a core that this process may use."""
     hash_mb: int = 16
     restarts: int = 3
     """Crashed or hung processes replaced in a pool's life before it gives up."""
     seconds: float = 120.0
     """An engine that takes longer for one position hangs, and is killed."""
-
-
-class Strength(NamedTuple):
-    """How hard an engine thinks."""
-
-    nodes: int = 10_000
-    elo: int | None = None
-    """UCI_Elo, where the engine has it: weakened on purpose. Its scale was fitted by the engine's
-    authors at long games, not at these nodes."""
-
-
-class Line(NamedTuple):
-    """One variation's first move and score, both for the side to move."""
-
-    move: chess.Move
-    centipawns: int
-    """A mate in n plies is `MATE` - n."""
-    win: float
-    """Expected score in [0, 1], see `win_probability`; 1 or 0 for a mate."""
 
 
 class EngineFault(SettingError):
@@ -73,23 +55,11 @@ class EngineFault(SettingError):
         """An answer a position, None where there is none."""
 
 
-def win_probability(centipawns: float) -> float:
-    """Expected score in [0, 1] of the side with this score, fitted to human games.
-
-    Source: https://lichess.org/page/accuracy (its "Win%", divided by 100).
-    """
-    return 1 / (1 + math.exp(-0.00368208 * centipawns))
-
-
 def _cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-Job = Callable[[chess.engine.UciProtocol], Awaitable[Any]]
-"""What is asked of whichever engine is free."""
 
 
 class Pool:
@@ -102,14 +72,11 @@ class Pool:
         if config.hash_mb < 1 or config.restarts < 0 or config.seconds <= 0:
             raise SettingError("hash-mb must be at least 1, restarts 0, seconds above 0.")
         self.config, self.path = config, processes.find(config.path)
-        self.size = config.processes or _cores()
+        self.size = config.processes or PER_CORE * _cores()
         self.name = pathlib.Path(self.path).name
         self.faults = 0
-        self._processes: list[processes.Process | None] = [None] * self.size
-        # A thread with a loop of its own: callers may have a loop that runs (notebooks do).
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self._slots = [_Slot(self.path, config.hash_mb) for _ in range(self.size)]
+        self._one_caller, self._closed = threading.Lock(), False
         processes.watch_signals()
 
     def __enter__(self) -> Pool:
@@ -120,12 +87,9 @@ class Pool:
 
     def close(self) -> None:
         """Ends all processes; harmless the second time."""
-        if self._loop.is_closed():
-            return
-        self._await(self._stop_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._closed = True
+        for slot in self._slots:
+            slot.stop()
 
     def analyse(
         self, boards: Sequence[chess.Board | str], nodes: int, multipv: int = 1
@@ -144,8 +108,7 @@ class Pool:
         if nodes < 1 or multipv < 1:
             raise SettingError("nodes and multipv must be at least 1.")
         positions = [_board(board) for board in boards]
-        jobs = [functools.partial(_analyse, board, nodes, multipv) for board in positions]
-        return self._answer(jobs, [board.fen() for board in positions])
+        return self._answer([questions.Analysis(board, nodes, multipv) for board in positions])
 
     def moves(
         self, boards: Sequence[chess.Board], strengths: Strength | Sequence[Strength]
@@ -159,8 +122,7 @@ class Pool:
         each = [strengths] * len(boards) if isinstance(strengths, Strength) else strengths
         positions = [_board(board) for board in boards]
         pairs = zip(positions, each, strict=True)
-        jobs = [functools.partial(self._move, board, strength) for board, strength in pairs]
-        return self._answer(jobs, [board.fen() for board in positions])
+        return self._answer([questions.BestMove(board, strength) for board, strength in pairs])
 
     def version(self) -> str:
         """What the engine calls itself, such as "Stockfish 16".
@@ -168,151 +130,127 @@ class Pool:
         Raises:
             EngineFault: it cannot be started.
         """
-        return self._answer([_identify], ["its name"])[0]
+        return self._answer([questions.Name()])[0]
 
-    async def _move(
-        self, board: chess.Board, strength: Strength, engine: chess.engine.UciProtocol
-    ) -> chess.Move:
-        options = self._options(engine, strength)
-        limit = chess.engine.Limit(nodes=strength.nodes)
-        played = await engine.play(board, limit, game=object(), options=options)
-        if played.move is None:
-            raise chess.engine.EngineError("no move")
-        return played.move
-
-    def _options(self, engine: chess.engine.UciProtocol, strength: Strength) -> dict[str, Any]:
-        if strength.elo is None:
-            return {}
-        option = engine.options.get("UCI_Elo")
-        if option is None or option.min is None or option.max is None:
-            raise SettingError(f"{self.name} has no UCI_Elo: give it nodes.")
-        if not option.min <= strength.elo <= option.max:
-            raise SettingError(
-                f"elo is {strength.elo}: {engine.id.get('name', self.name)} takes {option.min} to"
-                f" {option.max}."
-            )
-        return {"UCI_LimitStrength": True, "UCI_Elo": strength.elo}
-
-    def _answer(self, jobs: Sequence[Job], names: list[str]) -> list[Any]:
-        answers: list[Any] = [None] * len(jobs)
-        try:
-            self._await(self._serve_all(jobs, names, answers))
-        except (EngineFault, processes.StartError) as fault:
-            count = sum(answer is not None for answer in answers)
-            message = f"{fault} {count} of {len(jobs)} positions were done."
-            raise EngineFault(message, answers) from fault
-        return answers
-
-    def _await(self, work: Any) -> Any:
-        """Runs a coroutine in the pool's loop; an interrupt here ends the engines' work."""
-        if self._loop.is_closed():
-            work.close()
+    def _answer(self, questions: Sequence[Question]) -> list[Any]:
+        """Has all questions answered; what ends this early, as Ctrl-C does, ends the engines."""
+        if self._closed:
             raise SettingError("This pool of engines is closed.")
-        future: concurrent.futures.Future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    async def _serve_all(self, jobs: Sequence[Job], names: list[str], answers: list[Any]) -> None:
-        queue = collections.deque(range(len(jobs)))
-        slots = range(min(self.size, len(jobs)))
-        tasks = [
-            asyncio.ensure_future(self._serve(slot, queue, jobs, names, answers)) for slot in slots
-        ]
-        try:
-            await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            # They may be in the middle of a search: nothing that they say now can be trusted.
-            await self._stop_all()
-            raise
-
-    async def _serve(
-        self,
-        slot: int,
-        queue: collections.deque[int],
-        jobs: Sequence[Job],
-        names: list[str],
-        answers: list[Any],
-    ) -> None:
-        """One process's share of the queue; a job that a fault cut off is done again."""
-        while queue:
-            job = queue.popleft()
-            process = self._processes[slot] or await self._start(slot)
+        work, busy = _Work(questions), self._slots[: len(questions)]
+        with self._one_caller, futures.ThreadPoolExecutor(self.size) as threads:
+            tasks = [threads.submit(self._serve, slot, work) for slot in busy]
             try:
-                async with asyncio.timeout(self.config.seconds):
-                    answers[job] = await jobs[job](process.protocol)
-            except (TimeoutError, chess.engine.EngineError) as error:
-                await self._stop(slot)
-                queue.appendleft(job)
-                self.faults += 1
-                if self.faults > self.config.restarts:
-                    raise EngineFault(self._blame(error, names[job])) from error
+                done, _ = futures.wait(tasks, return_when=futures.FIRST_EXCEPTION)
+                errors = [error for task in done if (error := task.exception())]
+            except BaseException:
+                self._give_up(work, tasks)
+                raise
+            if errors:
+                self._give_up(work, tasks)
+        for error in errors:
+            if not isinstance(error, EngineFault | processes.StartError):
+                raise error
+            count = sum(answer is not None for answer in work.answers)
+            message = f"{error} {count} of {len(questions)} positions were done."
+            raise EngineFault(message, work.answers) from error
+        return work.answers
 
-    def _blame(self, error: Exception, name: str) -> str:
-        why = f"crashed ({error})"
-        if isinstance(error, TimeoutError):
+    def _serve(self, slot: _Slot, work: _Work) -> None:
+        """One engine's share of the queue; a question that a fault cut off is put again."""
+        while (index := work.next()) is not None:
+            try:
+                engine = slot.engine()
+                work.answers[index] = work.questions[index].ask(engine, self.config.seconds)
+            except uci_client.Fault as fault:
+                slot.stop()
+                self._again(index, fault, work)
+
+    def _again(self, index: int, fault: uci_client.Fault, work: _Work) -> None:
+        """Puts a question back, unless there were too many faults; raises EngineFault then."""
+        with work.lock:
+            if work.over:  # killed because others gave up
+                return
+            work.queue.appendleft(index)
+            self.faults += 1
+            if self.faults > self.config.restarts:
+                raise EngineFault(self._blame(fault, work.questions[index])) from fault
+
+    def _blame(self, fault: uci_client.Fault, question: Question) -> str:
+        why = f"crashed ({fault})"
+        if isinstance(fault, uci_client.TooSlow):
             why = f"took over {self.config.seconds:g} s"
-        elif not isinstance(error, chess.engine.EngineTerminatedError):
-            why = f"answered nonsense ({error})"
-        return f"{self.path} failed {self.faults} times, at last it {why} at '{name}'."
+        elif isinstance(fault, uci_client.Nonsense):
+            why = f"answered nonsense ({fault})"
+        return f"{self.path} failed {self.faults} times, at last it {why} at '{question}'."
 
-    async def _start(self, slot: int) -> processes.Process:
-        process = await processes.start(self.path, {"Threads": 1, "Hash": self.config.hash_mb})
-        self._processes[slot] = process
-        return process
-
-    async def _stop(self, slot: int) -> None:
-        process, self._processes[slot] = self._processes[slot], None
-        if process is not None:
-            await processes.stop(process)
-
-    async def _stop_all(self) -> None:
-        for slot in range(self.size):
-            await self._stop(slot)
+    def _give_up(self, work: _Work, tasks: Sequence[futures.Future[None]]) -> None:
+        """Nothing that engines say from now on can be trusted: they are in mid-search."""
+        with work.lock:
+            work.over = True
+        for slot in self._slots:
+            slot.kill()
+        futures.wait(tasks)
+        for slot in self._slots:
+            slot.stop()
 
 
-async def _identify(engine: chess.engine.UciProtocol) -> str:
-    return engine.id.get("name", "unnamed")
+class _Work:
+    """Questions, the queue of those that wait, and answers."""
+
+    def __init__(self, questions: Sequence[Question]):
+        self.questions = questions
+        self.answers: list[Any] = [None] * len(questions)
+        self.queue = collections.deque(range(len(questions)))
+        self.lock, self.over = threading.Lock(), False
+
+    def next(self) -> int | None:
+        """One to put; None where there is none, or all is over."""
+        with self.lock:
+            return self.queue.popleft() if self.queue and not self.over else None
 
 
-async def _analyse(
-    board: chess.Board, nodes: int, multipv: int, engine: chess.engine.UciProtocol
-) -> list[Line]:
-    # python-chess replays every variation that it parses: the best move comes without one.
-    wanted = chess.engine.INFO_SCORE
-    if multipv > 1:
-        wanted |= chess.engine.INFO_BASIC | chess.engine.INFO_PV
-    count = min(multipv, board.legal_moves.count())
-    limit = chess.engine.Limit(nodes=nodes)
-    analysis = await engine.analysis(board, limit, multipv=count, game=object(), info=wanted)
-    if multipv == 1:
-        best = (await analysis.wait()).move
-        return [_line(best, analysis.info)]
-    # Lines come in sets. The last set, cut off by the limit, mostly mixes two depths, and then
-    # neither its order nor its scores agree: the last set of one depth counts.
-    whole: list[chess.engine.InfoDict] = []
-    lines: list[chess.engine.InfoDict] = []
-    async for info in analysis:
-        if not info.get("pv") or "score" not in info:
-            continue
-        lines = [info] if info.get("multipv", 1) == 1 else [*lines, info]
-        if len(lines) == count and len({line.get("depth") for line in lines}) == 1:
-            whole = lines
-    return [_line(line.get("pv", [None])[0], line) for line in whole or lines]
+class _Slot:
+    """A place for one engine process, started when it is needed."""
 
+    def __init__(self, path: str, hash_mb: int):
+        self.path, self.hash_mb = path, hash_mb
+        self.lock, self.barred = threading.Lock(), False
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client: Client | None = None
 
-def _line(move: chess.Move | None, info: chess.engine.InfoDict) -> Line:
-    if move is None or "score" not in info:
-        raise chess.engine.EngineError("no move or no score")
-    score = info["score"].relative
-    centipawns = score.score(mate_score=MATE)
-    win = float(centipawns > 0) if score.is_mate() else win_probability(centipawns)
-    return Line(move, centipawns, win)
+    def engine(self) -> Client:
+        """The engine, by the one thread that speaks to it.
+
+        Raises:
+            StartError: it cannot be started or does not speak UCI.
+            uci_client.Ended: `kill` came first.
+        """
+        if self.client is None:
+            with self.lock:
+                if self.barred:
+                    raise uci_client.Ended("killed")
+                self.process = processes.start(self.path)
+            try:
+                self.client = Client(self.process, START_SECONDS)
+            except uci_client.Fault as error:
+                raise processes.StartError(f"{self.path} does not speak UCI.") from error
+            self.client.set("Threads", "1")
+            self.client.set("Hash", str(self.hash_mb))
+        return self.client
+
+    def kill(self) -> None:
+        """Kills the process, whoever speaks to it, and lets no other start before `stop`."""
+        with self.lock:
+            self.barred = True
+            if self.process is not None:
+                processes.kill(self.process.pid)
+
+    def stop(self) -> None:
+        """Kills the process and frees the place; nobody else may be speaking to it."""
+        with self.lock:
+            process, self.process, self.client, self.barred = self.process, None, None, False
+            if process is not None:
+                processes.stop(process)
 
 
 def _board(board: chess.Board | str) -> chess.Board:

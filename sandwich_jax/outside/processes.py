@@ -7,23 +7,18 @@ the end of their input and leave.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import threading
-from typing import NamedTuple
-
-import chess.engine
 
 from sandwich_jax.types import SettingError
 
 VARIABLE = "SANDWICH_STOCKFISH"
 DEBIAN_PATH = "/usr/games/stockfish"
-START_SECONDS = 60.0
-"""An engine that has not said `uciok` by then does not speak UCI."""
 
 
 class StartError(SettingError):
@@ -51,47 +46,31 @@ def find(path: str | None = None) -> str:
     return found
 
 
-class Process(NamedTuple):
-    """A running engine."""
-
-    group: int
-    transport: asyncio.SubprocessTransport
-    protocol: chess.engine.UciProtocol
-
-
-async def start(path: str, options: dict[str, int]) -> Process:
-    """Starts an engine and sets those of `options` that it has.
+def start(path: str) -> subprocess.Popen[bytes]:
+    """Starts an engine with pipes to speak through.
 
     Raises:
-        StartError: it cannot be started or does not speak UCI.
+        StartError: it cannot be started.
     """
+    pipe = subprocess.PIPE
     try:
-        transport, protocol = await chess.engine.UciProtocol.popen(
-            path, start_new_session=True, stderr=asyncio.subprocess.DEVNULL
-        )
+        process = subprocess.Popen(
+            [path], bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
     except OSError as error:
         raise StartError(f"{path} cannot be started ({error}).") from error
-    process = Process(transport.get_pid(), transport, protocol)
-    _groups.add(process.group)
-    ready = False
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            await protocol.initialize()
-            await protocol.configure({k: v for k, v in options.items() if k in protocol.options})
-        ready = True
-    except (TimeoutError, chess.engine.EngineError) as error:
-        raise StartError(f"{path} does not speak UCI.") from error
-    finally:
-        if not ready:
-            await stop(process)
+    _groups.add(process.pid)
     return process
 
 
-async def stop(process: Process) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """Kills an engine and waits for its end."""
-    kill(process.group)
-    await process.protocol.returncode
-    process.transport.close()
+    kill(process.pid)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 _groups: set[int] = set()
