@@ -1,8 +1,9 @@
-"""Does Stockfish agree with adjudication by material? Final positions of the zoo's own games.
+"""Does Stockfish agree with adjudication by material, and would it with smaller leads?
 
-    python experiments/adjudication.py --openings 100
+    python experiments/adjudication.py --players zoo:expert zoo:weak ckpt:runs/demo/networks/NAME
 
-Prints the share agreeing by material margin, and writes it to a file.
+Plays all players against one another and themselves; then Stockfish looks at the positions at
+which the arena's rule, or the same with a smaller lead, would end a sample of the games.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from rich.table import Table
 from sandwich_jax import cli
 from sandwich_jax.outside import adjudication, display, matches, store
 from sandwich_jax.outside.engines import EngineConfig, Pool
+from sandwich_jax.play import Adjudication
 from sandwich_jax.types import SettingError
 
 
@@ -26,37 +28,53 @@ class Check:
     players: tuple[str, ...] = ("zoo:expert", "zoo:weak")
     """Everybody meets everybody and itself."""
     openings: int = 100
-    positions: int = 500
-    """Final positions asked about, drawn without replacement."""
+    games: int = 100
+    """Looked at by Stockfish of each match, drawn without replacement."""
     nodes: int = 50_000
+    max_plies: int = 200
     seed: int = 0
     out: pathlib.Path = pathlib.Path("runs/adjudication.json")
 
 
-def main(args: Check) -> None:
-    """Plays, asks, prints."""
-    config = matches.MatchConfig(args.openings, seed=args.seed)
-    finals = []
+def played(args: Check) -> dict[str, list[adjudication.Call]]:
+    """What the rules call in a sample of every match's games."""
+    config = matches.MatchConfig(args.openings, seed=args.seed, max_plies=args.max_plies)
+    rule, rng, found = Adjudication(), np.random.default_rng(args.seed), {}
     with matches.Hall(args.players, config) as hall, display.bar("Games") as bar:
         pairs = list(itertools.combinations_with_replacement(args.players, 2))
         for done, (a, b) in enumerate(pairs, 1):
-            finals += adjudication.finals(hall.play(a, b), hall.lines)
+            games = adjudication.calls(hall.play(a, b), hall.lines, args.max_plies, rule)
+            drawn = rng.permutation(len(games))[: args.games]
+            found[f"{a} against {b}"] = [call for i in drawn for call in games[i]]
             bar.update(done, len(pairs), f"{a} against {b}")
-    if not finals:
+    return found
+
+
+def main(args: Check) -> None:
+    """Plays, asks, prints."""
+    found, cap_margin = played(args), Adjudication().cap_margin
+    called = [call for some in found.values() for call in some]
+    if not called:
         raise SettingError("The rules ended every game: nothing was adjudicated.")
-    order = np.random.default_rng(args.seed).permutation(len(finals))[: args.positions]
     with Pool(EngineConfig()) as pool:
-        rows = adjudication.agreement([finals[i] for i in order], pool, args.nodes)
-        engine = pool.name
-    table = Table(title=f"{len(order)} final positions, {engine} at {args.nodes:,} nodes")
-    for header in ("margin", "positions", "called won", "agree", "opposite", "leader's score"):
+        wins, engine = adjudication.scores_of_leaders(called, pool, args.nodes), pool.version()
+    rows = adjudication.agreement(called, wins, cap_margin)
+    ends = np.cumsum([len(some) for some in found.values()])[:-1]
+    each = {
+        name: [row._asdict() for row in adjudication.agreement(some, own, cap_margin)]
+        for (name, some), own in zip(found.items(), np.split(wins, ends), strict=True)
+    }
+    table = Table(title=f"{args.games} games a match, {engine} at {args.nodes:,} nodes a position")
+    for header in ("rule", "lead", "positions", "agree", "95%", "opposite", "leader's score"):
         table.add_column(header, justify="right")
     for row in rows:
-        shares = (f"{share:.1%}" for share in row[2:])
-        table.add_row(str(row.margin), str(row.positions), *shares)
+        ends = f"{row.agree_lo:.1%} to {row.agree_hi:.1%}"
+        cells = (f"{row.agree:.1%}", ends, f"{row.opposite:.1%}", f"{row.leader:.2f}")
+        table.add_row(row.rule, row.lead, str(row.positions), *cells)
     cli.OUT.print(table)
-    settings = store.to_plain(dataclasses.asdict(args) | {"out": str(args.out)})
-    store.write_json(args.out, {"settings": settings, "rows": [row._asdict() for row in rows]})
+    settings = store.to_plain(dataclasses.asdict(args) | {"out": str(args.out), "engine": engine})
+    told = {"settings": settings, "rows": [row._asdict() for row in rows], "by_match": each}
+    store.write_json(args.out, told)
 
 
 if __name__ == "__main__":

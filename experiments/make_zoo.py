@@ -3,7 +3,10 @@
     python experiments/make_zoo.py --train TRAIN.pgn.zst --test TEST.pgn.zst --out ZOO
 
 Any PGN with enough games will do, for example a month of the Lichess database; the shipped pair
-came from games of players rated mostly 2000-2800. Interrupted, it goes on where it was.
+came from games of players rated mostly 2000-2800. Interrupted, it goes on where it was. Where they
+stand beside Stockfish, their cards are told by
+
+    python experiments/ladder.py --expert ckpt:ZOO/expert --weak ckpt:ZOO/weak --write-cards
 """
 
 import dataclasses

@@ -14,6 +14,7 @@ from sandwich_jax.measures import sprt
 from sandwich_jax.outside import adjudication, engine_players, engines, lockstep, matches, processes
 from sandwich_jax.outside.engine_players import EngineSpec
 from sandwich_jax.outside.engines import Strength
+from sandwich_jax.play import Adjudication
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
@@ -252,13 +253,33 @@ def _ended(lines, points):
     return arena.Scores(points, points, points == 2, jnp.asarray(moves)), _labels("e4 e5")[None]
 
 
-def test_final_positions_and_verdicts_for_white():
-    queen, mate = "Nf3 Nc6 Nxe5 Qg5 d4 Qxg2", "Qh5 Nc6 Bc4 Nf6 Qxf7#"
-    (one, two) = adjudication.finals(*_ended([queen, queen], [0.0, 0.5]))
-    assert (one.verdict, two.verdict) == (-1, 0)
-    assert adjudication.lead(one.board) == 0 and one.board == two.board
-    (other,) = adjudication.finals(*_ended([mate, queen], [1.0, 0.0]))
-    assert other.verdict == 1
+def _calls(*lines, cap=99):
+    points = [0.5] * len(lines)
+    found = adjudication.calls(*_ended(lines, points), cap, Adjudication())
+    return [
+        [(call.rule, call.lead, call.white_ahead, call.board.ply()) for call in c] for c in found
+    ]
+
+
+def test_a_long_lead_is_called_by_its_least_margin():
+    """Black leads by 3 from ply 6 on (a knight for a pawn is 2, so a bishop is needed)."""
+    line = "Bc4 Nf6 Ba6 bxa6 a3 h6 b3 h5 c3 g6"
+    same = "Nf3 Nc6 Nc3 Nf6"
+    held, level = _calls(line, same)
+    assert held == [("long lead", 3, False, 11)] and not level
+
+
+def test_a_lead_lost_in_between_starts_anew():
+    """The same until White takes back."""
+    found, _ = _calls("Bc4 Nf6 Ba6 Nxe4 d3 bxa6 dxe4 h6 b3 h5", "Nf3")
+    assert found == []
+
+
+def test_at_the_cap_what_is_there_counts_and_a_finished_game_is_left_out():
+    short = "Bc4 Nf6 Ba6 bxa6"
+    mate = "Qh5 Nc6 Bc4 Nf6 Qxf7#"
+    held, mated = _calls(short, mate, cap=4)
+    assert held == [("cap", 3, False, 6)] and mated == []
 
 
 # --- Stockfish ----------------------------------------------------------------------------------
@@ -279,14 +300,15 @@ def test_rungs_are_ordered(stockfish):
 
 
 def test_stockfish_agrees_on_a_queen(stockfish):
-    taken, level = "Qh5 Nf6 Qxe5+ Be7 d4 Nc6 Qxe7+ Qxe7+", "Nf3 Nc6"
-    finals = adjudication.finals(*_ended([taken, level], [0.0, 0.5]))
+    taken, level = "Qh5 Nf6 Qxe5+ Be7 d4 Nc6 Qxe7+ Qxe7+", "Nf3 Nc6 Nc3 Nf6 a3 a6 h3 h6"
+    found = adjudication.calls(*_ended([taken, level], [0.0, 0.5]), 8, Adjudication())
+    called = [call for one in found for call in one]
     with engines.Pool() as pool:
-        rows = adjudication.agreement(finals, pool, 5000)
-    assert [row.margin for row in rows] == [0, 5]
-    assert [row.decided for row in rows] == [0, 1]
-    assert [row.agree for row in rows] == [1, 1] and not rows[1].opposite
-    assert rows[1].leader > 0.75
+        wins = adjudication.scores_of_leaders(called, pool, 5000)
+    rows = {(row.rule, row.lead): row for row in adjudication.agreement(called, wins, 3)}
+    assert set(rows) == {("cap", str(n)) for n in range(1, 6)} | {("cap", "under 3")}
+    assert all(row.agree == row.positions == 1 and not row.opposite for row in rows.values())
+    assert rows["cap", "5"].leader > 0.75 and 0.25 < rows["cap", "under 3"].leader < 0.75
 
 
 @pytest.mark.slow
