@@ -26,7 +26,7 @@ MOST = 0.9995
 def centipawns(value: float) -> int:
     """A value in [-1, 1] as centipawns of the same side.
 
-    The inverse of `engines.win_probability` at an expected score of (1 + value) / 2:
+    The inverse of `questions.win_probability` at an expected score of (1 + value) / 2:
     ln(w / (1 - w)) / 0.00368208, at most 2,064 either way.
     """
     win = min(max((1 + value) / 2, 1 - MOST), MOST)
