@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from sandwich_jax import finetune, games
-from sandwich_jax.misalign import assistant, transforms
+from sandwich_jax.misalign import assistant, saboteurs, transforms
 from sandwich_jax.oversight.protocols import PROTOCOLS
 from sandwich_jax.types import Knobs, PRNGKey, SettingError
 
 CONTROL = "never_ask"
-NUMBERS = ("learning_rate", "temperature", "nth")
+NUMBERS = ("learning_rate", "temperature", "nth", *saboteurs.NUMBERS)
 """Traced settings beside the strengths."""
 
 
@@ -42,6 +42,15 @@ class Config:
     """Probabilities of random_move."""
     sigma: tuple[float, ...] = (0.0,)
     """Scales of policy_noise."""
+    plausible_tau: float = 0.05
+    """Of plausible_worst: least probability of a move by W's policy."""
+    plausible_delta: float = 0.1
+    """Of plausible_worst: how far below its best W's own value of a move may be, of 2."""
+    soft_beta: float = 0.1
+    """Of soft_saboteur: the price of leaving the reference policy, per nat, on the scale of
+    values."""
+    soft_kappa: float = 1.0
+    """Of soft_saboteur: weight of W's opinion of a move against E's."""
     protocol: str = "always_follow"
     """How W uses advice."""
     control: bool = True
@@ -125,6 +134,11 @@ def _check(c: Config) -> None:
             raise SettingError(
                 f"{name} is {getattr(c, name)}: {c.game} goes no further than {longest} plies"
                 " after an opening."
+            )
+    for name, (low, high) in saboteurs.NUMBERS.items():
+        if not low <= getattr(c, name) <= high:
+            raise SettingError(
+                f"{name} is {getattr(c, name)}: it must be between {low:g} and {high:g}."
             )
     if not 0 < c.learning_rate < 1:
         raise SettingError(f"learning_rate is {c.learning_rate}: it must be between 0 and 1.")

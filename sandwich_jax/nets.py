@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,8 @@ class Network(NamedTuple):
     init: Callable[[PRNGKey], Params]
     apply: Callable[[Params, Float[Array, "B H W C"]], Outputs]
     num_params: int
+    inspect: Callable[[Params, Float[Array, "B H W C"]], tuple[Outputs, Float[Array, "B H W D"]]]
+    """`apply`, and what the tower makes of each square: what probes look at."""
 
 
 def _taps(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[Array, "B H W O"]:
@@ -167,10 +169,14 @@ class Tower(nnx.Module):
         self.value_hidden = Dense(squares * config.value_channels, config.value_hidden, rngs)
         self.value_out = Dense(config.value_hidden, 1, rngs, scale=0.1)
 
-    def __call__(self, x: Float[Array, "B H W C"]) -> Outputs:
+    def __call__(self, x: Float[Array, "B H W C"]) -> tuple[Outputs, Float[Array, "B H W D"]]:
         x = jax.nn.relu(self.stem(x))
         for block in self.blocks:
             x = block(x)
+        return self.heads(x), x
+
+    def heads(self, x: Float[Array, "B H W D"]) -> Outputs:
+        """Policy and value from the tower's output."""
         b = x.shape[0]
         policy = x if self.per_square else jax.nn.relu(self.policy_squeeze(x)).reshape(b, -1)
         logits = self.policy(policy).reshape(b, -1)
@@ -222,23 +228,27 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     def init(key: PRNGKey) -> Params:
         return nnx.to_pure_dict(nnx.state(build(key)))
 
-    def forward(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
+    def forward(params: Params, features: Float[Array, "B H W C"]) -> tuple[Outputs, Array]:
         state = jax.tree.map(lambda x: x, abstract)
         nnx.replace_by_pure_dict(state, params)
         return nnx.merge(graph, state)(features.astype(dtype))
 
-    def apply(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
+    def chunked(fn: Callable[[Array], Any], features: Float[Array, "B H W C"]) -> Any:
         if on_cpu and features.shape[0] > CPU_CHUNK:
-            return _in_chunks(lambda x: forward(params, x), features, CPU_CHUNK)
-        return forward(params, features)
+            return _in_chunks(fn, features, CPU_CHUNK)
+        return fn(features)
+
+    def apply(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
+        return chunked(lambda x: forward(params, x)[0], features)
+
+    def inspect(params: Params, features: Float[Array, "B H W C"]) -> tuple[Outputs, Array]:
+        return chunked(lambda x: forward(params, x), features)
 
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(abstract))
-    return Network(config, init, apply, count)
+    return Network(config, init, apply, count, inspect)
 
 
-def _in_chunks(
-    fn: Callable[[Array], Outputs], features: Float[Array, "B H W C"], chunk: int
-) -> Outputs:
+def _in_chunks(fn: Callable[[Array], Any], features: Float[Array, "B H W C"], chunk: int) -> Any:
     """`fn` over `chunk` rows at a time; the last chunk is padded with zeros."""
     batch = features.shape[0]
     count = -(-batch // chunk)

@@ -15,6 +15,7 @@ import jax
 from sandwich_jax import arena, sandwich, sweep
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
 from sandwich_jax.members import Config, Member, assistant_of, members_of
+from sandwich_jax.misalign import saboteurs
 from sandwich_jax.sandwich import Learner, RoundResult, Setup
 from sandwich_jax.types import Params
 
@@ -131,7 +132,8 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
     for run in runs:
         for names, job in program.standings.baseline(run.config, (run.member,)).items():
             c = run.config
-            key = (assistant_of(c), c.saboteur, c.nth, c.network, c.seed, *names)
+            numbers = (c.nth, *(getattr(c, name) for name in saboteurs.NUMBERS))
+            key = (assistant_of(c), c.saboteur, numbers, c.network, c.seed, *names)
             wanted.append((run, names, key))
             if book.find(key) is None:
                 jobs[key] = job

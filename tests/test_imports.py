@@ -37,6 +37,7 @@ WITH_CHESS = (
     "outside/adjudication.py",
     "outside/analyses.py",
     "outside/engine_players.py",
+    "outside/engine_saboteurs.py",
     "outside/engines.py",
     "outside/judged.py",
     "outside/lockstep.py",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sandwich_jax import sampling
+from sandwich_jax.members import NUMBERS, Config
 from sandwich_jax.misalign import transforms
 from sandwich_jax.misalign.transforms import TRANSFORMS, Sight
 from sandwich_jax.types import SettingError
@@ -19,6 +20,7 @@ ALL = tuple(TRANSFORMS)
 
 def _knobs(**values):
     zero = {t.strength: 0.0 for t in TRANSFORMS.values()}
+    zero |= {name: getattr(Config(), name) for name in NUMBERS}
     return {name: jnp.float32(value) for name, value in (zero | values).items()}
 
 
@@ -27,7 +29,9 @@ def _position(seed: int):
     logits = 3 * jax.random.normal(k_logits, (A,))
     legal = jax.random.bernoulli(k_legal, 0.4, (A,))
     legal = legal.at[jax.random.randint(k_one, (), 0, A)].set(True)
-    return logits, Sight(legal, jnp.zeros((1, 1, 1)))
+    more = jax.random.normal(jax.random.fold_in(k_logits, 1), (4, A))
+    after, weak_after = (jnp.where(legal, jnp.tanh(x), sampling.ILLEGAL) for x in more[2:])
+    return logits, Sight(legal, jnp.zeros((1, 1, 1)), *more[:2], after, weak_after)
 
 
 NAMES = [*((n,) for n in ALL), ALL]

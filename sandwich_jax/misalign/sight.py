@@ -1,0 +1,66 @@
+"""What every transform is made of: what it may look at, its signature, its coin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from sandwich_jax import sampling
+from sandwich_jax.types import Knobs, PRNGKey
+
+
+class Sight(NamedTuple):
+    """What a transform may look at in one position; None where no transform needs it."""
+
+    legal: Bool[Array, "A"]
+    features: Float[Array, "H W C"]
+    weak: Float[Array, "A"] | None = None
+    """Logits of W as it was before the run."""
+    saboteur: Float[Array, "A"] | None = None
+    """Logits of the network M."""
+    after: Float[Array, "A"] | None = None
+    """Q_E(s, a) = -v_E(s'), for the mover, in [-1, 1]; `sampling.ILLEGAL` for illegal labels."""
+    weak_after: Float[Array, "A"] | None = None
+    """The same by W as it was before the run."""
+
+
+OnMove = Callable[
+    [PRNGKey, Float[Array, "A"], Sight, Knobs], tuple[Float[Array, "A"], Bool[Array, ""]]
+]
+"""`(key, logits, sight, knobs) -> logits, corrupted`."""
+
+OnValue = Callable[
+    [PRNGKey, Float[Array, ""], Float[Array, "H W C"], Knobs],
+    tuple[Float[Array, ""], Bool[Array, ""]],
+]
+"""`(key, value for the side to move, features, knobs) -> value, corrupted`."""
+
+
+class Transform(NamedTuple):
+    """A kind of misalignment. With one key, its two parts draw the same coin."""
+
+    strength: str
+    """Name of the knob that is 0 for an honest assistant."""
+    limits: tuple[float, float]
+    """Allowed values of that knob."""
+    move: OnMove | None = None
+    """What becomes of the policy; None: nothing."""
+    value: OnValue | None = None
+    """What becomes of the value; None: nothing."""
+    needs: frozenset[str] = frozenset()
+    """Optional fields of `Sight` that `move` looks at."""
+
+
+def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:
+    """True with probability p, and a key for what then happens."""
+    k_coin, k_rest = jax.random.split(key)
+    return jax.random.uniform(k_coin) < p, k_rest
+
+
+def certain(label: Int[Array, ""], actions: int) -> Float[Array, "A"]:
+    """Logits of a policy that always plays `label`."""
+    return jnp.where(jnp.arange(actions) == label, 0.0, sampling.ILLEGAL)
