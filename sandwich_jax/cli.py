@@ -184,6 +184,16 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Uci:
+    """Any player as a UCI engine, for chess programs: point them at this command."""
+
+    player: str = "zoo:expert"
+    """Spelled as for `match`."""
+    temperature: float = 0.1
+    """Of its moves; 0 plays the best. Also a UCI option."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
 
@@ -321,6 +331,16 @@ def evaluate(args: Evaluate) -> None:
     evaluation.show(args.run, args.config, args.engine, OUT)
 
 
+def uci(args: Uci) -> None:
+    """`sandwich-jax uci`."""
+    from sandwich_jax.outside import uci as engine
+
+    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
+    engine.serve(args.player, args.temperature, sys.stdin, sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     for row in _bench_rows(args):
@@ -356,6 +376,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "puzzles": (Puzzles, puzzles),
     "shift": (Shift, shift),
     "evaluate": (Evaluate, evaluate),
+    "uci": (Uci, uci),
     "bench": (Bench, bench),
 }
 

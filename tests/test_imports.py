@@ -44,6 +44,7 @@ WITH_CHESS = (
     "outside/players.py",
     "outside/puzzles.py",
     "outside/questions.py",
+    "outside/turns.py",
     "outside/uci.py",
     "outside/report",
 )
