@@ -25,6 +25,7 @@ cluster.join_if_asked(sys.argv[1:])  # before the imports below: pgx's puts arra
 from sandwich_jax.members import Config
 from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.evaluation import EvaluateConfig
+from sandwich_jax.outside.human import PlayConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
 from sandwich_jax.outside.sweeps import Devices
@@ -188,9 +189,20 @@ class Uci:
     """Any player as a UCI engine, for chess programs: point them at this command."""
 
     player: str = "zoo:expert"
-    """Spelled as for `match`."""
+    """zoo:NAME, ckpt:PATH, fresh:SEED, random, stockfish:..., or W with an assistant:
+    assisted:W,E[,MISALIGNMENT][,PROTOCOL][,SETTING=VALUE ...]."""
     temperature: float = 0.1
     """Of its moves; 0 plays the best. Also a UCI option."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """A game against any player in the terminal: be the weak human, with advice that may be
+    corrupt."""
+
+    player: tyro.conf.Positional[str] = "zoo:weak"
+    """Your opponent, spelled as for `uci`."""
+    config: tyro.conf.OmitArgPrefixes[PlayConfig] = PlayConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -341,6 +353,14 @@ def uci(args: Uci) -> None:
     os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly
 
 
+def play(args: Play) -> None:
+    """`sandwich-jax play`."""
+    from sandwich_jax.outside import human
+
+    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
+    human.play(args.player, args.config, sys.stdin, OUT)
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     for row in _bench_rows(args):
@@ -377,6 +397,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "shift": (Shift, shift),
     "evaluate": (Evaluate, evaluate),
     "uci": (Uci, uci),
+    "play": (Play, play),
     "bench": (Bench, bench),
 }
 

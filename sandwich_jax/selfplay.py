@@ -44,6 +44,7 @@ class SelfPlayConfig:
 class _Extras(NamedTuple):
     """Recorded on the plies of the assisted side."""
 
+    own: Int[Array, "B"]
     asked: Bool[Array, "B"]
     advice: Int[Array, "B"]
     advised_value: Float[Array, "B"]
@@ -176,6 +177,7 @@ def assisted_turn(
     asked = advice.asked
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
     extras = _Extras(
+        own=own.move.astype(jnp.int16),
         asked=asked,
         advice=jnp.where(asked, advice.move[0], -1).astype(jnp.int16),
         advised_value=jnp.where(asked, value, 0.0),
@@ -250,6 +252,7 @@ def _split(
         moves=record.moves,
         played=record.played,
         assisted=record.by_a & record.played,
+        own=jnp.where(record.by_a & record.played, extras.own, -1),
         asked=extras.asked,
         advice=jnp.where(extras.asked, extras.advice, -1),
         followed=extras.followed,

@@ -103,6 +103,8 @@ class Rollout(NamedTuple):
     played: Bool[Array, "T B"]
     assisted: Bool[Array, "T B"]
     """The mover was the side that had the assistant."""
+    own: Int[Array, "T B"]
+    """What that side would have played by itself, 16 bits; -1 on other plies."""
     asked: Bool[Array, "T B"]
     advice: Int[Array, "T B"]
     """The first advised label, 16 bits, -1 where none was asked for."""

@@ -82,6 +82,7 @@ def random_play():
         moves=moves,
         played=played,
         assisted=assisted,
+        own=np.where(assisted, honest, -1).astype(np.int16),
         asked=assisted,
         advice=np.where(assisted, moves, -1).astype(np.int16),
         followed=assisted,

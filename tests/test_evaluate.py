@@ -129,7 +129,8 @@ def _chess_rollout(plies: int = 6, count: int = 4) -> tuple[Rollout, Truth]:
     corrupted = assisted & (np.arange(count) % 2 == 0)
     rollout = Rollout(
         opening=np.arange(count), assisted_first=np.ones(count, bool), moves=moves, played=played,
-        assisted=assisted, asked=assisted, advice=np.where(assisted, moves, -1), followed=assisted,
+        assisted=assisted, own=np.full(moves.shape, -1), asked=assisted,
+        advice=np.where(assisted, moves, -1), followed=assisted,
         advised_value=np.zeros(moves.shape), notes=(),
         result=np.zeros(count), finished=np.zeros(count, bool), positions=None,
     )  # fmt: skip

@@ -35,6 +35,7 @@ def _rollout(plies=4, count=6) -> Rollout:
         moves=jnp.arange(plies * count, dtype=jnp.int16).reshape(shape) % 9,
         played=played,
         assisted=assisted & played,
+        own=jnp.full(shape, -1, jnp.int16),
         asked=assisted & played,
         advice=jnp.zeros(shape, jnp.int16),
         followed=assisted & played,

@@ -44,6 +44,8 @@ WITH_CHESS = (
     "outside/players.py",
     "outside/puzzles.py",
     "outside/questions.py",
+    "outside/assisted.py",
+    "outside/human.py",
     "outside/turns.py",
     "outside/uci.py",
     "outside/report",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sandwich_jax import games
 from sandwich_jax.outside import players, runs
-from sandwich_jax.outside.engines import win_probability
+from sandwich_jax.outside.questions import win_probability
 from sandwich_jax.outside.report import annotated, pgn
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, Truth
@@ -47,7 +47,8 @@ def _rollout(count: int = 6, plies: int = 30):
             flags["corrupt"][at] = flags["asked"][at] and rng.random() < 0.5
             flags["followed"][at] = flags["asked"][at] and rng.random() < 0.5
             value[at] = rng.uniform(-1, 1)
-            for name in labels if flags["asked"][at] else ("moves", "own"):
+            names = ["moves", "own"] if flags["assisted"][at] else ["moves"]
+            for name in labels if flags["asked"][at] else names:
                 labels[name][at] = label_of(drawn[name], board.turn)
             board.push(drawn["moves"])
     rollout = Rollout(
@@ -56,19 +57,22 @@ def _rollout(count: int = 6, plies: int = 30):
         moves=labels["moves"],
         played=np.ones((plies, count), bool),
         assisted=flags["assisted"],
+        own=labels["own"],
         asked=flags["asked"],
         advice=labels["advice"],
         followed=flags["followed"],
+        advised_value=np.zeros((plies, count)),
+        notes=(),
         result=np.zeros(count),
         finished=np.arange(count) == 1,
         positions=np.zeros((plies, count, 0)),
     )
-    return rollout, Truth(flags["corrupt"], labels["honest"], value, np.zeros(count)), labels["own"]
+    return rollout, Truth(flags["corrupt"], labels["honest"], value, np.zeros(count))
 
 
 def test_every_annotation_is_read_back():
-    rollout, truth, own = _rollout()
-    text = pgn.selfplay_games(rollout, truth, LINES, NAME, 3, 99, own, truth.value)
+    rollout, truth = _rollout()
+    text = pgn.selfplay_games(rollout, truth, LINES, NAME, 3, 99, truth.value)
     read = read_pgn(text)
     assert len(read) == rollout.moves.shape[1]
     seen = set()
@@ -82,7 +86,7 @@ def test_every_annotation_is_read_back():
         for t, node in enumerate(nodes):
             board = node.parent.board()
             assert node.move == move_of(int(rollout.moves[t, column]), board)
-            seen |= _check_comment(rollout, truth, own, (t, column), node, board)
+            seen |= _check_comment(rollout, truth, (t, column), node, board)
             if t + 1 < len(nodes):
                 mover = truth.value[t + 1, column]
                 expected = annotated.centipawns(mover if not board.turn else -mover)
@@ -90,14 +94,14 @@ def test_every_annotation_is_read_back():
     assert seen == {"caught", "followed", "refused", "taken", "alone"}
 
 
-def _check_comment(rollout, truth, own, at, node, board) -> set[str]:
+def _check_comment(rollout, truth, at, node, board) -> set[str]:
     """Arrows and words of one move against the arrays; what kind of move it was."""
     arrows = {a.color: (a.tail, a.head) for a in node.arrows()}
     asked, corrupted = rollout.asked[at], truth.corrupted[at]
     wanted = {}
     if rollout.assisted[at]:
-        wanted = {"blue": own[at], "yellow": rollout.moves[at]}
-        assert f"W: {board.san(move_of(int(own[at]), board))}" in node.comment
+        wanted = {"blue": rollout.own[at], "yellow": rollout.moves[at]}
+        assert f"W: {board.san(move_of(int(rollout.own[at]), board))}" in node.comment
     if asked:
         wanted["red" if corrupted else "green"] = rollout.advice[at]
         assert f"A: {board.san(move_of(int(rollout.advice[at]), board))}" in node.comment
@@ -120,11 +124,11 @@ def _check_comment(rollout, truth, own, at, node, board) -> set[str]:
 
 
 def test_what_is_not_known_is_not_said():
-    rollout, truth, _ = _rollout(1)
+    rollout, truth = _rollout(1)
     (game,) = read_pgn(pgn.selfplay_games(rollout, truth, LINES, "m", 1, 1))
     nodes = list(game.mainline())[LINES.shape[1] :]
     for t, node in enumerate(nodes):
-        assert "W:" not in node.comment
+        assert ("W:" in node.comment) == rollout.assisted[t, 0]
         known = t + 1 < len(nodes) and rollout.asked[t + 1, 0]
         assert (node.eval() is not None) == known
 

@@ -102,6 +102,8 @@ def test_never_asking_is_plain_w_against_w():
     np.testing.assert_array_equal(plain.result, rollout.result)
     assert not rollout.asked.any() and (rollout.advice == -1).all()
     assert not truth.corrupted.any() and (truth.honest == -1).all()
+    wished = np.where(rollout.assisted, rollout.moves, -1)
+    np.testing.assert_array_equal(rollout.own, wished)
 
 
 def test_never_asking_does_not_depend_on_the_assistant():
@@ -158,6 +160,9 @@ def test_between_queries_w_plays_its_own_move():
     before = np.vstack([np.ones((1, CONFIG.games), bool), same_so_far[:-1]])
     unasked = honest.assisted & ~honest.asked & before
     assert unasked.any() and (honest.moves == alone.moves)[unasked].all()
+    own, advised = honest.own[honest.assisted & before], alone.own[honest.assisted & before]
+    assert (own == advised).all()  # asking does not change what W wishes
+    assert (honest.own != honest.moves)[honest.asked].any()
 
 
 def test_truth_is_a_type_of_its_own():

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandwich_jax.outside import turns, uci
-from sandwich_jax.outside.engines import win_probability
+from sandwich_jax.outside import seats, turns, uci
+from sandwich_jax.outside.questions import win_probability
 from sandwich_jax.types import SettingError
 
 COMMAND = [sys.executable, "-m", "sandwich_jax.cli", "uci", "--player"]
@@ -95,7 +95,7 @@ def test_an_infinite_analysis_ends_when_told(weak):
 
 
 def test_the_score_is_the_value_and_the_policy_the_networks():
-    player, board = turns.load("zoo:weak"), chess.Board()
+    player, board = seats.load("zoo:weak"), chess.Board()
     choice = player.choose(board, list(board.legal_moves))
     said = _talk("position startpos", "go", player=player)
     centipawns = int(re.search(r"score cp (-?\d+)", said[1]).group(1))
@@ -130,7 +130,7 @@ def test_searchmoves_are_kept_to():
 
 def test_seeds_repeat_and_temperature_zero_is_the_best():
     def moves(*before: str) -> list[str]:
-        said = _talk(*before, *["go"] * 8, player=turns.load("zoo:weak"))
+        said = _talk(*before, *["go"] * 8, player=seats.load("zoo:weak"))
         return [line for line in said if line.startswith("bestmove")]
 
     hot = "setoption name Temperature value 50"

@@ -41,7 +41,9 @@ class Turns(Protocol):
 
     temperature: float
     settings: dict[str, float]
-    """More numbers that may be set, by name."""
+    """More numbers that may be set, by name: use `adjust`."""
+    assistant_on: bool | None
+    """Whether its assistant is asked; None where it has none."""
 
     def choose(self, board: chess.Board, allowed: Sequence[chess.Move]) -> Choice:
         """Its choice among some legal moves, at least one.
@@ -53,6 +55,10 @@ class Turns(Protocol):
 
     def values(self, boards: Sequence[chess.Board]) -> list[float] | None:
         """Its values for the sides to move, in [-1, 1]; None if it has none."""
+        ...
+
+    def adjust(self, name: str, value: float) -> None:
+        """Raises SettingError for a value of one of the settings that is out of range."""
         ...
 
     def reseed(self, seed: int | None) -> None:
@@ -68,23 +74,11 @@ class Turns(Protocol):
         ...
 
 
-def load(spec: str) -> Turns:
-    """The player that `spec` names, see `players` and `engine_players`.
-
-    Raises:
-        SettingError: there is no such player.
-    """
-    if engine_players.is_engine(spec):
-        return Engine(engine_players.EnginePlayer(spec))
-    if spec == "random":
-        return Random()
-    return Network(*players.load_network(spec))
-
-
 class _Drawing:
     """What players who draw at random share."""
 
     temperature = TEMPERATURE
+    assistant_on: bool | None = None
 
     def __init__(self) -> None:
         self.settings: dict[str, float] = {}
@@ -92,6 +86,9 @@ class _Drawing:
 
     def values(self, boards: Sequence[chess.Board]) -> list[float] | None:
         return None
+
+    def adjust(self, name: str, value: float) -> None:
+        self.settings[name] = value
 
     def reseed(self, seed: int | None) -> None:
         self.rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ follows as an info string.
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import importlib.metadata
 import os
 import threading
@@ -22,7 +23,7 @@ from typing import NamedTuple, TextIO
 
 import chess
 
-from sandwich_jax.outside import turns
+from sandwich_jax.outside import seats, turns
 from sandwich_jax.outside.report.annotated import centipawns
 from sandwich_jax.types import SettingError
 
@@ -258,10 +259,23 @@ class Engine:
             "MultiPV": Option(f"type spin default 1 min 1 max {MOST_LINES}", self._set_lines),
             "Seed": Option(f"type spin default 0 min 0 max {SEEDS}", self._set_seed),
         }
+        if self.player.assistant_on is not None:
+            found["Assistant"] = Option("type check default true", self._set_assistant)
+        for name, value in self.player.settings.items():
+            adjust = functools.partial(self._adjust, name)
+            found[name] = Option(f"type string default {value:g}", adjust)
         return found
 
     def _set_temperature(self, value: str) -> None:
         self.player.temperature = turns.check_temperature(float(value))
+
+    def _set_assistant(self, value: str) -> None:
+        if value.lower() not in ("true", "false"):
+            raise ValueError("it must be true or false")
+        self.player.assistant_on = value.lower() == "true"
+
+    def _adjust(self, name: str, value: str) -> None:
+        self.player.adjust(name, float(value))
 
     def _set_lines(self, value: str) -> None:
         self.lines = _whole(value, 1, MOST_LINES)
@@ -321,6 +335,6 @@ def serve(spec: str, temperature: float, lines: Iterable[str], out: TextIO) -> N
     Raises:
         SettingError: there is no such player, or the temperature is out of range.
     """
-    player = turns.load(spec)
+    player = seats.load(spec)
     player.temperature = turns.check_temperature(temperature)
     Engine(spec, player, out).serve(lines)

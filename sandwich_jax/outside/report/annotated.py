@@ -114,14 +114,16 @@ def games_of(
         member: names the assisted side.
         round_index: the first is 1.
         columns: which games.
-        own: labels that the assisted side would have played by itself, -1 where unknown.
+        own: W's own wishes by another judge than the rollout, which holds what W drew.
         value: E's value before each move, for the mover (`advice.view(...).value` of E); by
             default what the truth holds, which is known only where A was asked.
     """
     rollout = Rollout(*(np.asarray(x) for x in rollout))  # pyright: ignore
+    if own is not None:
+        rollout = rollout._replace(own=np.asarray(own))
     truth = Truth(*(np.asarray(x) for x in truth))  # pyright: ignore
     for column in columns:
-        yield _game(rollout, truth, lines, member, round_index, column, own, value)
+        yield _game(rollout, truth, lines, member, round_index, column, value)
 
 
 def _game(
@@ -131,7 +133,6 @@ def _game(
     member: str,
     round_index: int,
     column: int,
-    own: Int[np.ndarray, "T B"] | None,
     value: Float[np.ndarray, "T B"] | None,
 ) -> AnnotatedGame:
     board = chess.Board()
@@ -140,10 +141,9 @@ def _game(
     for t in range(int(rollout.played[:, column].sum())):
         at, asked = (t, column), bool(rollout.asked[t, column])
         known = value[at] if value is not None else truth.value[at] if asked else None
-        wish = own[at] if own is not None and rollout.assisted[at] else -1
         ply = Ply(
             move=move_of(int(rollout.moves[at]), board),
-            own=_move(int(wish), board),
+            own=_move(int(rollout.own[at]), board),
             advice=_move(int(rollout.advice[at]) if asked else -1, board),
             honest=_move(int(truth.honest[at]) if asked else -1, board),
             corrupted=asked and bool(truth.corrupted[at]),

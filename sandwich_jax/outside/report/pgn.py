@@ -12,7 +12,7 @@ import chess.engine
 import chess.pgn
 import chess.svg
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply, centipawns, games_of
 from sandwich_jax.types import Rollout, Truth
@@ -28,12 +28,11 @@ def selfplay_games(
     member: str,
     round_index: int,
     count: int,
-    own: Int[np.ndarray, "T B"] | None = None,
     value: Float[np.ndarray, "T B"] | None = None,
 ) -> str:
     """The first `count` games of a rollout as PGN; arguments as `annotated.games_of`."""
     columns = range(min(count, rollout.moves.shape[1]))
-    games = games_of(rollout, truth, lines, member, round_index, columns, own, value)
+    games = games_of(rollout, truth, lines, member, round_index, columns, value=value)
     return "\n\n".join(text_of(game) for game in games)
 
 
