@@ -363,7 +363,15 @@ def play(args: Play) -> None:
 
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
-    for row in _bench_rows(args):
+    from sandwich_jax.outside import display
+
+    rows = _bench_rows(args)
+    while True:  # a bar a row, so that rows are written while there is none
+        with display.bar(f"Bench {args.what}") as bar:
+            bar.say("measuring")
+            row = next(rows, None)
+        if row is None:
+            break
         print(json.dumps(row), flush=True)
 
 

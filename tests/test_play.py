@@ -4,11 +4,13 @@ import io
 import re
 
 import chess
+import jax
 import numpy as np
 import pytest
 from helpers import read_pgn
 from rich.console import Console
 
+from sandwich_jax import games
 from sandwich_jax.outside import assisted, human, players, seats, turns, uci
 from sandwich_jax.types import SettingError
 
@@ -123,11 +125,10 @@ def test_with_an_honest_assistant_it_plays_the_experts_best():
 
 
 def test_the_state_of_a_board_is_the_boards():
+    encode = jax.jit(games.make("chess").encode)
     for board in _positions()[::4]:
-        state = assisted.state_of(board)
-        np.testing.assert_array_equal(
-            np.asarray(assisted.games.make("chess").encode(state))[0], players.encode(board)
-        )
+        encoded = encode(assisted.state_of(board))
+        np.testing.assert_array_equal(np.asarray(encoded)[0], players.encode(board))
 
 
 def test_options_turn_the_assistant_off_and_make_it_lie():

@@ -36,12 +36,15 @@ class Puzzles(NamedTuple):
     """Labels from there on, the solver's first and last; -1 after the end."""
 
 
-def solve(choose: Choose, puzzles: Puzzles) -> Bool[np.ndarray, "N"]:
-    """Which puzzles a player solves."""
+def solve(
+    choose: Choose, puzzles: Puzzles, progress: Callable[[int], None] = lambda done: None
+) -> Bool[np.ndarray, "N"]:
+    """Which puzzles a player solves; `progress` is told how many it has tried."""
     solved = np.zeros(len(puzzles.lines), bool)
     for rows in batches(len(solved)):
         starts = board.take(puzzles.starts, jnp.asarray(rows))
         solved[rows] = _solve(choose, starts, puzzles.lines[rows])
+        progress(min(int(rows[0]) + len(rows), len(solved)))
     return solved
 
 

@@ -47,7 +47,10 @@ def divergence(log_p: Float[Array, "B A"], log_q: Float[Array, "B A"]) -> Float[
 
 
 def figures(
-    policies: Mapping[str, LogPolicy], references: tuple[str, ...], positions: np.ndarray
+    policies: Mapping[str, LogPolicy],
+    references: tuple[str, ...],
+    positions: np.ndarray,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Figures]:
     """Figures of all policies on the same positions.
 
@@ -55,6 +58,7 @@ def figures(
         policies: by name.
         references: names among them, to which divergences are taken.
         positions: encoded, [N, ...].
+        progress: told how many of them are done.
     """
     parts: dict[str, list[Figures]] = {name: [] for name in policies}
     for first in range(0, len(positions), CHUNK):
@@ -66,6 +70,7 @@ def figures(
             kl = {r: np.asarray(divergence(log_p, logs[r]))[:count] for r in references}
             top = np.asarray(log_p.argmax(-1))[:count]
             parts[name].append(Figures(np.asarray(entropy(log_p))[:count], top, kl))
+        progress(first + count)
     return {name: _joined(found, references) for name, found in parts.items()}
 
 

@@ -111,7 +111,7 @@ class Assisted(turns.Network):
         used = members.strengths_used(config.misalignment)
         self.settings = {name: getattr(config, name)[0] for name in used}
         self.asks = PROTOCOLS[config.protocol].asks
-        self.assistant_on = True
+        self.assistant_on: bool | None = True
         self.new_game()
 
     def new_game(self) -> None:
@@ -148,8 +148,14 @@ class Assisted(turns.Network):
         played, own, asked, advice, honest, corrupted, followed = map(_item, found)
         if not asked:
             return Turn(move_of(played, board), move_of(own, board))
-        moves = (move_of(label, board) for label in (played, own, advice, honest))
-        return Turn(*moves, bool(corrupted), bool(followed))
+        return Turn(
+            move=move_of(played, board),
+            own=move_of(own, board),
+            advice=move_of(advice, board),
+            honest=move_of(honest, board),
+            corrupted=bool(corrupted),
+            followed=bool(followed),
+        )
 
     def _knobs(self) -> Knobs:
         knobs = members.knobs_of(self.config, None, self.temperature)

@@ -89,6 +89,7 @@ def _shown(
     """Plays a match; its row is written and shown, what there is of it after an engine's fault."""
     try:
         with display.bar("Match") as bar:
+            bar.say(f"{a} against {b}")
             row = matches.play(hall, a, b, test, bar.update)
     except EngineFault as fault:
         for row in fault.done:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -41,6 +42,7 @@ class Bar:
         self.progress, self.console, self.title = progress, console, title
         self.task = progress.add_task(title, total=None) if progress else None
         self.start = self.said = time.monotonic()
+        self.silent = True
 
     def update(self, done: float, total: float, text: str = "") -> None:
         """Tells how much of the work is done, in any unit."""
@@ -56,6 +58,14 @@ class Bar:
         tail = f", {_clock(left)} left" if left else ""
         percent = 100 * done / total if total else 0
         self.console.print(f"{self.title}: {percent:3.0f}%{tail}  {text}", highlight=False)
+
+    def say(self, text: str) -> None:
+        """Tells what is being done where nobody knows how much there is."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, description=f"{self.title} [dim]{escape(text)}[/dim]")
+        elif self.silent or time.monotonic() - self.said >= PLAIN_EVERY:
+            self.silent, self.said = False, time.monotonic()
+            self.console.print(f"{self.title}: {text}", highlight=False, markup=False)
 
 
 @contextmanager

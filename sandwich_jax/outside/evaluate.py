@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sandwich_jax.outside import analyses, engines, evaluate_games, evaluate_networks
+from sandwich_jax.outside import analyses, display, engines, evaluate_games, evaluate_networks
 from sandwich_jax.outside.evaluation import ROWS, EvaluateConfig, Ledger, Row, Run, Work, open_run
 from sandwich_jax.outside.report import evaluation_pictures
 from sandwich_jax.types import SettingError
@@ -89,9 +89,8 @@ def show(
     folder: pathlib.Path, config: EvaluateConfig, engine: engines.EngineConfig, console: Console
 ) -> Evaluation:
     """Evaluates a run folder, then shows the main figures and what was left out."""
-    shown = Console(stderr=True)
-    with shown.status("Evaluation") as status:
-        found = evaluate(folder, config, engine, lambda text: status.update(escape(text)))
+    with display.bar("Evaluation") as bar:
+        found = evaluate(folder, config, engine, bar.say)
     console.print(table(open_run(folder), found.rows))
     for note in found.notes:
         console.print(note, highlight=False, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chess
@@ -19,7 +19,7 @@ from rich.table import Table
 from sandwich_jax import arena, board, games, nets, sampling
 from sandwich_jax.measures import puzzles
 from sandwich_jax.measures.shares import Share
-from sandwich_jax.outside import contest, engine_players, players, puzzle_file
+from sandwich_jax.outside import contest, display, engine_players, players, puzzle_file
 from sandwich_jax.types import Params, SettingError, State
 
 
@@ -38,17 +38,26 @@ def show(
     """
     if not specs or len(set(specs)) < len(specs):
         raise SettingError("Puzzles need at least one player, and each one once.")
-    given = puzzle_file.read(file, count, seed)
     rows: list[dict[str, Any]] = []
-    for spec in specs:
-        found = rows_of(spec, solve(spec, given), given)
-        contest.append(out, *found)
-        rows += found
+    with display.bar("Puzzles") as bar:
+        bar.say(f"reading {file}")
+        given = puzzle_file.read(file, count, seed)
+        whole = len(specs) * len(given.names)
+        for place, spec in enumerate(specs):
+
+            def told(done: int, spec: str = spec, before: int = place * len(given.names)) -> None:
+                bar.update(before + done, whole, spec)
+
+            found = rows_of(spec, solve(spec, given, told), given)
+            contest.append(out, *found)
+            rows += found
     console.print(table(rows))
     return rows
 
 
-def solve(spec: str, given: puzzles.Puzzles) -> Bool[np.ndarray, "N"]:
+def solve(
+    spec: str, given: puzzles.Puzzles, progress: Callable[[int], None] = lambda done: None
+) -> Bool[np.ndarray, "N"]:
     """Which of `given` the player of this spelling solves; networks play their first choice.
 
     Raises:
@@ -57,14 +66,14 @@ def solve(spec: str, given: puzzles.Puzzles) -> Bool[np.ndarray, "N"]:
     if engine_players.is_engine(spec):
         engine = engine_players.EnginePlayer(spec)
         try:
-            return puzzles.solve(functools.partial(_ask, engine), given)
+            return puzzles.solve(functools.partial(_ask, engine), given, progress)
         finally:
             engine.close()
     if spec == "random":
         keys = iter(jax.random.split(jax.random.key(0), 1 << 16))
         policy = jax.jit(arena.random_policy(games.make("chess")))
-        return puzzles.solve(lambda state, asked: policy(next(keys), state, ()), given)
-    return puzzles.solve(chooser(*players.load_network(spec)), given)
+        return puzzles.solve(lambda state, asked: policy(next(keys), state, ()), given, progress)
+    return puzzles.solve(chooser(*players.load_network(spec)), given, progress)
 
 
 def chooser(net: nets.Network, params: Params) -> puzzles.Choose:

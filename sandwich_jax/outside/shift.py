@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sandwich_jax import board, games, nets, sampling
 from sandwich_jax.measures import positions, shift
-from sandwich_jax.outside import contest, players, position_sets
+from sandwich_jax.outside import contest, display, players, position_sets
 from sandwich_jax.types import Params, SettingError
 
 
@@ -44,6 +44,7 @@ def rows_of(
     policies: Mapping[str, shift.LogPolicy],
     references: Mapping[str, str],
     sets: Mapping[str, np.ndarray],
+    progress: Callable[[int, int, str], None] = lambda done, total, text: None,
 ) -> Iterator[dict[str, Any]]:
     """One row a set of positions, a phase that it has ("all" first) and a policy.
 
@@ -51,9 +52,16 @@ def rows_of(
         policies: by name.
         references: names among them and a word for each, see `shift.summary`.
         sets: encoded positions by the name of the set.
+        progress: told positions done, positions in all, and of which set.
     """
+    total, before = sum(map(len, sets.values())), 0
     for name, encoded in sets.items():
-        found = shift.figures(policies, tuple(references), encoded)
+
+        def told(done: int, name: str = name, before: int = before) -> None:
+            progress(before + done, total, name)
+
+        found = shift.figures(policies, tuple(references), encoded, told)
+        before += len(encoded)
         phase = positions.phases(encoded)
         groups = {"all": np.ones(len(encoded), bool)}
         groups |= {p: phase == p for p in positions.PHASES if (phase == p).any()}
@@ -83,8 +91,12 @@ def show(
     policies = {spec: policy(*players.load_network(spec)) for spec in specs}
     references = {base: "start"} | ({expert: "expert"} if expert else {})
     trained = position_sets.trained_games([base, *([expert] if expert else [])])
-    given = {spec: position_sets.positions(spec, count, 0, trained) for spec in sets}
-    rows = list(rows_of(policies, references, given))
+    with display.bar("Shift") as bar:
+        given = {}
+        for spec in sets:
+            bar.say(f"positions of {spec}")
+            given[spec] = position_sets.positions(spec, count, 0, trained)
+        rows = list(rows_of(policies, references, given, bar.update))
     contest.append(out, *rows)
     for name in given:
         console.print(

@@ -127,6 +127,7 @@ class Engine:
         """Compiles or loads the programs before the first clock runs."""
         board = chess.Board()
         self.player.choose(board, list(board.legal_moves))
+        self.player.new_game()  # that was no move of a game
 
     # --- commands -------------------------------------------------------------------------------
 
