@@ -160,8 +160,9 @@ def test_between_queries_w_plays_its_own_move():
     before = np.vstack([np.ones((1, CONFIG.games), bool), same_so_far[:-1]])
     unasked = honest.assisted & ~honest.asked & before
     assert unasked.any() and (honest.moves == alone.moves)[unasked].all()
-    own, advised = honest.own[honest.assisted & before], alone.own[honest.assisted & before]
-    assert (own == advised).all()  # asking does not change what W wishes
+    before[:, CONFIG.lanes :] = False  # later games of a lane may begin at another time
+    turns = honest.assisted & before
+    assert (honest.own == alone.own)[turns].all()  # asking does not change what W wishes
     assert (honest.own != honest.moves)[honest.asked].any()
 
 
