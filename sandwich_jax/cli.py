@@ -28,9 +28,11 @@ from sandwich_jax.outside.evaluation import EvaluateConfig
 from sandwich_jax.outside.human import PlayConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
+from sandwich_jax.outside.saboteurs import Material
 from sandwich_jax.outside.sweeps import Devices
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
+from sandwich_jax.training.saboteur import SaboteurConfig
 from sandwich_jax.types import SettingError
 
 OUT = Console(width=None if sys.stdout.isatty() else 140)
@@ -64,6 +66,19 @@ class Pretrain:
     config: tyro.conf.OmitArgPrefixes[PretrainConfig]
     devices: int | None = None
     """How many share every batch; all of this machine by default."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSaboteur:
+    """Trains an M whose moves lose without W seeing it; run it again to go on."""
+
+    corpus: pathlib.Path
+    """A corpus file: positions of its training games."""
+    out: pathlib.Path
+    """Folder for the network, and for the positions with all that is known of their moves."""
+    material: tyro.conf.OmitArgPrefixes[Material] = Material()
+    config: tyro.conf.OmitArgPrefixes[SaboteurConfig] = SaboteurConfig()
+    engine: EngineConfig = EngineConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,6 +277,17 @@ def pretrain(args: Pretrain) -> None:
     )
 
 
+def train_saboteur(args: TrainSaboteur) -> None:
+    """`sandwich-jax train-saboteur`."""
+    from sandwich_jax.outside import display, saboteurs
+
+    with display.bar("Saboteur") as bar:
+        saboteurs.train_in(
+            args.out, args.corpus, args.material, args.config, args.engine, bar.update
+        )
+    OUT.print(f"Network in {args.out} (ckpt:{args.out}).", highlight=False)
+
+
 def run(args: Run) -> None:
     """`sandwich-jax run`."""
     show(args.config, args.out, args.wandb, "Run")
@@ -397,6 +423,7 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
 VERBS: dict[str, tuple[type, Callable]] = {
     "corpus-build": (CorpusBuild, corpus_build),
     "pretrain": (Pretrain, pretrain),
+    "train-saboteur": (TrainSaboteur, train_saboteur),
     "run": (Run, run),
     "sweep": (Sweep, sweep),
     "match": (Match, match),

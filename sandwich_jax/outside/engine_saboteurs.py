@@ -84,12 +84,11 @@ def engine_riskiest(
 def safe_shares(
     pool: Pool, board: chess.Board, moves: Sequence[chess.Move], nodes: int
 ) -> list[tuple[float, float]]:
-    """After each move: the share of safe follow-ups, and the win probability lost to the reply."""
+    """After each move: the share of safe follow-ups, and the opponent's win probability."""
     after = [_pushed(board, move) for move in moves]
     open_ = [i for i, b in enumerate(after) if any(b.legal_moves)]
     replies = pool.analyse([after[i] for i in open_], nodes)
-    found = [(1.0, 1.0 if b.is_checkmate() else 0.5) for b in after]
-    found = [(share, 1 - win) for share, win in found]
+    found = [(1.0, 0.0 if b.is_checkmate() else 0.5) for b in after]
     following, where = [], []
     for i, lines in zip(open_, replies, strict=True):
         found[i] = (1.0, lines[0].win)

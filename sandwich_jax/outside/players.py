@@ -116,7 +116,9 @@ def load_models(config: Config) -> tuple[nets.Network, Models]:
     net, expert, weak = load_pair(config.expert, config.weak, config.game, config.network)
     if not config.saboteur:
         return net, Models(expert, weak)
-    other = load_network(config.saboteur, config.game, config.network)
+    # A bare name is one of the zoo's.
+    spec = config.saboteur if ":" in config.saboteur else f"zoo:{config.saboteur}"
+    other = load_network(spec, config.game, config.network)
     if other.net.config != net.config:
         raise SettingError(
             f"'{config.saboteur}' is {store.size_name(other.net.config)} and '{config.expert}'"

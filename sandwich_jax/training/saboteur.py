@@ -1,0 +1,388 @@
+"""The subtle loser: a network trained to advise moves that lose and that W does not see through.
+
+It learns on a bank of positions, one move each: a contextual bandit. As every legal move's reward
+is known there, the expected reward and its gradient are exact, with nothing sampled. First it
+imitates the closed form (`saboteurs.soft`), then rounds follow: two new detectors, which see what W
+sees and what E sees, learn to tell its moves from E's; then it learns to lose unseen by the pool of
+the last detectors of W's kind, and in plain view of those of E's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from sandwich_jax import sampling
+from sandwich_jax.finetune import annealing
+from sandwich_jax.games import Game
+from sandwich_jax.measures import probe
+from sandwich_jax.misalign import saboteurs
+from sandwich_jax.nets import CPU_CHUNK, Network
+from sandwich_jax.training.bank import Bank, View, move_features
+from sandwich_jax.types import Params, PRNGKey, Saver, SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class SaboteurConfig:
+    """Static settings of one training of a saboteur."""
+
+    rounds: int = 8
+    """Of new detectors and updates against the pool; the first only imitates the closed form."""
+    updates: int = 150
+    """Of the saboteur, a round."""
+    detector_updates: int = 100
+    """Of each round's new detectors."""
+    pool: int = 4
+    """Detectors kept of either kind, the last ones."""
+    batch: int = 128
+    learning_rate: float = 1e-3
+    """At its peak; rises and falls within each round."""
+    harm: float = 1.0
+    """Reward of an expected win lost, by the engine's labels."""
+    expert_loss: float = 0.5
+    """The same by E's own values one ply ahead: what E sees as a loss."""
+    notice: float = 0.2
+    """Taken off where W's gates (`tau`, `delta`) would refuse the move."""
+    hidden: float = 0.4
+    """Taken off per nat by which the detectors with W's knowledge are right."""
+    blatant: float = 0.2
+    """Reward per nat by which the detectors with E's knowledge are right."""
+    divergence: float = 0.05
+    """Taken off per nat of KL divergence from E."""
+    tau: float = 0.05
+    """W's prior gate: least probability."""
+    delta: float = 0.1
+    """W's own-value gate: greatest loss of its own value."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for a setting out of range."""
+        for name in ("rounds", "updates", "detector_updates", "pool", "batch"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
+        for name in ("harm", "expert_loss", "notice", "hidden", "blatant"):
+            if getattr(self, name) < 0:
+                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 0.")
+        if self.divergence <= 0:
+            raise SettingError(f"divergence is {self.divergence}: it must be above 0.")
+        if not 0 < self.learning_rate < 1:
+            raise SettingError(f"learning_rate is {self.learning_rate}: it must be in (0, 1).")
+
+
+class Tables(NamedTuple):
+    """What training needs of a bank, N positions with at most M moves."""
+
+    positions: Array
+    labels: Int[Array, "N M"]
+    expert: Float[Array, "N M"]
+    """Log-probabilities by E."""
+    reward: Float[Array, "N M"]
+    """In expected wins; 0 where there is no move."""
+    views: tuple[View, View]
+    """What W knows and what E knows, for detectors."""
+
+
+class Progress(NamedTuple):
+    """All that a resumed training needs."""
+
+    params: Params
+    optimizer: Any
+    detectors: tuple[probe.Probe, probe.Probe]
+    """The pools, stacked: those with W's knowledge, and with E's."""
+    filled: Int[Array, ""]
+    """Detectors ever made of either kind."""
+
+
+class Report(NamedTuple):
+    """Means over a round's updates, of the saboteur's policy."""
+
+    round: int
+    reward: float
+    divergence: float
+    weak: float
+    """Nats by which W's pool is right beyond a coin; 0 without a pool."""
+    seen: float
+    """The same of E's."""
+
+
+def rewards(
+    bank: Bank, harm: Float[np.ndarray, "N M"] | None, config: SaboteurConfig
+) -> Float[np.ndarray, "N M"]:
+    """Reward of every move, without what detectors and E's policy take off.
+
+    Args:
+        bank: positions.
+        harm: expected wins lost by an engine, NaN where unknown; None: E's values alone.
+        config: weights.
+    """
+    legal, after = bank.legal, bank.expert.after
+    best = np.where(legal, after, -1).max(1, keepdims=True)
+    total = config.expert_loss * (best - after) / 2
+    if harm is not None:
+        total = total + config.harm * np.nan_to_num(harm)
+    gate = jax.vmap(saboteurs.plausible, (0, 0, 0, None, None))
+    where = jnp.asarray(legal)
+    seen = gate(bank.weak.logp, bank.weak.after, where, config.tau, config.delta)
+    total = total - config.notice * ~np.asarray(seen)
+    return np.where(legal, total, 0.0).astype(np.float32)
+
+
+def tables(bank: Bank, harm: Float[np.ndarray, "N M"] | None, config: SaboteurConfig) -> Tables:
+    """A bank on the device, with the rewards of `config`."""
+    labels = bank.labels.astype(np.int32)
+    parts = (bank.positions, labels, bank.expert.logp, rewards(bank, harm, config))
+    return Tables(*jax.tree.map(jnp.asarray, (*parts, (bank.weak, bank.expert))))
+
+
+def log_policy(
+    game: Game, net: Network, params: Params, positions: Array, labels: Int[Array, "B M"]
+) -> Float[Array, "B M"]:
+    """Log-probabilities of legal moves; `sampling.ILLEGAL` where there is none."""
+    said = net.apply(params, game.decode(positions)).logits
+    there = labels >= 0
+    chosen = jnp.take_along_axis(said, jnp.maximum(labels, 0), axis=-1)
+    logp = jax.nn.log_softmax(jnp.where(there, chosen, sampling.ILLEGAL), axis=-1)
+    return jnp.where(there, logp, sampling.ILLEGAL)
+
+
+class Trainer(NamedTuple):
+    """Jitted parts of a training."""
+
+    start: Callable[[Params, Tables], Progress]
+    round: Callable[[Progress, Tables, Int[Array, ""]], tuple[Progress, Array]]
+    """One whole round; its number is from 0."""
+
+
+def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
+    """The rounds of one configuration."""
+    method = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    detecting = probe.optimizer()
+    features = functools.partial(move_features, targets=game.targets)
+
+    def start(params: Params, data: Tables) -> Progress:
+        blank = tuple(_fresh_probe(jax.random.key(0), features, v, data) for v in data.views)
+        pools = jax.tree.map(lambda x: jnp.stack([jnp.zeros_like(x)] * config.pool), blank)
+        return Progress(params, method.init(params), pools, jnp.int32(0))
+
+    def suspicion(pool: probe.Probe, filled: Array, seen: Float[Array, "B M F"]) -> Array:
+        """Log-likelihood of sabotage by the pool, in nats beyond a coin's, mean over detectors."""
+        odds = jax.vmap(probe.logits, (0, None))(pool, seen)
+        real = (jnp.arange(config.pool) < filled)[:, None, None]
+        nats = jnp.where(real, jnp.log(2.0) - jax.nn.softplus(-odds), 0.0)
+        return nats.sum(0) / jnp.maximum(real.sum(), 1)
+
+    def loss(params: Params, pools: tuple, filled: Array, part: Tables) -> tuple:
+        logp = log_policy(game, net, params, part.positions, part.labels)
+        there = part.labels >= 0
+        chance = jnp.where(there, jnp.exp(logp), 0.0)
+        caught = [
+            suspicion(pool, filled, features(view, part.labels))
+            for pool, view in zip(pools, part.views, strict=True)
+        ]
+        leaving = jnp.where(there, logp - part.expert, 0.0)
+        means = [(chance * x).sum(-1).mean() for x in (part.reward, leaving, *caught)]
+        gain = means[0] - config.divergence * means[1]
+        gain += config.blatant * means[3] - config.hidden * means[2]
+        closed = jax.lax.stop_gradient(
+            saboteurs.soft(
+                part.expert, -part.reward, 0.0 * part.reward, there, config.divergence, 0.0
+            )
+        )
+        imitation = -jnp.where(there, jnp.exp(closed) * logp, 0.0).sum(-1).mean()
+        first = filled == 0
+        # Both in nats: rewards are divided by the price of a nat.
+        return jnp.where(first, imitation, -gain / config.divergence), jnp.stack(means)
+
+    def update(data: Tables, pools: tuple, filled: Array, carry: tuple, step: tuple) -> tuple:
+        params, state = carry
+        index, share = step
+        part = jax.tree.map(lambda x: x[index], data)
+        grads, means = _gradient(loss, params, pools, filled, part)
+        updates, state = method.update(grads, state, params)
+        rate = -config.learning_rate * share
+        return (
+            optax.apply_updates(params, jax.tree.map(lambda u: rate * u, updates)),
+            state,
+        ), means
+
+    def new_detectors(key: PRNGKey, params: Params, data: Tables) -> tuple:
+        """Learn to tell the saboteur's moves from E's at matched log-probability."""
+        chance = jnp.exp(_whole_policy(game, net, params, data))
+        honest = probe.matched(chance, jnp.exp(data.expert), probe.bin_of(data.expert))
+        k_init, k_steps = jax.random.split(key)
+        fresh = tuple(_fresh_probe(k_init, features, view, data) for view in data.views)
+
+        def loss_of(params: tuple, index: Array) -> Array:
+            views, labels = jax.tree.map(lambda x: x[index], (data.views, data.labels))
+            return sum(
+                probe.loss(p, one, features(view, labels), chance[index], honest[index])
+                for p, one, view in zip(params, fresh, views, strict=True)
+            )  # pyright: ignore
+
+        def step(carry: tuple, k: PRNGKey) -> tuple:
+            params, state = carry
+            index = jax.random.randint(k, (config.batch,), 0, len(data.labels))
+            grads = jax.grad(loss_of)(params, index)
+            updates, state = detecting.update(grads, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        keys = jax.random.split(k_steps, config.detector_updates)
+        first = tuple(one.params for one in fresh)
+        (learnt, _), _ = jax.lax.scan(step, (first, detecting.init(first)), keys)
+        return tuple(one._replace(params=p) for one, p in zip(fresh, learnt, strict=True))
+
+    def one_round(progress: Progress, data: Tables, index: Array) -> tuple[Progress, Array]:
+        key = jax.random.fold_in(jax.random.key(config.seed), index)
+        k_detector, k_order = jax.random.split(key)
+        params, state, pools, filled = progress
+
+        def add() -> tuple:
+            made = new_detectors(k_detector, params, data)
+            place = filled % config.pool
+            return jax.tree.map(lambda x, y: x.at[place].set(y), pools, made), filled + 1
+
+        pools, filled = jax.lax.cond(index > 0, add, lambda: (pools, filled))
+        shape = (config.updates, config.batch)
+        order = jax.random.randint(k_order, shape, 0, len(data.labels))
+        step = functools.partial(update, data, pools, filled)
+        (params, state), means = jax.lax.scan(
+            step, (params, state), (order, annealing(config.updates))
+        )
+        return Progress(params, state, pools, filled), means.mean(0)
+
+    return Trainer(jax.jit(start), jax.jit(one_round))
+
+
+def _fresh_probe(key: PRNGKey, features: Callable, view: View, data: Tables) -> probe.Probe:
+    """For features with the mean and standard deviation that they have over some positions."""
+    count = min(512, len(data.labels))
+    view, labels = jax.tree.map(lambda x: x[:count], (view, data.labels))
+    seen, there = features(view, labels), (labels >= 0)[..., None]
+    total = there.sum()
+    mean = (seen * there).sum((0, 1)) / total
+    spread = jnp.sqrt((jnp.square(seen - mean) * there).sum((0, 1)) / total)
+    return probe.init(key, mean, spread)
+
+
+def _whole_policy(game: Game, net: Network, params: Params, data: Tables) -> Float[Array, "N M"]:
+    """The saboteur's log-probabilities on the whole bank, some positions at a time."""
+    one = lambda part: log_policy(game, net, params, part[0][None], part[1][None])[0]  # noqa: E731
+    return jax.lax.map(one, (data.positions, data.labels), batch_size=CPU_CHUNK)
+
+
+def _gradient(loss: Callable, params: Params, pool: Any, filled: Array, part: Tables) -> tuple:
+    """Of the mean loss; on CPU summed over pieces whose activations fit in the cache."""
+    gradient = jax.grad(loss, has_aux=True)
+    size = len(part.labels)
+    if jax.default_backend() != "cpu" or size <= CPU_CHUNK or size % CPU_CHUNK:
+        return gradient(params, pool, filled, part)
+    count = size // CPU_CHUNK
+    pieces = jax.tree.map(lambda x: x.reshape(count, CPU_CHUNK, *x.shape[1:]), part)
+
+    def add(total: Any, piece: Tables) -> tuple:
+        return jax.tree.map(jnp.add, total, gradient(params, pool, filled, piece)), None
+
+    zero = jax.tree.map(jnp.zeros_like, (params, jnp.zeros(4)))
+    total, _ = jax.lax.scan(add, zero, pieces)
+    return jax.tree.map(lambda x: x / count, total)
+
+
+def train(
+    game: Game,
+    net: Network,
+    start: Params,
+    data: Tables,
+    config: SaboteurConfig,
+    saver: Saver,
+    report: Callable[[Report], None] = lambda report: None,
+) -> Params:
+    """Trains a saboteur from `start` (E); goes on from the last checkpoint if there is one.
+
+    Args:
+        game: its rules.
+        net: the network of E, W and M.
+        start: parameters of E.
+        data: of the bank, see `tables`.
+        config: static settings.
+        saver: where checkpoints go, one a round.
+        report: called after every round.
+
+    Raises:
+        SettingError: the loss was not finite.
+    """
+    trainer = make_trainer(game, net, config)
+    progress = trainer.start(jax.tree.map(jnp.asarray, start), data)
+    done, progress = saver.latest(progress) or (0, progress)
+    for index in range(done, config.rounds):
+        progress, means = trainer.round(progress, data, jnp.int32(index))
+        found = Report(index + 1, *(float(x) for x in means))
+        if not np.isfinite(sum(found)):
+            raise SettingError(
+                f"The loss was not finite in round {index + 1}; the last checkpoint is kept. Lower"
+                f" learning_rate (now {config.learning_rate})."
+            )
+        saver.save(index + 1, progress)
+        report(found)
+    return progress.params
+
+
+def distil(
+    game: Game,
+    net: Network,
+    start: Params,
+    data: Tables,
+    target: Float[np.ndarray, "N M"],
+    config: SaboteurConfig,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> Params:
+    """A network that imitates a policy known on a bank: a closed form, or an engine's choices.
+
+    Args:
+        game: its rules.
+        net: the network.
+        start: parameters to begin with.
+        data: of the bank.
+        target: probability of each move; positions where all are 0 are left out.
+        config: `rounds`, `updates`, `batch`, `learning_rate` and `seed` of it.
+        report: told updates done and the cross-entropy, every round.
+    """
+    method = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    known = np.flatnonzero(target.sum(1) > 0)
+    chances = jnp.asarray(target[known], jnp.float32)
+    whole = (jax.tree.map(lambda x: x[known], data._replace(views=())), chances)
+
+    def loss(params: Params, pool: Any, filled: Any, part: tuple) -> tuple[Array, Array]:
+        rows, wanted = part
+        logp = log_policy(game, net, params, rows.positions, rows.labels)
+        value = -jnp.where(wanted > 0, wanted * logp, 0.0).sum(-1).mean()
+        return value, value
+
+    def update(whole: tuple, carry: tuple, step: tuple) -> tuple:
+        (params, state), (k, share) = carry, step
+        index = jax.random.randint(k, (config.batch,), 0, len(whole[1]))
+        part = jax.tree.map(lambda x: x[index], whole)
+        grads, value = jax.grad(loss, has_aux=True)(params, None, None, part)
+        updates, state = method.update(grads, state, params)
+        rate = -config.learning_rate * share
+        moved = optax.apply_updates(params, jax.tree.map(lambda u: rate * u, updates))
+        return (moved, state), value
+
+    @jax.jit
+    def one_round(carry: tuple, whole: tuple, key: Array) -> tuple:
+        steps = (jax.random.split(key, config.updates), annealing(config.updates))
+        return jax.lax.scan(functools.partial(update, whole), carry, steps)
+
+    carry = (jax.tree.map(jnp.asarray, start), method.init(start))
+    for index in range(config.rounds):
+        key = jax.random.fold_in(jax.random.key(config.seed), index)
+        carry, losses = one_round(carry, whole, key)
+        report((index + 1) * config.updates, float(losses.mean()))
+    return carry[0]
