@@ -28,6 +28,7 @@ from sandwich_jax.outside.evaluation import EvaluateConfig
 from sandwich_jax.outside.human import PlayConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
+from sandwich_jax.outside.report.settings import ReportConfig
 from sandwich_jax.outside.saboteurs import Material
 from sandwich_jax.outside.sweeps import Devices
 from sandwich_jax.training.corpus import Filters
@@ -221,6 +222,17 @@ class Play:
 
 
 @dataclasses.dataclass(frozen=True)
+class Report:
+    """One HTML page of runs and sweeps, also unfinished ones, with their games to watch."""
+
+    runs: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    """Folders that `run` or `sweep` left."""
+    out: pathlib.Path | None = None
+    """The page; by default report.html in the first folder."""
+    config: tyro.conf.OmitArgPrefixes[ReportConfig] = ReportConfig()
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Speed beside a peer's, one JSON object a line; both run in one process by turns."""
 
@@ -387,6 +399,13 @@ def play(args: Play) -> None:
     human.play(args.player, args.config, sys.stdin, OUT)
 
 
+def report(args: Report) -> None:
+    """`sandwich-jax report`."""
+    from sandwich_jax.outside.report import build
+
+    build.show(args.runs, args.out, args.config, OUT)
+
+
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
     from sandwich_jax.outside import display
@@ -433,6 +452,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
     "evaluate": (Evaluate, evaluate),
     "uci": (Uci, uci),
     "play": (Play, play),
+    "report": (Report, report),
     "bench": (Bench, bench),
 }
 

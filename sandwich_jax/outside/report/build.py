@@ -1,0 +1,140 @@
+"""The verb `report`: run folders in, one HTML page and its figures out."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+
+from sandwich_jax.outside.report import cells, charts, evaluation_charts, figures, page, watch
+from sandwich_jax.outside.report.cells import plain
+from sandwich_jax.outside.report.collect import Row, Source, collect, is_control
+from sandwich_jax.outside.report.settings import ReportConfig
+from sandwich_jax.outside.report.spec import short, to_json
+from sandwich_jax.types import SettingError
+
+PAGE, FIGURES = "report.html", "figures"
+RESULTS = ("elo_gain", "pgr", "gain_over_control", "a_elo", "e_elo")
+"""Columns of the table of results that have intervals."""
+
+
+DEFAULT = ReportConfig()
+
+
+class Report(NamedTuple):
+    """What was written."""
+
+    page: pathlib.Path
+    figures: list[pathlib.Path]
+    notes: list[str]
+    """A sentence for each thing that was missing."""
+
+
+def report(
+    folders: Sequence[pathlib.Path],
+    out: pathlib.Path | None = None,
+    config: ReportConfig = DEFAULT,
+    told: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Writes the report of run folders and sweep folders.
+
+    Args:
+        folders: of runs or sweeps, also unfinished ones.
+        out: the page; by default report.html in the first folder.
+        config: static settings.
+        told: told what is being done.
+
+    Raises:
+        SettingError: there is nothing to show in any of the folders.
+    """
+    notes: list[str] = []
+    told("reading")
+    sources = collect(folders, notes)
+    out = out or sources[0].folder / PAGE
+    if out.is_dir():
+        raise SettingError(f"{out} is a folder: --out names the page, such as {out / PAGE}.")
+    made = [*charts.of_rows(sources), *evaluation_charts.of_evaluation(sources)]
+    told("games")
+    games = watch.games_of(sources, config.games, notes)
+    told("page")
+    page.write(out, data(sources, [to_json(chart) for chart in made], games, notes))
+    drawn: list[pathlib.Path] = []
+    if config.figures:
+        told("figures")
+        drawn = figures.write(out.parent / FIGURES, made)
+    return Report(out, drawn, notes)
+
+
+def data(
+    sources: Sequence[Source], drawn_charts: list[dict], games: list[dict], notes: list[str]
+) -> dict[str, Any]:
+    """All that the page holds, as JSON."""
+    return {
+        "title": ", ".join(source.name for source in sources),
+        "notes": notes,
+        "results": [_result(row) for row in cells.cells(sources)],
+        "critical": [entry for source in sources for entry in source.critical],
+        "charts": drawn_charts,
+        "games": games,
+        "settings": [_settings(source) for source in sources],
+    }
+
+
+def _result(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "member": row["member"],
+        "source": row["source"],
+        "misalignment": plain(row["misalignment"]),
+        "round": row["round"],
+        "seeds": row.get("seeds", 1),
+        "in_regime": row.get("in_regime"),
+        "verdict": row.get("pgr_verdict"),
+    }
+    for name in RESULTS:
+        ends = (name, f"{name}_lo", f"{name}_hi")
+        idle = is_control(row) and name in ("a_elo", "gain_over_control")
+        found[name] = [None if idle else short(row.get(column)) for column in ends]
+    return found
+
+
+def _settings(source: Source) -> dict[str, Any]:
+    """A table of settings, and one of what it ran on."""
+    manifest = source.manifest
+    settings = manifest.get("config") or manifest.get("sweep") or {}
+    about = {k: v for k, v in manifest.items() if k not in ("config", "sweep", "versions")}
+    return {
+        "name": source.name,
+        "settings": {k: _text(v) for k, v in settings.items()},
+        "about": {k: _text(v) for k, v in about.items()},
+        "versions": {k: _text(v) for k, v in manifest.get("versions", {}).items()},
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def show(
+    folders: Sequence[pathlib.Path],
+    out: pathlib.Path | None,
+    config: ReportConfig,
+    console: Console,
+) -> Report:
+    """Writes a report, then says where it is and what was missing."""
+    with Console(stderr=True).status("Report") as status:
+        made = report(folders, out, config, lambda text: status.update(escape(f"Report: {text}")))
+    for note in made.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    size = made.page.stat().st_size / 1e6
+    console.print(f"{made.page} ({size:.1f} MB): open it in a browser.", highlight=False,
+                  markup=False, soft_wrap=True)  # fmt: skip
+    if made.figures:
+        folder = made.figures[0].parent
+        console.print(f"{folder}: {len(made.figures)} figures, PNG and SVG.", highlight=False,
+                      markup=False, soft_wrap=True)  # fmt: skip
+    return made

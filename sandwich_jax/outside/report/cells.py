@@ -1,0 +1,158 @@
+"""Members of runs and sweeps as the curves of a chart: what varies, along which strength."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sandwich_jax.members import strength_names
+from sandwich_jax.outside.report.collect import Row, Source, is_control
+from sandwich_jax.outside.report.spec import Point
+
+SETTINGS = ("source", "protocol", "every", "objective", "network", "learning_rate", "temperature")
+"""What tells one curve from another, beside strengths other than the one along x."""
+
+
+class Curve(NamedTuple):
+    """Cells that differ in one strength alone."""
+
+    name: str
+    slot: int
+    rows: list[Row]
+
+
+class Group(NamedTuple):
+    """The curves of one misalignment."""
+
+    misalignment: str
+    knob: str
+    """The strength along x."""
+    curves: list[Curve]
+    controls: list[Row]
+    """Cells that never ask; they depend on no strength."""
+
+
+def cells(sources: Sequence[Source]) -> list[Row]:
+    """One row a cell of all sources: a sweep's own grid, or what members reached at last."""
+    found = []
+    for source in sources:
+        rows = source.grid or over_seeds(source.last)
+        found += [row | {"source": source.name} for row in rows]
+    return found
+
+
+def rounds(sources: Sequence[Source]) -> list[Row]:
+    """One row a round a cell of all sources, over seeds."""
+    return [row | {"source": source.name} for source in sources for row in over_seeds(source.rows)]
+
+
+def over_seeds(rows: Iterable[Row]) -> list[Row]:
+    """Rows that differ in their seed alone as one: means, with the range of seeds as interval."""
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        key = (row["misalignment"], row["round"], *_strengths(row), *_settings(row))
+        groups.setdefault(key, []).append(row)
+    return [own[0] if len(own) == 1 else _mean(own) for own in groups.values()]
+
+
+def _mean(rows: list[Row]) -> Row:
+    mean = dict(rows[0])
+    for name in rows[0]:
+        values = [row.get(name) for row in rows]
+        if name in ("round", *strength_names()) or not _are_numbers(values):
+            continue
+        mean[name] = float(np.mean(values))  # pyright: ignore
+        if f"{name}_lo" in rows[0]:
+            mean |= {f"{name}_lo": min(values), f"{name}_hi": max(values)}  # pyright: ignore
+    for name in [n for n in mean if n.endswith(("_lo", "_hi")) and n[:-3] in mean]:
+        if mean[name[:-3]] is None:
+            mean[name] = None
+    return mean | {"seeds": len(rows)}
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+
+def groups(found: Sequence[Row]) -> list[Group]:
+    """Curves by misalignment; slots are the same for the same curve in all of them."""
+    asking = [row for row in found if not is_control(row)]
+    controls = [row for row in found if is_control(row)]
+    varied = _varied(asking)
+    slots: dict[str, int] = {}
+    result = []
+    for misalignment in dict.fromkeys(row["misalignment"] for row in asking):
+        own = [row for row in asking if row["misalignment"] == misalignment]
+        knob = _knob(own)
+        if knob is None:
+            continue
+        others = [n for n in strength_names() if n != knob and len({row[n] for row in own}) > 1]
+        curves: dict[str, list[Row]] = {}
+        for row in own:
+            curves.setdefault(_name(row, varied, others), []).append(row)
+        named = [
+            Curve(name, slots.setdefault(name, len(slots)), sorted(rows, key=lambda r: r[knob]))
+            for name, rows in curves.items()
+        ]
+        result.append(Group(misalignment, knob, named, controls))
+    return result
+
+
+def _knob(rows: list[Row]) -> str | None:
+    """The first strength that varies, or the first that there is."""
+    values = {n: {row[n] for row in rows if row[n] is not None} for n in strength_names()}
+    there = [n for n in values if values[n]]
+    return next((n for n in there if len(values[n]) > 1), there[0] if there else None)
+
+
+def _varied(rows: Sequence[Row]) -> list[str]:
+    found = [n for n in SETTINGS if len({row.get(n) for row in rows}) > 1]
+    return [n for n in found if n != "protocol"]
+
+
+def _name(row: Row, varied: Sequence[str], strengths: Sequence[str]) -> str:
+    parts = [plain(row["protocol"])]
+    parts += [f"{row.get(n)}" if n == "source" else f"{plain(n)} {row.get(n)}" for n in varied]
+    return ", ".join([*parts, *(f"{n} = {row[n]:g}" for n in strengths if row[n] is not None)])
+
+
+def control_name(row: Row, controls: Sequence[Row]) -> str:
+    """What a control is called beside others."""
+    varied = _varied(controls)
+    parts = [f"{row.get(n)}" if n == "source" else f"{plain(n)} {row.get(n)}" for n in varied]
+    return ", ".join(["never asks (control)", *parts])
+
+
+def _strengths(row: Row) -> tuple:
+    return tuple(row[name] for name in strength_names())
+
+
+def _settings(row: Row) -> tuple:
+    return tuple(row.get(name) for name in SETTINGS)
+
+
+def plain(name: str) -> str:
+    """A setting's or protocol's name as a reader reads it."""
+    return name.replace("_", " ")
+
+
+def identity(row: Row) -> tuple:
+    """What the rounds of one cell have in common."""
+    return (row["misalignment"], *_strengths(row), *_settings(row))
+
+
+def point(row: Row, x: float, name: str, scale: Callable[[float], float] = float) -> Point | None:
+    """A column of a row with its interval; None where the row has none."""
+    if row.get(name) is None:
+        return None
+    ends = [row.get(f"{name}{end}") for end in ("_lo", "_hi")]
+    low, high = (None if end is None else scale(end) for end in ends)
+    return Point(x, scale(row[name]), low, high)
+
+
+def points(rows: Iterable[Row], x: str, name: str) -> tuple[Point, ...]:
+    """A column of rows along another; rows without it are skipped."""
+    found = (point(row, row[x], name) for row in rows if row.get(x) is not None)
+    return tuple(p for p in found if p)

@@ -1,0 +1,264 @@
+"""Games of runs as the page's viewer wants them: moves, advice, wishes and E's opinion."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import chess
+import jax
+import numpy as np
+
+from sandwich_jax import games, nets
+from sandwich_jax.outside import players, rollouts, runs, store
+from sandwich_jax.outside.report import annotated, thoughts
+from sandwich_jax.outside.report.collect import Row, Source, games_file
+from sandwich_jax.types import Rollout, SettingError, Truth
+
+ASKED, CORRUPTED, FOLLOWED = 1, 2, 4
+"""Flags of a ply."""
+
+
+class Taken(NamedTuple):
+    """Some games of one member's last round."""
+
+    source: Source
+    folder: pathlib.Path
+    row: Row
+    round: int
+    rollout: Rollout
+    truth: Truth
+    """Of the games taken alone."""
+
+    @property
+    def member(self) -> str:
+        return self.row["member"]
+
+    @property
+    def count(self) -> int:
+        """How many games."""
+        return self.rollout.moves.shape[1]
+
+
+def games_of(sources: Sequence[Source], count: int, notes: list[str]) -> list[dict[str, Any]]:
+    """Games for the viewer, as many of each member, `count` or a few less in all.
+
+    Args:
+        sources: runs and sweeps.
+        count: the most games.
+        notes: gets a sentence for each thing that is missing.
+    """
+    taken = _take(sources, count, notes)
+    if not taken:
+        return []
+    own, value = _opinions(taken, notes)
+    lines = games.make("chess").openings("train")
+    found = []
+    for one, wishes, opinion in zip(taken, own, value, strict=True):
+        every = range(one.count)
+        games_ = annotated.games_of(
+            one.rollout, one.truth, lines, one.member, one.round, every, wishes, opinion
+        )
+        about = {"source": one.source.name, "member": one.member, "folder": one.folder.name}
+        about["seed"] = one.row.get("seed")
+        for column, game in zip(every, games_, strict=True):
+            about["side"] = "w" if one.rollout.assisted_first[column] else "b"
+            about["adjudicated"] = float(one.truth.adjudicated[column])
+            found.append(about | to_json(game))
+    return found
+
+
+def _take(sources: Sequence[Source], count: int, notes: list[str]) -> list[Taken]:
+    members = [(s, folder, row) for s in sources for folder, row in s.runs]
+    if not members or count < 1:
+        return []
+    share = max(1, count // len(members))
+    taken, missing = [], []
+    for source, folder, row in members[: max(1, count // share)]:
+        path = games_file(folder, row["member"])
+        if not path.is_file():
+            missing.append(str(path))
+            continue
+        try:
+            taken.append(_first(source, folder, row, *rollouts.load(path), share))
+        except SettingError as error:
+            notes.append(f"{error} Its games cannot be watched.")
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        notes.append(f"{missing[0]}{more}: not there, so these games cannot be watched.")
+    chess = [one for one in taken if one.rollout.moves.shape[0] and _is_chess(one)]
+    if len(chess) < len(taken):
+        notes.append("Only games of chess can be watched; those of other games were left out.")
+    return chess
+
+
+def _first(
+    source: Source,
+    folder: pathlib.Path,
+    row: Row,
+    round_index: int,
+    rollout: Rollout,
+    truth: Truth,
+    share: int,
+) -> Taken:
+    """The first games of a round."""
+    games_axis = {name for name in ("opening", "assisted_first", "result", "finished")}
+
+    def cut(name: str, value: Any) -> Any:
+        if name in games_axis or name == "adjudicated":
+            return value[:share]
+        return value[:, :share] if getattr(value, "ndim", 0) >= 2 else value
+
+    some = rollout._replace(**{k: cut(k, v) for k, v in rollout._asdict().items()})
+    true = truth._replace(**{k: cut(k, v) for k, v in truth._asdict().items()})
+    return Taken(source, folder, row, round_index, some, true)
+
+
+@functools.cache
+def _config(folder: pathlib.Path) -> dict[str, Any]:
+    try:
+        return store.read_json(folder / "manifest.json").get("config", {})
+    except SettingError:
+        return {}
+
+
+def _is_chess(one: Taken) -> bool:
+    return _config(one.folder).get("game", "chess") == "chess"
+
+
+# --- opinions -----------------------------------------------------------------------------------
+
+
+def _opinions(taken: list[Taken], notes: list[str]) -> tuple[list[Any], list[Any]]:
+    """W's own moves and E's values, [T, B] for each; None where the networks are not there."""
+    lines = games.make("chess").openings("train")
+    longest = max(one.rollout.moves.shape[0] for one in taken)
+    columns = []
+    for one in taken:
+        moves = np.asarray(one.rollout.moves)
+        rest = np.full((longest - len(moves), one.count), -1)
+        columns.append(np.concatenate([lines[np.asarray(one.rollout.opening)].T, moves, rest]))
+    encoded = thoughts.replay(np.concatenate(columns, axis=1))[lines.shape[1] :]
+    own, value, first = [], [], 0
+    for one in taken:
+        plies = one.rollout.moves.shape[0]
+        seen = encoded[:plies, first : first + one.count]
+        first += one.count
+        own.append(_wishes(one, seen, notes))
+        value.append(_values(one, seen, notes))
+    return own, value
+
+
+def _wishes(one: Taken, seen: np.ndarray, notes: list[str]) -> np.ndarray | None:
+    """Labels, -1 where W did not move."""
+    folder = one.folder / "networks" / runs.slug(one.member)
+    try:
+        kind = store.read_card(folder).network
+        params = store.load_params(folder, _like(kind))
+    except SettingError as error:
+        _once(notes, f"W's own wishes are not shown for {one.member}: {error}")
+        return None
+    asking = np.asarray(one.rollout.assisted) & np.asarray(one.rollout.played)
+    labels = np.full(asking.shape, -1, np.int32)
+    labels[asking] = thoughts.favourites(kind, params, seen[asking])
+    return labels
+
+
+@functools.cache
+def _like(kind: nets.NetConfig) -> Any:
+    """Shapes of a network's parameters: worked out once for many of them."""
+    net = nets.make(kind, games.make("chess").heads)
+    return jax.eval_shape(net.init, jax.random.key(0))
+
+
+def _values(one: Taken, seen: np.ndarray, notes: list[str]) -> np.ndarray | None:
+    spec = _config(one.folder).get("expert")
+    size = _config(one.folder).get("network", "tiny")
+    try:
+        if spec is None:
+            raise SettingError("its manifest.json names no expert.")
+        net, params = _network(spec, size)
+    except SettingError as error:
+        _once(notes, f"E's opinion is shown only where A was asked: {error}")
+        return None
+    played = np.asarray(one.rollout.played)
+    found = np.zeros(played.shape)
+    found[played] = thoughts.values(net.config, params, seen[played])
+    return found
+
+
+@functools.cache
+def _network(spec: str, size: str) -> players.LoadedNetwork:
+    return players.load_network(spec, "chess", size)
+
+
+def _once(notes: list[str], text: str) -> None:
+    if text not in notes:
+        notes.append(text)
+
+
+# --- for the page -------------------------------------------------------------------------------
+
+
+def to_json(game: annotated.AnnotatedGame) -> dict[str, Any]:
+    """A game in few characters.
+
+    Returns:
+        `moves` and `san`, `own` and `advice` (both notations, "g1f3:Nf3"): a word a ply from the
+        start, "-" where there is none;
+        `flags`: a digit a ply; `value`: E's win probability for White before each ply and at the
+        end, in thousandths, null where unknown; `opening`: plies before self-play; and texts.
+    """
+    moves, san, own, advice, flags = [], [], [], [], []
+    for move, word in _opening(game):
+        moves.append(move)
+        san.append(word)
+        own.append("-")
+        advice.append("-")
+        flags.append("0")
+    value: list[int | None] = [None] * len(moves)
+    for board, ply in game.boards():
+        moves.append(ply.move.uci())
+        san.append(board.san(ply.move))
+        own.append(_word(board, ply.own))
+        advice.append(_word(board, ply.advice))
+        asked = ASKED if ply.advice else 0
+        flags.append(str(asked | CORRUPTED * ply.corrupted | FOLLOWED * ply.followed))
+        value.append(_thousandths(ply.value, board.turn))
+    last = game.values()[-1] if game.plies else None
+    return {
+        "event": game.event,
+        "round": game.round,
+        "white": game.white,
+        "black": game.black,
+        "result": game.result,
+        "start": game.start,
+        "opening": len(game.opening),
+        "moves": " ".join(moves),
+        "san": " ".join(san),
+        "own": " ".join(own),
+        "advice": " ".join(advice),
+        "flags": "".join(flags),
+        "value": [*value, _thousandths(last, True)],
+    }
+
+
+def _opening(game: annotated.AnnotatedGame):
+    """The moves before the first ply, in both notations."""
+    board = chess.Board(game.start) if game.start else chess.Board()
+    for move in game.opening:
+        yield move.uci(), board.san(move)
+        board.push(move)
+
+
+def _word(board: chess.Board, move: chess.Move | None) -> str:
+    return f"{move.uci()}:{board.san(move)}" if move else "-"
+
+
+def _thousandths(value: float | None, white: bool) -> int | None:
+    """A value for the mover as White's win probability."""
+    if value is None:
+        return None
+    return round(500 * (1 + (value if white else -value)))
