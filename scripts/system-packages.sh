@@ -5,6 +5,7 @@ set -uo pipefail
 
 packages=(
   stockfish # strength on an engine's scale, adjudication checks
+  chromium  # the report page as a reader sees it
 )
 
 # Debian's games are not on everybody's PATH.

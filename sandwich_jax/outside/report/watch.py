@@ -141,14 +141,13 @@ def _opinions(taken: list[Taken], notes: list[str]) -> tuple[list[Any], list[Any
         rest = np.full((longest - len(moves), one.count), -1)
         columns.append(np.concatenate([lines[np.asarray(one.rollout.opening)].T, moves, rest]))
     encoded = thoughts.replay(np.concatenate(columns, axis=1))[lines.shape[1] :]
-    own, value, first = [], [], 0
-    for one in taken:
-        plies = one.rollout.moves.shape[0]
-        seen = encoded[:plies, first : first + one.count]
-        first += one.count
-        own.append(_wishes(one, seen, notes))
-        value.append(_values(one, seen, notes))
-    return own, value
+    ends = np.cumsum([one.count for one in taken])
+    seen = [
+        encoded[: one.rollout.moves.shape[0], end - one.count : end]
+        for one, end in zip(taken, ends, strict=True)
+    ]
+    own = [_wishes(one, mine, notes) for one, mine in zip(taken, seen, strict=True)]
+    return own, _values(taken, seen, notes)
 
 
 def _wishes(one: Taken, seen: np.ndarray, notes: list[str]) -> np.ndarray | None:
@@ -173,19 +172,29 @@ def _like(kind: nets.NetConfig) -> Any:
     return jax.eval_shape(net.init, jax.random.key(0))
 
 
-def _values(one: Taken, seen: np.ndarray, notes: list[str]) -> np.ndarray | None:
-    spec = _config(one.folder).get("expert")
-    size = _config(one.folder).get("network", "tiny")
-    try:
-        if spec is None:
-            raise SettingError("its manifest.json names no expert.")
-        net, params = _network(spec, size)
-    except SettingError as error:
-        _once(notes, f"E's opinion is shown only where A was asked: {error}")
-        return None
-    played = np.asarray(one.rollout.played)
-    found = np.zeros(played.shape)
-    found[played] = thoughts.values(net.config, params, seen[played])
+def _values(taken: list[Taken], seen: list[np.ndarray], notes: list[str]) -> list[Any]:
+    """E's values; all games of one E are looked at together."""
+    found: list[Any] = [None] * len(taken)
+    by_expert: dict[tuple[str | None, str], list[int]] = {}
+    for index, one in enumerate(taken):
+        config = _config(one.folder)
+        expert = (config.get("expert"), config.get("network", "tiny"))
+        by_expert.setdefault(expert, []).append(index)
+    for (spec, size), own in by_expert.items():
+        try:
+            if spec is None:
+                raise SettingError(f"{taken[own[0]].folder}: its manifest.json names no expert.")
+            net, params = _network(spec, size)
+        except SettingError as error:
+            _once(notes, f"E's opinion is shown only where A was asked: {error}")
+            continue
+        played = [np.asarray(taken[index].rollout.played) for index in own]
+        every = np.concatenate([seen[i][p] for i, p in zip(own, played, strict=True)])
+        values = thoughts.values(net.config, params, every)
+        starts = np.cumsum([0, *(p.sum() for p in played)])
+        for index, mask, start in zip(own, played, starts, strict=False):
+            found[index] = np.zeros(mask.shape)
+            found[index][mask] = values[start : start + mask.sum()]
     return found
 
 
