@@ -37,7 +37,7 @@ def sweep(
     """A sweep over both misalignments, and the control; rows, games, networks, evaluation."""
     store.write_json(folder / "manifest.json", {"sweep": {"rounds": rounds}, "device": "1 x cpu"})
     rollout, truth = play(games_each, plies)
-    network = players.resolve("zoo:weak") if hasattr(players, "resolve") else players.ZOO / "weak"
+    network = players.ZOO / "weak"
     cells, everything = [], []
     for misalignment, (knob, most) in STRENGTHS.items():
         steps = np.linspace(0, most, strengths).round(4)

@@ -11,7 +11,10 @@ from sandwich_jax.members import strength_names
 from sandwich_jax.outside.report.collect import Row, Source, is_control
 from sandwich_jax.outside.report.spec import Point
 
-SETTINGS = ("source", "protocol", "every", "objective", "network", "learning_rate", "temperature")
+SETTINGS = (
+    "source", "protocol", "schedule", "lasts", "saboteur", "nth", "every", "objective", "network",
+    "learning_rate", "temperature",
+)  # fmt: skip
 """What tells one curve from another, beside strengths other than the one along x."""
 
 
@@ -58,17 +61,22 @@ def over_seeds(rows: Iterable[Row]) -> list[Row]:
 
 
 def _mean(rows: list[Row]) -> Row:
-    mean = dict(rows[0])
+    """Means of what are numbers in all rows; of the rest what they agree on."""
+    mean: Row = {}
     for name in rows[0]:
         values = [row.get(name) for row in rows]
-        if name in ("round", *strength_names()) or not _are_numbers(values):
-            continue
-        mean[name] = float(np.mean(values))  # pyright: ignore
-        if f"{name}_lo" in rows[0]:
-            mean |= {f"{name}_lo": min(values), f"{name}_hi": max(values)}  # pyright: ignore
-    for name in [n for n in mean if n.endswith(("_lo", "_hi")) and n[:-3] in mean]:
-        if mean[name[:-3]] is None:
-            mean[name] = None
+        base = name.removesuffix("_lo").removesuffix("_hi")
+        own = _are_numbers([row.get(base) for row in rows])
+        if base != name and base in rows[0]:
+            mean[name] = (
+                (min if name.endswith("_lo") else max)(r[base] for r in rows) if own else None
+            )
+        elif name in ("member", "round", *strength_names()):
+            mean[name] = values[0]
+        elif own:
+            mean[name] = float(np.mean(values))  # pyright: ignore
+        else:
+            mean[name] = values[0] if all(value == values[0] for value in values) else None
     return mean | {"seeds": len(rows)}
 
 

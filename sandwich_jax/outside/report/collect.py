@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from sandwich_jax.members import CONTROL, strength_names
+from sandwich_jax.members import CONTROL, NUMBERS, strength_names
 from sandwich_jax.outside import evaluation, runs
 from sandwich_jax.types import SettingError
 
@@ -115,7 +115,7 @@ def _member_rows(folder: pathlib.Path, notes: list[str]) -> list[Row]:
     """A member's rows, each knowing its folder and seed."""
     rows = _usable(_lines(folder / "rows.jsonl", notes), folder, notes)
     config = _object(folder / "manifest.json", notes).get("config", {})
-    about = {name: config.get(name) for name in ("seed", "network", "learning_rate", "temperature")}
+    about = {name: config.get(name) for name in ("seed", "network", *NUMBERS)}
     return [about | {"run": folder.name} | row for row in rows]
 
 
