@@ -112,31 +112,25 @@ def test_light_dark_and_phone(browser, made):
     light.locator("#theme").click()
     assert paper(light) == paper(dark)
     dark.set_viewport_size({"width": 360, "height": 740})
-    wide = "document.documentElement.scrollWidth"
-    assert dark.evaluate(wide) <= 360
+    dark.wait_for_function("document.documentElement.scrollWidth <= 360")  # charts follow
     assert light.complaints == dark.complaints == []
 
 
 # --- games --------------------------------------------------------------------------------------
 
-POSITION = """() => {
-  const pieces = {};
-  for (const g of document.querySelectorAll('.board .pieces g[data-square]'))
-    pieces[g.dataset.square] = g.dataset.piece;
-  return pieces;
+SHOWS = """(wanted) => {
+  const pieces = document.querySelectorAll('.board .pieces g[data-square]');
+  const shown = [...pieces].map((g) => g.dataset.square + g.dataset.piece).sort();
+  return JSON.stringify(shown) === JSON.stringify(wanted);
 }"""
 
 
-def _expected(board: chess.Board) -> dict[str, str]:
-    return {
-        chess.square_name(square): ("w" if piece.color else "b") + piece.symbol().lower()
-        for square, piece in board.piece_map().items()
-    }
-
-
-def _shown(tab) -> dict[str, str]:
-    tab.wait_for_timeout(400)  # the pieces glide
-    return tab.evaluate(POSITION)
+def _wait_until_it_shows(tab, board: chess.Board) -> None:
+    """The pieces glide to their squares; only a wrong position never comes."""
+    pieces = board.piece_map().items()
+    names = {True: "w", False: "b"}
+    wanted = [chess.square_name(s) + names[p.color] + p.symbol().lower() for s, p in pieces]
+    tab.wait_for_function(SHOWS, arg=sorted(wanted))
 
 
 def _ply(tab) -> int:
@@ -152,14 +146,15 @@ def test_stepping_through_a_game(opened, made):
     for move in game["moves"].split()[:5]:
         opened.locator("[data-act=on]").click()
         board.push_uci(move)
-    assert _shown(opened) == _expected(board)
+    _wait_until_it_shows(opened, board)
     opened.locator("[data-act=last]").focus()
     opened.keyboard.press("ArrowLeft")
     assert _ply(opened) == 4
     opened.keyboard.press("End")
     for move in game["moves"].split()[5:]:
         board.push_uci(move)
-    assert _ply(opened) == len(board.move_stack) and _shown(opened) == _expected(board)
+    assert _ply(opened) == len(board.move_stack)
+    _wait_until_it_shows(opened, board)
     opened.locator(".moves button").nth(7).click()
     assert _ply(opened) == 7
     assert opened.complaints == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -101,7 +102,11 @@ def groups(found: Sequence[Row]) -> list[Group]:
         for row in own:
             curves.setdefault(_name(row, varied, others), []).append(row)
         named = [
-            Curve(name, slots.setdefault(name, len(slots)), sorted(rows, key=lambda r: r[knob]))
+            Curve(
+                name,
+                slots.setdefault(name, len(slots)),
+                sorted(rows, key=operator.itemgetter(knob)),
+            )
             for name, rows in curves.items()
         ]
         result.append(Group(misalignment, knob, named, controls))

@@ -22,7 +22,7 @@ MARKERS = ("o", "s", "^", "D", "P", "*", "v", "X")
 MOST_PANELS, COLUMNS = 9, 3
 MANY = len(COLOURS)
 """Panels with more curves than this are coloured by a ramp, since they differ by degree."""
-STATIC: dict[str, Any] = {"svg.hashsalt": "sandwich_jax", "svg.fonttype": "none"}
+STATIC: dict[Any, Any] = {"svg.hashsalt": "sandwich_jax", "svg.fonttype": "none"}
 """The same figure gives the same bytes, and its text stays text."""
 
 
@@ -31,7 +31,7 @@ class Style(NamedTuple):
 
     colour: Any
     marker: str
-    line: str
+    line: Any
 
 
 def write(folder: pathlib.Path, charts: list[Chart]) -> list[pathlib.Path]:

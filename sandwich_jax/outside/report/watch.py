@@ -61,7 +61,11 @@ def games_of(sources: Sequence[Source], count: int, notes: list[str]) -> list[di
         games_ = annotated.games_of(
             one.rollout, one.truth, lines, one.member, one.round, every, wishes, opinion
         )
-        about = {"source": one.source.name, "member": one.member, "folder": one.folder.name}
+        about: dict[str, Any] = {
+            "source": one.source.name,
+            "member": one.member,
+            "folder": one.folder.name,
+        }
         about["seed"] = one.row.get("seed")
         for column, game in zip(every, games_, strict=True):
             about["side"] = "w" if one.rollout.assisted_first[column] else "b"
