@@ -162,8 +162,8 @@ if __name__ == "__main__":
     made = pathlib.Path(sys.argv[1])
     if not made.exists():
         big(made)
-    wall, used = time.perf_counter(), time.process_time()
+    started = time.perf_counter(), time.process_time()
     cli.main(["report", str(made)])
-    wall, used = time.perf_counter() - wall, time.process_time() - used
+    wall, used = time.perf_counter() - started[0], time.process_time() - started[1]
     size = (made / "report.html").stat().st_size / 1e6
     print(f"{wall:.1f} s ({used:.1f} s of processor time), {size:.2f} MB")

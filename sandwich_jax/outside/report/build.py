@@ -16,6 +16,8 @@ from sandwich_jax.outside.report.settings import ReportConfig
 from sandwich_jax.outside.report.spec import short, to_json
 from sandwich_jax.types import SettingError
 
+MOST_NOTES = 10
+"""So many are printed; the page has more."""
 PAGE, FIGURES = "report.html", "figures"
 RESULTS = ("elo_gain", "pgr", "gain_over_control", "a_elo", "e_elo")
 """Columns of the table of results that have intervals."""
@@ -128,7 +130,9 @@ def show(
     """Writes a report, then says where it is and what was missing."""
     with Console(stderr=True).status("Report") as status:
         made = report(folders, out, config, lambda text: status.update(escape(f"Report: {text}")))
-    for note in made.notes:
+    hidden = len(made.notes) - MOST_NOTES
+    more = [f"The page has {hidden} more such notes."] if hidden > 0 else []
+    for note in [*made.notes[:MOST_NOTES], *more]:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     size = made.page.stat().st_size / 1e6
     console.print(f"{made.page} ({size:.1f} MB): open it in a browser.", highlight=False,

@@ -44,6 +44,8 @@ def write(folder: pathlib.Path, charts: list[Chart]) -> list[pathlib.Path]:
             if view is not chart.views[0]:
                 name += "-" + view.name.lower().replace(" ", "-")
             figure = draw(chart, view)
+            figure.draw_without_rendering()  # lays out once for both kinds of file
+            figure.set_layout_engine("none")
             written += [_save(folder / f"{name}.{kind}", figure) for kind in ("png", "svg")]
             plt.close(figure)
     return written

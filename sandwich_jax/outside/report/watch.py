@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,13 +14,16 @@ import jax
 import numpy as np
 
 from sandwich_jax import games, nets
-from sandwich_jax.outside import players, rollouts, runs, store
+from sandwich_jax.outside import players, runs, store
 from sandwich_jax.outside.report import annotated, thoughts
 from sandwich_jax.outside.report.collect import Row, Source, games_file
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 ASKED, CORRUPTED, FOLLOWED = 1, 2, 4
 """Flags of a ply."""
+SHOWN = ("opening", "assisted_first", "moves", "played", "assisted", "asked", "advice", "followed",
+         "result", "finished", "corrupted", "honest", "value", "adjudicated")  # fmt: skip
+"""Fields of `Rollout` and `Truth` that the viewer has a use of; games are their last axis."""
 
 
 class Taken(NamedTuple):
@@ -81,43 +86,37 @@ def _take(sources: Sequence[Source], count: int, notes: list[str]) -> list[Taken
     share = max(1, count // len(members))
     taken, missing = [], []
     for source, folder, row in members[: max(1, count // share)]:
-        path = games_file(folder, row["member"])
-        if not path.is_file():
-            missing.append(str(path))
-            continue
         try:
-            taken.append(_first(source, folder, row, *rollouts.load(path), share))
+            games_ = _load(games_file(folder, row["member"]), share)
+            taken.append(Taken(source, folder, row, *games_))
         except SettingError as error:
-            notes.append(f"{error} Its games cannot be watched.")
+            missing.append(str(error))
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        notes.append(f"{missing[0]}{more}: not there, so these games cannot be watched.")
+        more = f" Likewise {len(missing) - 1} more." if len(missing) > 1 else ""
+        notes.append(f"{missing[0]} Its games cannot be watched.{more}")
     chess = [one for one in taken if one.rollout.moves.shape[0] and _is_chess(one)]
     if len(chess) < len(taken):
         notes.append("Only games of chess can be watched; those of other games were left out.")
     return chess
 
 
-def _first(
-    source: Source,
-    folder: pathlib.Path,
-    row: Row,
-    round_index: int,
-    rollout: Rollout,
-    truth: Truth,
-    share: int,
-) -> Taken:
-    """The first games of a round."""
-    games_axis = {name for name in ("opening", "assisted_first", "result", "finished")}
+def _load(path: pathlib.Path, share: int) -> tuple[int, Rollout, Truth]:
+    """The first games of a round; fields that are not shown may be missing (an older version).
 
-    def cut(name: str, value: Any) -> Any:
-        if name in games_axis or name == "adjudicated":
-            return value[:share]
-        return value[:, :share] if getattr(value, "ndim", 0) >= 2 else value
-
-    some = rollout._replace(**{k: cut(k, v) for k, v in rollout._asdict().items()})
-    true = truth._replace(**{k: cut(k, v) for k, v in truth._asdict().items()})
-    return Taken(source, folder, row, round_index, some, true)
+    Raises:
+        SettingError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name][..., :share] for name in SHOWN}
+            round_index = int(stored["round"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise SettingError(f"{path}: missing or damaged ({error}).") from error
+    fields: dict[str, Any] = dict.fromkeys((*Rollout._fields, *Truth._fields)) | arrays
+    blank = np.zeros(arrays["moves"].shape)
+    pick = [{n: blank if fields[n] is None else fields[n] for n in kind._fields}
+            for kind in (Rollout, Truth)]  # fmt: skip
+    return round_index, Rollout(**pick[0]), Truth(**pick[1])
 
 
 @functools.cache

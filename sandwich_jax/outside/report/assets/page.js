@@ -42,8 +42,8 @@ function subtitle(data) {
 function notesSection(notes) {
   return make("section", {id: "notes", class: "card notes", "aria-labelledby": "notes-title"},
     make("h2", {id: "notes-title"}, "What is missing"),
-    make("ul", {}, ...notes.slice(0, 20).map((note) => make("li", {}, note)),
-      notes.length > 20 ? make("li", {}, `and ${notes.length - 20} more`) : null));
+    make("ul", {}, ...notes.slice(0, 50).map((note) => make("li", {}, note)),
+      notes.length > 50 ? make("li", {}, `and ${notes.length - 50} more`) : null));
 }
 
 function resultsSection(data) {
