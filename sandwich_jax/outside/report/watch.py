@@ -114,9 +114,10 @@ def _load(path: pathlib.Path, share: int) -> tuple[int, Rollout, Truth]:
         raise SettingError(f"{path}: missing or damaged ({error}).") from error
     fields: dict[str, Any] = dict.fromkeys((*Rollout._fields, *Truth._fields)) | arrays
     blank = np.zeros(arrays["moves"].shape)
-    pick = [{n: blank if fields[n] is None else fields[n] for n in kind._fields}
-            for kind in (Rollout, Truth)]  # fmt: skip
-    return round_index, Rollout(**pick[0]), Truth(**pick[1])
+    fields |= {name: blank for name, value in fields.items() if value is None}
+    rollout = {name: fields[name] for name in Rollout._fields}
+    truth = {name: fields[name] for name in Truth._fields}
+    return round_index, Rollout(**rollout), Truth(**truth)
 
 
 @functools.cache
