@@ -50,6 +50,15 @@ def _open(browser, path, **settings):
     return tab
 
 
+def _wait_until(tab, holds: str, argument=None) -> None:
+    """Asks again and again, since the page forbids the eval that playwright would wait with."""
+    for _ in range(600):
+        if tab.evaluate(holds, argument):
+            return
+        tab.wait_for_timeout(100)
+    raise AssertionError(f"never came true: {holds}")
+
+
 def test_all_charts_are_drawn_without_a_complaint(opened, made):
     for chart in _data(made)["charts"]:
         card = opened.locator(f"#{chart['id']}")
@@ -112,7 +121,7 @@ def test_light_dark_and_phone(browser, made):
     light.locator("#theme").click()
     assert paper(light) == paper(dark)
     dark.set_viewport_size({"width": 360, "height": 740})
-    dark.wait_for_function("document.documentElement.scrollWidth <= 360")  # charts follow
+    _wait_until(dark, "() => document.documentElement.scrollWidth <= 360")  # charts follow
     assert light.complaints == dark.complaints == []
 
 
@@ -126,11 +135,11 @@ SHOWS = """(wanted) => {
 
 
 def _wait_until_it_shows(tab, board: chess.Board) -> None:
-    """The pieces glide to their squares; only a wrong position never comes."""
+    """Pieces are drawn in turn with other work of the page; a wrong position never comes."""
     pieces = board.piece_map().items()
     names = {True: "w", False: "b"}
     wanted = [chess.square_name(s) + names[p.color] + p.symbol().lower() for s, p in pieces]
-    tab.wait_for_function(SHOWS, arg=sorted(wanted))
+    _wait_until(tab, SHOWS, sorted(wanted))
 
 
 def _ply(tab) -> int:

@@ -16,7 +16,7 @@ function viewerSection(games) {
   const parts = viewerParts();
   const board = new Vendor.Chessboard(parts.board, {
     position: START, responsive: true, assetsUrl: "",
-    style: {cssClass: "default", showCoordinates: true, animationDuration: reducedMotion() ? 0 : 150},
+    style: {cssClass: "default", showCoordinates: true, animationDuration: 0},
     extensions: [{class: Vendor.Arrows, props: {headSize: 5}}, {class: Vendor.Markers, props: {autoMarkers: null}}],
   });
   parts.board.querySelector("svg").setAttribute("aria-hidden", "true");
@@ -89,9 +89,8 @@ function viewerSection(games) {
 
   function go(ply) {
     if (!state.game) return;
-    const before = state.ply;
     state.ply = Math.max(0, Math.min(state.game.plies.length, ply));
-    refresh(Math.abs(state.ply - before) === 1);
+    refresh();
   }
 
   /** To the next (or last) ply of the chosen kind, in this game or another of the list. */
@@ -111,9 +110,9 @@ function viewerSection(games) {
     parts.said.textContent = `No ${KINDS[state.kind].short} in these games.`;
   }
 
-  function refresh(smooth = false) {
+  function refresh() {
     const {game, ply} = state, now = game.plies[ply];
-    board.setPosition(game.placements[ply], smooth);
+    board.setPosition(game.placements[ply]);
     board.removeArrows();
     board.removeMarkers();
     if (now) drawPly(now);
@@ -171,7 +170,6 @@ function viewerSection(games) {
 }
 
 const total = (games, kind) => games.reduce((sum, game) => sum + countOf(game, kind), 0);
-const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function resultText(game) {
   if (game.result !== "*") return `${game.result} by the rules`;
