@@ -1,6 +1,6 @@
 """Sweep folders with everything in its real place and invented figures, to report on.
 
-python tests/report_folder.py FOLDER      # makes one of 201 members, 50 rounds; times its report
+python tests/report_folder.py FOLDER    # makes one of 201 members, 50 rounds; times its report
 """
 
 import itertools
