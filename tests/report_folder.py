@@ -136,6 +136,7 @@ def play(count: int, plies: int) -> tuple[Rollout, Truth]:
     advice = np.where(followed, moves, np.where(assisted, advice, -1)).astype(np.int16)
     fields = {
         "opening": np.arange(count), "assisted_first": white_first, "moves": moves,
+        "own": np.where(assisted, moves, -1),
         "played": played, "assisted": assisted, "asked": assisted, "advice": advice,
         "followed": followed, "result": np.zeros(count), "finished": np.zeros(count, bool),
     }  # fmt: skip

@@ -102,7 +102,6 @@ def games_of(
     member: str,
     round_index: int,
     columns: Iterable[int],
-    own: Int[np.ndarray, "T B"] | None = None,
     value: Float[np.ndarray, "T B"] | None = None,
 ) -> Iterator[AnnotatedGame]:
     """Games of a rollout of chess.
@@ -114,13 +113,10 @@ def games_of(
         member: names the assisted side.
         round_index: the first is 1.
         columns: which games.
-        own: W's own wishes by another judge than the rollout, which holds what W drew.
         value: E's value before each move, for the mover (`advice.view(...).value` of E); by
             default what the truth holds, which is known only where A was asked.
     """
     rollout = Rollout(*(np.asarray(x) for x in rollout))  # pyright: ignore
-    if own is not None:
-        rollout = rollout._replace(own=np.asarray(own))
     truth = Truth(*(np.asarray(x) for x in truth))  # pyright: ignore
     for column in columns:
         yield _game(rollout, truth, lines, member, round_index, column, value)

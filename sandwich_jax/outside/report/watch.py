@@ -10,19 +10,33 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import chess
-import jax
 import numpy as np
 
-from sandwich_jax import games, nets
-from sandwich_jax.outside import players, runs, store
+from sandwich_jax import games
+from sandwich_jax.outside import players, store
 from sandwich_jax.outside.report import annotated, thoughts
 from sandwich_jax.outside.report.collect import Row, Source, games_file
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 ASKED, CORRUPTED, FOLLOWED = 1, 2, 4
 """Flags of a ply."""
-SHOWN = ("opening", "assisted_first", "moves", "played", "assisted", "asked", "advice", "followed",
-         "result", "finished", "corrupted", "honest", "value", "adjudicated")  # fmt: skip
+SHOWN = (
+    "opening",
+    "assisted_first",
+    "moves",
+    "own",
+    "played",
+    "assisted",
+    "asked",
+    "advice",
+    "followed",
+    "result",
+    "finished",
+    "corrupted",
+    "honest",
+    "value",
+    "adjudicated",
+)
 """Fields of `Rollout` and `Truth` that the viewer has a use of; games are their last axis."""
 
 
@@ -48,7 +62,7 @@ class Taken(NamedTuple):
 
 
 def games_of(sources: Sequence[Source], count: int, notes: list[str]) -> list[dict[str, Any]]:
-    """Games for the viewer, as many of each member, `count` or a few less in all.
+    """Games for the viewer, `count` in all where there are so many, shared out among the members.
 
     Args:
         sources: runs and sweeps.
@@ -58,13 +72,13 @@ def games_of(sources: Sequence[Source], count: int, notes: list[str]) -> list[di
     taken = _take(sources, count, notes)
     if not taken:
         return []
-    own, value = _opinions(taken, notes)
+    values = _opinions(taken, notes)
     lines = games.make("chess").openings("train")
     found = []
-    for one, wishes, opinion in zip(taken, own, value, strict=True):
+    for one, opinion in zip(taken, values, strict=True):
         every = range(one.count)
         games_ = annotated.games_of(
-            one.rollout, one.truth, lines, one.member, one.round, every, wishes, opinion
+            one.rollout, one.truth, lines, one.member, one.round, every, value=opinion
         )
         about: dict[str, Any] = {
             "source": one.source.name,
@@ -83,11 +97,11 @@ def _take(sources: Sequence[Source], count: int, notes: list[str]) -> list[Taken
     members = [(s, folder, row) for s in sources for folder, row in s.runs]
     if not members or count < 1:
         return []
-    share = max(1, count // len(members))
+    share, rest = divmod(count, len(members))
     taken, missing = [], []
-    for source, folder, row in members[: max(1, count // share)]:
+    for place, (source, folder, row) in enumerate(members[:count]):
         try:
-            games_ = _load(games_file(folder, row["member"]), share)
+            games_ = _load(games_file(folder, row["member"]), share + (place < rest))
             taken.append(Taken(source, folder, row, *games_))
         except SettingError as error:
             missing.append(str(error))
@@ -135,8 +149,8 @@ def _is_chess(one: Taken) -> bool:
 # --- opinions -----------------------------------------------------------------------------------
 
 
-def _opinions(taken: list[Taken], notes: list[str]) -> tuple[list[Any], list[Any]]:
-    """W's own moves and E's values, [T, B] for each; None where the networks are not there."""
+def _opinions(taken: list[Taken], notes: list[str]) -> list[Any]:
+    """E's values, [T, B] for each; None where E is not there."""
     lines = games.make("chess").openings("train")
     longest = max(one.rollout.moves.shape[0] for one in taken)
     columns = []
@@ -150,30 +164,7 @@ def _opinions(taken: list[Taken], notes: list[str]) -> tuple[list[Any], list[Any
         encoded[: one.rollout.moves.shape[0], end - one.count : end]
         for one, end in zip(taken, ends, strict=True)
     ]
-    own = [_wishes(one, mine, notes) for one, mine in zip(taken, seen, strict=True)]
-    return own, _values(taken, seen, notes)
-
-
-def _wishes(one: Taken, seen: np.ndarray, notes: list[str]) -> np.ndarray | None:
-    """Labels, -1 where W did not move."""
-    folder = one.folder / "networks" / runs.slug(one.member)
-    try:
-        kind = store.read_card(folder).network
-        params = store.load_params(folder, _like(kind))
-    except SettingError as error:
-        _once(notes, f"W's own wishes are not shown for {one.member}: {error}")
-        return None
-    asking = np.asarray(one.rollout.assisted) & np.asarray(one.rollout.played)
-    labels = np.full(asking.shape, -1, np.int32)
-    labels[asking] = thoughts.favourites(kind, params, seen[asking])
-    return labels
-
-
-@functools.cache
-def _like(kind: nets.NetConfig) -> Any:
-    """Shapes of a network's parameters: worked out once for many of them."""
-    net = nets.make(kind, games.make("chess").heads)
-    return jax.eval_shape(net.init, jax.random.key(0))
+    return _values(taken, seen, notes)
 
 
 def _values(taken: list[Taken], seen: list[np.ndarray], notes: list[str]) -> list[Any]:

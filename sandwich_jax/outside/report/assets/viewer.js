@@ -197,7 +197,7 @@ function tell(game, index) {
   const line = (term, move, extra) => make("li", {class: term}, make("span", {class: "key"}), `${extra} `, make("b", {}, move));
   const items = [];
   if (ply.advice) items.push(line(ply.flags & CORRUPTED ? "corrupted" : "advice", ply.advice.san, ply.flags & CORRUPTED ? "A advised, corrupted:" : "A advised, honestly:"));
-  if (ply.own) items.push(line("own", ply.own.san, "W's own favourite:"));
+  if (ply.own) items.push(line("own", ply.own.san, "W's own wish:"));
   items.push(line("played", ply.san, "Played:"));
   const before = chanceOf(game, index), after = chanceOf(game, index + 1);
   const cost = before === null || after === null ? null : Math.round(100 * (after - before));
@@ -225,7 +225,7 @@ function viewerParts() {
   parts.buttons = [...parts.jumps, ...steps];
   parts.section = make("section", {id: "games", class: "card viewer", "aria-labelledby": "games-title", tabindex: "-1"},
     make("div", {class: "heading"}, make("h2", {id: "games-title"}, "Games")),
-    make("p", {class: "quiet"}, "Self-play of the last round. The board shows the position before a move: W's own favourite, what A advised and what was played. W's favourite is that of the network at the end of the run; the chances are E's. Keys: ← → step, n and p jump, f turns the board."),
+    make("p", {class: "quiet"}, "Self-play of the last round. The board shows the position before a move: W's own wish, what A advised and what was played. The chances are E's. Keys: ← → step, n and p jump, f turns the board."),
     parts.choices, parts.empty,
     make("div", {class: "table-and-moves"},
       make("div", {class: "left"},
