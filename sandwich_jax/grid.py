@@ -23,7 +23,7 @@ from sandwich_jax.members import (
     strength_names,
     strengths_used,
 )
-from sandwich_jax.misalign import saboteurs
+from sandwich_jax.misalign import saboteurs, schedules
 from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.types import SettingError
 
@@ -145,7 +145,7 @@ def _control_of(config: Config) -> Config:
     strengths = dict.fromkeys(strength_names(), (0.0,))
     # Settings that a member without an assistant does not depend on get one value for all.
     default = Config()
-    about_a = ("schedule", "lasts", "saboteur", "nth", *saboteurs.NUMBERS)
+    about_a = ("schedule", "lasts", "saboteur", *schedules.NUMBERS, *saboteurs.NUMBERS)
     idle = {name: getattr(default, name) for name in about_a}
     idle |= {"misalignment": next(iter(TRANSFORMS)), "every": 1, "protocol": CONTROL}
     changes: dict[str, Any] = idle | strengths

@@ -41,31 +41,49 @@ def action_values(
 ) -> tuple[Float[Array, "B A"], ...]:
     """Q of every legal label by each network, `ILLEGAL` elsewhere.
 
-    Successors are made once for all networks, `CHUNK` moves of every position at a time until the
-    position with the most moves has none left.
+    Successors are made once for all networks.
+    """
+
+    def look(labels: Int[Array, "B C"]) -> tuple[Float[Array, "B C"], ...]:
+        return _of_networks(game, apply, networks, state, labels)
+
+    return over_moves(game, state, look, (ILLEGAL,) * len(networks))
+
+
+def over_moves(
+    game: Game, state: State, look: Callable, blanks: tuple[float | bool, ...]
+) -> tuple[Array, ...]:
+    """What `look` finds of every legal label, [B, A] each; `blanks` elsewhere.
+
+    `CHUNK` moves of every position are looked at together, until the position with the most moves
+    has none left.
+
+    Args:
+        game: rules.
+        state: B positions.
+        look: labels [B, C], -1 for none, to a tuple of arrays [B, C].
+        blanks: what stands at illegal labels, one for each of these arrays.
     """
     moves = game.moves(state)
     batch, width = moves.shape
     rows = jnp.arange(batch)[:, None]
-    blank = jnp.full((batch, game.num_actions), ILLEGAL)
+    blank = tuple(jnp.full((batch, game.num_actions), x) for x in blanks)
     padded = jnp.pad(moves, ((0, 0), (0, -width % CHUNK)), constant_values=-1)
 
     def more(carry: tuple) -> Array:
         return (carry[0] < width) & (carry[1] >= 0).any()
 
-    def look(carry: tuple) -> tuple:
+    def step(carry: tuple) -> tuple:
         start, labels, found = carry
         place = jnp.where(labels >= 0, labels, game.num_actions)  # out of range: dropped
-        values = _of_networks(game, apply, networks, state, labels)
         found = tuple(
-            q.at[rows, place].set(v, mode="drop") for q, v in zip(found, values, strict=True)
+            q.at[rows, place].set(v, mode="drop") for q, v in zip(found, look(labels), strict=True)
         )
         start = start + CHUNK
         following = jax.lax.dynamic_slice_in_dim(padded, start, CHUNK, axis=1)
         return start, following, found
 
-    first = (jnp.int32(0), padded[:, :CHUNK], (blank,) * len(networks))
-    return jax.lax.while_loop(more, look, first)[2]
+    return jax.lax.while_loop(more, step, (jnp.int32(0), padded[:, :CHUNK], blank))[2]
 
 
 def _of_networks(

@@ -9,18 +9,22 @@ import jax
 import jax.numpy as jnp
 
 from sandwich_jax import finetune, games
-from sandwich_jax.misalign import assistant, saboteurs, transforms
+from sandwich_jax.misalign import assistant, saboteurs, schedules, transforms
 from sandwich_jax.oversight.protocols import PROTOCOLS
 from sandwich_jax.types import Knobs, PRNGKey, SettingError
 
 CONTROL = "never_ask"
-NUMBERS = ("learning_rate", "temperature", "nth", *saboteurs.NUMBERS)
+CHESS = ("chess", "pgx:chess")
+"""Games with the features and labels of chess."""
+BY_VALUES = "E by its values"
+"""Plays E's best value one ply ahead: what an A that corrupts values alone is at strength 0."""
+NUMBERS = ("learning_rate", "temperature", *schedules.NUMBERS, *saboteurs.NUMBERS)
 """Traced settings beside the strengths."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of a run; `p` and `sigma` span its members, all else they share."""
+    """Settings of a run; strengths (`p` to `tilt`) span its members, all else they share."""
 
     game: str = "chess"
     expert: str = "zoo:expert"
@@ -39,9 +43,25 @@ class Config:
     saboteur: str = ""
     """M, a network by its spelling, for misalignments that borrow its moves."""
     p: tuple[float, ...] = (0.0, 0.5, 0.9)
-    """Probabilities of random_move."""
+    """Probabilities of random_move, sandbag, borrow, value_flip and the saboteurs, in [0, 1]."""
     sigma: tuple[float, ...] = (0.0,)
-    """Scales of policy_noise."""
+    """Scales of policy_noise and gumbel_noise, in nats of log-probability, in [0, 100]."""
+    eps: tuple[float, ...] = (0.0,)
+    """Shares of noise in dirichlet_noise, in [0, 1]."""
+    heat: tuple[float, ...] = (0.0,)
+    """Temperatures of temperature, in [0, 100]: 0 is the best move, 1 a draw from the policy."""
+    beta: tuple[float, ...] = (0.0,)
+    """Of bias_*: nats added to the log-probabilities of the class, in [-100, 100]."""
+    lam: tuple[float, ...] = (0.0,)
+    """Of steer_to_loss: nats taken off per unit of E's value, in [0, 1000]."""
+    value_sigma: tuple[float, ...] = (0.0,)
+    """Scales of value_noise, on the scale of values from -1 to 1, in [0, 10]."""
+    shrink: tuple[float, ...] = (0.0,)
+    """Of value_shrink: the share of the value that is left out, in [0, 1]."""
+    offset: tuple[float, ...] = (0.0,)
+    """Of value_bias: what is added to the value for the side to move, in [-2, 2]."""
+    tilt: tuple[float, ...] = (0.0,)
+    """Of value_tilt: what is added for every pawn's worth that the mover is ahead, in [-1, 1]."""
     plausible_tau: float = 0.05
     """Of plausible_worst: least probability of a move by W's policy."""
     plausible_delta: float = 0.1
@@ -59,6 +79,14 @@ class Config:
     """W may ask on every n-th of its turns."""
     nth: float = 2.0
     """Of schedule every_nth: only every n-th query is corrupted."""
+    start: float = 10.0
+    """Of from_kth: the first query of a game that may be corrupted, from 1."""
+    most: float = 1.0
+    """Of at_most: corrupted queries a game."""
+    stake: float = 0.3
+    """Of where_it_matters: least loss of E's value by A's move, in [0, 2]."""
+    unseen: float = 0.1
+    """Of where_weak_cannot_tell: greatest loss of W's value by A's move, in [0, 2]."""
     objective: str = "imitate"
     """Which moves W is fine-tuned on."""
     rounds: int = 8
@@ -118,8 +146,20 @@ def _check(c: Config) -> None:
             )
     if "saboteur" in transforms.needs(transforms.parse(c.misalignment)) and not c.saboteur:
         raise SettingError(f"Misalignment '{c.misalignment}' borrows moves: name a saboteur.")
-    if not 1 <= c.nth <= 1000:
-        raise SettingError(f"nth is {c.nth:g}: it must be between 1 and 1000.")
+    for name, (low, high) in (schedules.NUMBERS | saboteurs.NUMBERS).items():
+        if not low <= getattr(c, name) <= high:
+            raise SettingError(
+                f"{name} is {getattr(c, name):g}: it must be between {low:g} and {high:g}."
+            )
+    if c.game not in CHESS:
+        kinds = [(n, transforms.TRANSFORMS[n].chess) for n in transforms.parse(c.misalignment)]
+        kinds += [(n, schedules.SCHEDULES[n].chess) for n in schedules.parse(c.schedule)]
+        for name, of_chess in kinds:
+            if of_chess:
+                raise SettingError(
+                    f"'{name}' reads positions of chess, but the game is {c.game}: choose another,"
+                    f" or a game among {', '.join(CHESS)}."
+                )
     positive = ("every", "rounds", "games", "lanes", "max_plies", "updates", "batch", "window")
     for name in (*positive, "arena_max_plies", "round_openings", "final_openings"):
         if getattr(c, name) < 1:
@@ -134,11 +174,6 @@ def _check(c: Config) -> None:
             raise SettingError(
                 f"{name} is {getattr(c, name)}: {c.game} goes no further than {longest} plies"
                 " after an opening."
-            )
-    for name, (low, high) in saboteurs.NUMBERS.items():
-        if not low <= getattr(c, name) <= high:
-            raise SettingError(
-                f"{name} is {getattr(c, name)}: it must be between {low:g} and {high:g}."
             )
     if not 0 < c.learning_rate < 1:
         raise SettingError(f"learning_rate is {c.learning_rate}: it must be between 0 and 1.")
@@ -169,10 +204,16 @@ class Member:
         return " ".join([self.protocol, self.assistant])
 
     @property
+    def by_values(self) -> bool:
+        """Whether its A corrupts values alone, and so plays by them in the arena."""
+        only = transforms.values_only(transforms.parse(self.misalignment))
+        return only and self.protocol != CONTROL
+
+    @property
     def assistant(self) -> str:
-        """A by its kind and strengths, "E" if honest."""
+        """A by its kind and strengths, "E" (or `BY_VALUES`) if honest."""
         if not any(value for _, value in self.strengths):
-            return "E"
+            return BY_VALUES if self.by_values else "E"
         return " ".join([self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)])
 
 
@@ -222,4 +263,5 @@ def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs
     strengths |= dict(member.strengths) if member else {}
     numbers = strengths | {name: getattr(config, name) for name in NUMBERS}
     numbers["temperature"] = temperature
+    numbers["by_values"] = float(member is not None and member.by_values)
     return {name: jnp.float32(value) for name, value in numbers.items()}

@@ -15,7 +15,7 @@ import jax
 from sandwich_jax import arena, sandwich, sweep
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
 from sandwich_jax.members import Config, Member, assistant_of, members_of
-from sandwich_jax.misalign import saboteurs
+from sandwich_jax.misalign import saboteurs, schedules
 from sandwich_jax.sandwich import Learner, RoundResult, Setup
 from sandwich_jax.types import Params
 
@@ -132,8 +132,9 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
     for run in runs:
         for names, job in program.standings.baseline(run.config, (run.member,)).items():
             c = run.config
-            numbers = (c.nth, *(getattr(c, name) for name in saboteurs.NUMBERS))
-            key = (assistant_of(c), c.saboteur, numbers, c.network, c.seed, *names)
+            names_of_a = (*schedules.NUMBERS, *saboteurs.NUMBERS)
+            about = tuple(getattr(c, name) for name in names_of_a)
+            key = (assistant_of(c), c.saboteur, about, c.network, c.seed, *names)
             wanted.append((run, names, key))
             if book.find(key) is None:
                 jobs[key] = job

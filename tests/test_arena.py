@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from sandwich_jax import arena, games, nets, play
+from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.training.corpus import label_of
 
 
@@ -58,6 +60,22 @@ def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
     honest = match(key, (expert, _knobs(temperature=0.5)), rival, starts, n)
     np.testing.assert_array_equal(honest.moves, corrupt(expert, 0.0, 0.5).moves)
     np.testing.assert_array_equal(corrupt(expert, 1.0, 0.0).moves, corrupt(other, 1.0, 0.0).moves)
+
+
+def test_at_strength_zero_every_kind_is_e():
+    """All kinds that other games than chess have, one after another."""
+    game, net, match, starts = _connect_four()
+    expert, other = net.init(jax.random.key(0)), net.init(jax.random.key(5))
+    names = "+".join(name for name, kind in TRANSFORMS.items() if not kind.chess)
+    made = assistant.make(game, net, assistant.AssistantConfig(names))
+    sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
+    masked = jax.jit(arena.make_match(game, *sides, LANES))
+    knobs = knobs_of(Config(), None, 0.5)
+    run = jax.random.key_data(jax.random.key(0))
+    player = arena.Masked(Models(expert, other, other), knobs, run)
+    rival, key, n = (other, _knobs(temperature=0.5)), jax.random.key(1), jnp.int32(12)
+    honest = match(key, (expert, _knobs(temperature=0.5)), rival, starts, n)
+    np.testing.assert_array_equal(honest.moves, masked(key, player, rival, starts, n).moves)
 
 
 def test_fewer_openings_are_the_first_of_all():

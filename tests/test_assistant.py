@@ -83,6 +83,107 @@ def test_asking_twice_at_once_differs_only_where_corruption_is_drawn_per_query()
         assert (not _same(reply.corrupted, reply.corrupted[:1])) == differ
 
 
+def test_candidates_values_last_as_long_as_asked():
+    """A value told of a successor is the value told there; the same all game for every move."""
+    labels = jnp.tile(jnp.asarray([3, 5, 3]), (B, 1))
+    flips = dict(misalignment="value_flip", wants=("candidates",), candidates=labels)
+    for lasts in ("query", "position", "game"):
+        said = np.asarray(_ask(0, lasts=lasts, **flips)[0].candidates[0])
+        again = np.asarray(_ask(1, lasts=lasts, **flips)[0].candidates[0])
+        np.testing.assert_allclose(said[:, 0], said[:, 2], atol=1e-6)
+        assert _same(said, again) == (lasts == "position")
+    after = GAME.step(_state(), jnp.full(B, 3))
+    there = _ask(0, state=after, lasts="position", misalignment="value_flip", wants=("value",))[0]
+    told = _ask(0, lasts="position", **flips)[0].candidates[0, :, 0]
+    np.testing.assert_allclose(told, -there.value[0], atol=1e-5)
+    truly = _ask(knobs=_knobs(p=0.0), **flips)[0].candidates[0]
+    turned = np.sign(_ask(3, lasts="game", **flips)[0].candidates[0]) != np.sign(truly)
+    assert _same(turned, turned[:, :1]) and turned.any() and not turned.all()
+
+
+def test_a_schedule_holds_back_values_too():
+    knobs = _knobs(p=1.0, nth=2.0)
+    ask = dict(schedule="every_nth", knobs=knobs, misalignment="random_move", wants=("value",))
+    honest = NET.apply(MODELS.expert, GAME.features(_state())).value
+    first, reply, memory = _ask(**ask)
+    assert _same(first.value[0], honest) and not np.asarray(reply.corrupted).any()
+    second, reply, _ = _ask(memory=memory, **ask)
+    assert not _same(second.value[0], honest) and np.asarray(reply.corrupted).all()
+
+
+def test_no_more_corruptions_than_at_most():
+    memory, found = assistant.memory(B), []
+    for seed in range(6):
+        knobs = _knobs(p=0.5, most=2.0)
+        _, reply, memory = _ask(seed, memory, schedule="at_most", knobs=knobs)
+        found.append(np.asarray(reply.corrupted[0]))
+    assert np.sum(found, axis=0).max() == 2 and np.asarray(memory.corruptions).max() == 2
+
+
+def test_sandbag_at_one_is_w_on_every_channel():
+    ask = dict(misalignment="sandbag", wants=("move", "value"), knobs=_knobs(p=1.0))
+    outputs = NET.apply(MODELS.weak, GAME.features(_state()))
+    advice, reply, _ = _ask(**ask)
+    assert _same(advice.move[0], sampling.greedy(outputs.logits, GAME.legal(_state())))
+    np.testing.assert_allclose(advice.value[0], outputs.value, atol=1e-6)
+    assert np.asarray(reply.corrupted).all()
+
+
+@functools.cache
+def _values(state_of=_state):
+    return np.asarray(lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state_of())[0])
+
+
+def test_steering_far_enough_plays_the_worst_move():
+    ask = dict(misalignment="steer_to_loss", knobs=_knobs(lam=1000.0))
+    moves = np.asarray(_ask(**ask)[0].move[0])
+    legal = np.asarray(GAME.legal(_state()))
+    worst = np.where(legal, _values(), np.inf).min(-1)
+    np.testing.assert_allclose(_values()[np.arange(B), moves], worst, atol=2e-3)
+
+
+def _play(by_values=1.0, lasts="query", schedule="always", seed=0, **strengths):
+    config = AssistantConfig("value_noise+value_flip", schedule, lasts)
+    policy = _policy(config)
+    knobs = _knobs(**strengths) | {"by_values": jnp.float32(by_values)}
+    logits, memory = policy(jax.random.key(seed), knobs)
+    return np.asarray(logits), np.asarray(memory.corruptions)
+
+
+@functools.cache
+def _policy(config):
+    made = assistant.make(GAME, NET, config)
+
+    @jax.jit
+    def policy(key, knobs):
+        state = _state()
+        return made.policy(key, RUN, MODELS, state, GAME.legal(state), assistant.memory(B), knobs)
+
+    return policy
+
+
+def test_an_assistant_that_lies_of_values_alone_plays_by_them():
+    legal = np.asarray(GAME.legal(_state()))
+    honest, none = _play(p=0.0)
+    assert _same(honest.argmax(-1), np.where(legal, _values(), -9).argmax(-1)) and not none.any()
+    flipped, all_ = _play(p=1.0)
+    assert _same(flipped.argmax(-1), np.where(legal, -_values(), -9).argmax(-1)) and all_.all()
+    policy, _ = _play(by_values=0.0, p=1.0)
+    own = NET.apply(MODELS.expert, GAME.features(_state())).logits
+    np.testing.assert_allclose(policy, own, atol=1e-6)
+    # With one flip for all of a game's values the moves are the best, or the worst.
+    once, _ = _play(lasts="game", p=0.5)
+    best, worst = (once.argmax(-1) == x.argmax(-1) for x in (honest, flipped))
+    assert (best | worst).all() and best.any() and worst.any()
+    # With one a successor they are neither, at times.
+    each, _ = _play(p=0.5)
+    assert not (
+        (each.argmax(-1) == honest.argmax(-1)) | (each.argmax(-1) == flipped.argmax(-1))
+    ).all()
+    held, none = _play(schedule="every_nth", p=1.0, nth=2.0)
+    assert _same(held.argmax(-1), honest.argmax(-1)) and not none.any()
+
+
 def test_every_nth_query_is_corrupted():
     memory, found = assistant.memory(B), []
     for seed in range(6):

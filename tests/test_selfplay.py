@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets, play, sampling
+from sandwich_jax.finetune import OBJECTIVES
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
@@ -172,6 +173,10 @@ def test_truth_is_a_type_of_its_own():
     for protocol in (p for p in PROTOCOLS.values() if not p.told):
         for function in (protocol.plan, protocol.decide, protocol.learn):
             assert "Truth" not in str(function.__annotations__)
+    for objective in OBJECTIVES.values():
+        parts = objective if isinstance(objective, tuple) else (objective,)
+        for function in filter(callable, parts):
+            assert "Truth" not in str(getattr(function, "__annotations__", ""))
 
 
 def test_one_trace_serves_every_p():

@@ -20,6 +20,8 @@ from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Knobs, Params
 
 PLIES = 80
+ORDINARY = "random_move"
+"""The misalignment that others are measured beside."""
 
 
 def bench(
@@ -37,7 +39,8 @@ def bench(
     that pass is left out on both sides.) Rates are plies played, of all games, per second of
     processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of each side by
     turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a protocol
-    gives its compile time.
+    gives its compile time. Another misalignment than random_move is measured beside that one too,
+    as time a ply.
 
     Args:
         batches: lanes; two games a lane are played, so that most lanes are busy to the end.
@@ -53,24 +56,34 @@ def bench(
     on_cpu = jax.default_backend() == "cpu"
     clock = time.process_time if on_cpu else time.perf_counter
     unit = "plies per CPU-second" if on_cpu else "plies per second"
+    unit_of_time = "CPU-microseconds a ply" if on_cpu else "microseconds a ply"
     for batch in batches:
         for protocol in protocols:
             ours = _selfplay(game, net, expert, weak, protocol, misalignment, batch)
-            peer = _forwards(game, net, expert, weak, protocol, batch)
+            sides = {
+                "ours": ours,
+                "peer": _forwards(game, net, expert, weak, protocol, batch),
+            }
+            if misalignment != ORDINARY:
+                sides["ordinary"] = _selfplay(game, net, expert, weak, protocol, ORDINARY, batch)
             began = time.perf_counter()
             jax.block_until_ready(ours(jnp.int32(0)))
             compiled = time.perf_counter() - began
-            jax.block_until_ready(peer(jnp.int32(0)))
-            rates = {"ours": [], "peer": []}
+            for side in list(sides)[1:]:
+                jax.block_until_ready(sides[side](jnp.int32(0)))
+            rates = {side: [] for side in sides}
             for i in range(1, repeats + 1):
-                for side, call in (("ours", ours), ("peer", peer)):
+                for side, call in sides.items():
                     began = clock()
                     plies = int(jax.block_until_ready(call(jnp.int32(i))))
                     rates[side].append(plies / (clock() - began))
-            mine, bare = (statistics.median(rates[side]) for side in ("ours", "peer"))
+            mine, bare, *other = (statistics.median(found) for found in rates.values())
             common = {"batch": batch, "device": jax.devices()[0].device_kind}
             name = f"self-play, {game_name}, {network}, {protocol}, {misalignment}"
             yield _row(name, mine, bare, mine / bare, unit, common)
+            for rate in other:
+                times = (1e6 / mine, 1e6 / rate, rate / mine)
+                yield _row(f"{name} beside {ORDINARY}", *times, unit_of_time, common)
             yield _row(f"first call, {name}", compiled, None, None, "seconds", common)
 
 

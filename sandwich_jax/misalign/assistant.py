@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from sandwich_jax import lookahead, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import schedules, transforms
-from sandwich_jax.misalign.transforms import Sight
+from sandwich_jax.misalign.sight import Seen, Sight
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Advice, Knobs, Params, PRNGKey, Query, SettingError, State
 
@@ -35,10 +35,21 @@ class AssistantConfig:
 
     def __post_init__(self) -> None:
         """Raises SettingError for an unknown name."""
-        transforms.parse(self.misalignment)
-        schedules.parse(self.schedule)
+        names, when = transforms.parse(self.misalignment), schedules.parse(self.schedule)
         if self.lasts not in LASTS:
             raise SettingError(f"Unknown lasts '{self.lasts}': choose one of {', '.join(LASTS)}.")
+        if self.by_values:
+            for name in when:
+                if schedules.SCHEDULES[name].judges_moves:
+                    raise SettingError(
+                        f"Schedule '{name}' judges the move that A would say, but misalignment"
+                        f" '{'+'.join(names)}' corrupts values alone: choose another."
+                    )
+
+    @property
+    def by_values(self) -> bool:
+        """Whether it corrupts values alone: as a player, A then goes by them."""
+        return transforms.values_only(transforms.parse(self.misalignment))
 
 
 class Models(NamedTuple):
@@ -77,7 +88,11 @@ class Assistant(NamedTuple):
     """`(key, run, models, state, legal, query, memory, knobs)`; `run` is the key of the run, from
     which corruptions that last for a position are drawn."""
     policy: Callable[..., tuple[Float[Array, "B A"], Memory]]
-    """`(key, run, models, state, legal, memory, knobs) -> logits`: A as a player."""
+    """`(key, run, models, state, legal, memory, knobs) -> logits, memory`: A as a player.
+
+    Where values alone are corrupted and knob `by_values` is above 0, it plays the move with the
+    best corrupted value one ply ahead (each successor's with a key of its own); otherwise by its
+    policy."""
     needs: frozenset[str]
     """Optional fields of `Sight` that it looks at."""
 
@@ -92,16 +107,17 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
     """A by its configuration."""
     names, when = transforms.parse(config.misalignment), schedules.parse(config.schedule)
     needs = transforms.needs(names) | schedules.needs(when)
+    value_needs = transforms.value_needs(names)
     corrupt_move, corrupt_value = transforms.compose(names), transforms.compose_values(names)
     active = schedules.combine(when)
 
     def expert_move(
         key: PRNGKey, logits: Float[Array, "A"], sight: Sight, past: tuple, knobs: Knobs
-    ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
+    ) -> tuple[Float[Array, "A"], Bool[Array, ""], Bool[Array, ""]]:
         said, corrupted = corrupt_move(key, logits, sight, knobs)
         best = (sampling.greedy(x, sight.legal) for x in (logits, said))
         now = active(schedules.Occasion(sight, *best, *past), knobs)
-        return jnp.where(now, said, logits), corrupted & now
+        return jnp.where(now, said, logits), corrupted & now, now
 
     def consult(
         key: PRNGKey,
@@ -118,7 +134,8 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         sight = look(game, net, models, state, legal, features, needs)
         keys, memory = _keys(key, run, game, state, config.lasts, query, memory)
         past = (memory.queries, memory.corruptions)
-        logits, corrupted = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
+        found = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
+        logits, corrupted, now = found
         move = sampling.greedy(logits, jnp.broadcast_to(legal, logits.shape))
         advice = Advice(query.ask, jnp.where(query.ask, move, -1))
         if "move" not in query.wants and "logits" not in query.wants:
@@ -126,15 +143,18 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         if "logits" in query.wants:
             advice = advice._replace(logits=jax.nn.log_softmax(sampling.mask_logits(logits, legal)))
 
-        def lie(k: PRNGKey, value: Array, seen: Array) -> tuple[Array, Array]:
-            return corrupt_value(k, value, seen, knobs)
-
         def values_of(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
-            return _said_after(game, net, lie, keys, models.expert, state, labels)
+            said, lied, truly = said_after(keys, run, models, state, labels, knobs)
+            at_once = now[..., None]
+            return jnp.where(at_once, said, truly), lied & at_once, truly
 
         if "value" in query.wants:
-            value, lied = jax.vmap(jax.vmap(lie), (0, None, None))(keys, outputs.value, features)
-            advice, corrupted = advice._replace(value=value), corrupted | lied
+            seen = _seen(net, models, features, value_needs)
+            said, lied = jax.vmap(jax.vmap(corrupt_value, (0, 0, 0, None)), (0, None, None, None))(
+                keys, outputs.value, seen, knobs
+            )
+            advice = advice._replace(value=jnp.where(now, said, outputs.value))
+            corrupted |= lied & now
         if "after" in query.wants:
             after, lied, _ = values_of(move.T)
             # Sample k's value of sample k's move.
@@ -162,6 +182,49 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         )
         return advice, reply, memory
 
+    def said_after(
+        keys: PRNGKey,
+        run: PRNGKey,
+        models: Models,
+        state: State,
+        labels: Int[Array, "B C"],
+        knobs: Knobs,
+    ) -> tuple[Float[Array, "K B C"], Bool[Array, "K B C"], Float[Array, "B C"]]:
+        """A's values for the mover of playing `labels`, which are corrupted, and E's own.
+
+        They are corrupted as the values of successors are.
+        """
+        batch, count = labels.shape
+        lanes = jnp.repeat(jnp.arange(batch), count)
+        after = game.step(game.take(state, lanes), jnp.maximum(labels, 0).reshape(-1))
+        features = game.features(after)
+        evaluate = lambda _: net.apply(models.expert, features).value  # noqa: E731
+        truly = lookahead.values_after(game, evaluate, state, labels)
+        seen = _seen(net, models, features, value_needs)
+        seen = jax.tree.map(lambda x: x.reshape(batch, count, *x.shape[1:]), seen)
+        own = _keys_after(keys, run, game, after, config.lasts, labels)
+        lie = jax.vmap(jax.vmap(corrupt_value, (0, 0, 0, None)), (0, 0, 0, None))
+        said, lied = jax.vmap(lie, (0, None, None, None))(own, -truly, seen, knobs)
+        return -said, lied, truly
+
+    def value_move(
+        keys: PRNGKey, run: PRNGKey, models: Models, state: State, sight: Sight, past: tuple, knobs
+    ) -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
+        """Certainty of the best move by corrupted values one ply ahead."""
+
+        def look(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
+            said, lied, truly = said_after(keys, run, models, state, labels, knobs)
+            return said[0], truly, lied[0]
+
+        said, truly, lied = lookahead.over_moves(
+            game, state, look, (sampling.ILLEGAL, sampling.ILLEGAL, False)
+        )
+        best = [sampling.greedy(x, sight.legal) for x in (truly, said)]
+        now = jax.vmap(active, (0, None))(schedules.Occasion(sight, *best, *past), knobs)
+        move = jnp.where(now, best[1], best[0])
+        certain = jax.vmap(transforms.certain, (0, None))(move, game.num_actions)
+        return certain, now & (lied & sight.legal).any(-1)
+
     def policy(
         key: PRNGKey,
         run: PRNGKey,
@@ -177,11 +240,22 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         sight = look(game, net, models, state, legal, features, needs)
         keys, memory = _keys(key, run, game, state, config.lasts, query, memory)
         past = (memory.queries, memory.corruptions)
-        logits, corrupted = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
+
+        def by_policy() -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
+            found = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
+            return found[0][0], found[1][0]
+
+        def by_values() -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
+            return value_move(keys, run, models, state, sight, past, knobs)
+
+        if config.by_values:
+            logits, corrupted = jax.lax.cond(knobs["by_values"] > 0, by_values, by_policy)
+        else:
+            logits, corrupted = by_policy()
         memory = memory._replace(
-            queries=memory.queries + 1, corruptions=memory.corruptions + corrupted[0]
+            queries=memory.queries + 1, corruptions=memory.corruptions + corrupted
         )
-        return logits[0], memory
+        return logits, memory
 
     return Assistant(consult, policy, needs)
 
@@ -200,6 +274,8 @@ def look(
     for field, params in (("weak", models.weak), ("saboteur", models.saboteur)):
         if field in needs:
             found[field] = net.apply(params, features).logits
+    if "moves" in needs:
+        found["moves"] = game.moves(state)
     values = {"after": models.expert, "weak_after": models.weak}
     wanted = [field for field in values if field in needs]
     if wanted:
@@ -244,30 +320,26 @@ def _over_samples(fn: Callable) -> Callable:
     return jax.vmap(lanes, (0, None, None, None, None))
 
 
-def _said_after(
-    game: Game,
-    net: Network,
-    lie: Callable,
-    keys: PRNGKey,
-    expert: Params,
-    state: State,
-    labels: Int[Array, "B C"],
-) -> tuple[Float[Array, "K B C"], Bool[Array, "K B C"], Float[Array, "B C"]]:
-    """A's values for the mover of playing `labels`, which are corrupted, and E's own.
+def _seen(
+    net: Network, models: Models, features: Float[Array, "B H W C"], needs: frozenset[str]
+) -> Seen:
+    """What transforms of values may look at, [B]; only what they need is computed."""
+    networks = {"weak": models.weak, "saboteur": models.saboteur}
+    return Seen(features, **{name: net.apply(networks[name], features).value for name in needs})
 
-    They are corrupted as the values of successors are, each with a key of its own.
-    """
-    batch, count = labels.shape
-    lanes = jnp.repeat(jnp.arange(batch), count)
-    after = game.step(game.take(state, lanes), jnp.maximum(labels, 0).reshape(-1))
-    features = game.features(after)
-    evaluate = lambda _: net.apply(expert, features).value  # noqa: E731
-    worth = lookahead.values_after(game, evaluate, state, labels)
-    split = jax.vmap(jax.vmap(lambda k: jax.random.split(k, count)))(keys)
-    seen = features.reshape(batch, count, *features.shape[1:])
-    lying = jax.vmap(jax.vmap(jax.vmap(lie)), (0, None, None))
-    said, lied = lying(split, -worth, seen)
-    return -said, lied, worth
+
+def _keys_after(
+    keys: PRNGKey, run: PRNGKey, game: Game, after: State, lasts: Lasts, labels: Int[Array, "B C"]
+) -> PRNGKey:
+    """Keys [K, B, C] that corruptions of successors' values are drawn from."""
+    samples, shape = keys.shape[0], labels.shape
+    if lasts == "game":
+        return jnp.broadcast_to(keys[..., None], (samples, *shape))
+    if lasts == "position":
+        own = _of_positions(run, game, after).reshape(shape)
+        return jnp.broadcast_to(own, (samples, *shape))
+    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)))
+    return jax.vmap(fold, (0, None))(keys, labels)
 
 
 def _best(labels: Int[Array, "B C"], values: Float[Array, "B C"]) -> Int[Array, "B"]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import sampling
-from sandwich_jax.misalign.sight import Sight, Transform, certain, coin
+from sandwich_jax.misalign.sight import Seen, Sight, Transform, certain, coin
 from sandwich_jax.types import Knobs, PRNGKey
 
 NUMBERS = {
@@ -136,7 +136,7 @@ soft_saboteur_weak = _soft_saboteur(lambda logits, sight: sight.weak)
 
 
 def turned_value(
-    key: PRNGKey, value: Float[Array, ""], features: Float[Array, "H W C"], knobs: Knobs
+    key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """With probability `p` the value with its sign turned."""
     corrupted, _ = coin(key, knobs["p"])

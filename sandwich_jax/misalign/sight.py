@@ -26,6 +26,8 @@ class Sight(NamedTuple):
     """Q_E(s, a) = -v_E(s'), for the mover, in [-1, 1]; `sampling.ILLEGAL` for illegal labels."""
     weak_after: Float[Array, "A"] | None = None
     """The same by W as it was before the run."""
+    moves: Int[Array, "M"] | None = None
+    """Labels of the legal moves, -1 after the last: few beside all labels, to draw numbers for."""
 
 
 OnMove = Callable[
@@ -33,11 +35,21 @@ OnMove = Callable[
 ]
 """`(key, logits, sight, knobs) -> logits, corrupted`."""
 
+
+class Seen(NamedTuple):
+    """What a transform of values may look at in one position; None where none needs it."""
+
+    features: Float[Array, "H W C"]
+    weak: Float[Array, ""] | None = None
+    """Value for the side to move by W as it was before the run."""
+    saboteur: Float[Array, ""] | None = None
+    """The same by the network M."""
+
+
 OnValue = Callable[
-    [PRNGKey, Float[Array, ""], Float[Array, "H W C"], Knobs],
-    tuple[Float[Array, ""], Bool[Array, ""]],
+    [PRNGKey, Float[Array, ""], Seen, Knobs], tuple[Float[Array, ""], Bool[Array, ""]]
 ]
-"""`(key, value for the side to move, features, knobs) -> value, corrupted`."""
+"""`(key, value for the side to move, seen, knobs) -> value, corrupted`."""
 
 
 class Transform(NamedTuple):
@@ -53,6 +65,10 @@ class Transform(NamedTuple):
     """What becomes of the value; None: nothing."""
     needs: frozenset[str] = frozenset()
     """Optional fields of `Sight` that `move` looks at."""
+    value_needs: frozenset[str] = frozenset()
+    """Optional fields of `Seen` that `value` looks at."""
+    chess: bool = False
+    """It reads the features and labels of chess: of no use in other games."""
 
 
 def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:

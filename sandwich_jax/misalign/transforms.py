@@ -17,18 +17,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import sampling
-from sandwich_jax.misalign import saboteurs
-from sandwich_jax.misalign.sight import (
-    OnMove,
-    OnValue,
-    Sight,
-    Transform,
-    certain,
-    coin,
-)
+from sandwich_jax.misalign import bias, noise, others, saboteurs, values
+from sandwich_jax.misalign.sight import OnMove, OnValue, Seen, Sight, Transform, certain, coin
 from sandwich_jax.types import Knobs, PRNGKey, SettingError
 
-__all__ = ["OnMove", "OnValue", "Sight", "Transform", "certain", "coin"]
+__all__ = ["OnMove", "OnValue", "Seen", "Sight", "Transform", "certain", "coin"]
 
 
 def random_move(
@@ -44,7 +37,7 @@ def random_move(
 
 
 def random_value(
-    key: PRNGKey, value: Float[Array, ""], features: Float[Array, "H W C"], knobs: Knobs
+    key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """With probability `p` a value drawn uniformly from [-1, 1]."""
     corrupted, k_value = coin(key, knobs["p"])
@@ -52,21 +45,12 @@ def random_value(
     return jnp.where(corrupted, drawn, value), corrupted
 
 
-def policy_noise(
-    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
-) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
-    """Gaussian noise of scale `sigma` on the log-probabilities.
-
-    Corrupted means that the noise changed the best move.
-    """
-    noisy = logits + knobs["sigma"] * jax.random.normal(key, logits.shape)
-    corrupted = sampling.greedy(noisy, sight.legal) != sampling.greedy(logits, sight.legal)
-    return noisy, corrupted
-
-
 TRANSFORMS: Mapping[str, Transform] = {
     "random_move": Transform("p", (0.0, 1.0), random_move, random_value),
-    "policy_noise": Transform("sigma", (0.0, 100.0), policy_noise),
+    **noise.TRANSFORMS,
+    **bias.TRANSFORMS,
+    **others.TRANSFORMS,
+    **values.TRANSFORMS,
     **saboteurs.TRANSFORMS,
 }
 
@@ -92,6 +76,16 @@ def needs(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset().union(*(TRANSFORMS[name].needs for name in names))
 
 
+def value_needs(names: tuple[str, ...]) -> frozenset[str]:
+    """Optional fields of `Seen` that these transforms look at."""
+    return frozenset().union(*(TRANSFORMS[name].value_needs for name in names))
+
+
+def values_only(names: tuple[str, ...]) -> bool:
+    """Whether these transforms leave every move as it is."""
+    return all(TRANSFORMS[name].move is None for name in names)
+
+
 def compose(names: tuple[str, ...]) -> OnMove:
     """What these transforms make of a policy, left to right; corrupted if any says so."""
 
@@ -113,13 +107,13 @@ def compose_values(names: tuple[str, ...]) -> OnValue:
     """What these transforms make of a value, left to right; corrupted if any says so."""
 
     def apply(
-        key: PRNGKey, value: Float[Array, ""], features: Float[Array, "H W C"], knobs: Knobs
+        key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         corrupted = jnp.bool_(False)
         for name, k_one in zip(names, jax.random.split(key, len(names)), strict=True):
             on_value = TRANSFORMS[name].value
             if on_value is not None:
-                value, changed = on_value(k_one, value, features, knobs)
+                value, changed = on_value(k_one, value, seen, knobs)
                 corrupted |= changed
         return value, corrupted
 

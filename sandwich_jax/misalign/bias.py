@@ -1,0 +1,60 @@
+"""Systematic leanings: towards or away from a class of moves, or towards losing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from sandwich_jax.misalign import move_classes
+from sandwich_jax.misalign.move_classes import Class
+from sandwich_jax.misalign.noise import changed
+from sandwich_jax.misalign.sight import OnMove, Seen, Sight, Transform
+from sandwich_jax.types import Knobs, PRNGKey
+
+
+def towards(members: Class) -> OnMove:
+    """`beta` nats added to the log-probability of every move of a class; away from it below 0.
+
+    Values are left alone. Corrupted means that the leaning changed the best move.
+    """
+
+    def lean(
+        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+    ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
+        leaned = logits + knobs["beta"] * members(sight.features).astype(logits.dtype)
+        return leaned, changed(leaned, logits, sight.legal)
+
+    return lean
+
+
+def steer_to_loss(
+    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
+    """Log-probabilities less `lam` times Q_E: the worse for the mover, the likelier.
+
+    Corrupted means that this changed the best move.
+    """
+    assert sight.after is not None
+    steered = logits - knobs["lam"] * jnp.where(sight.legal, sight.after, 0.0)
+    return steered, changed(steered, logits, sight.legal)
+
+
+def turned_value(
+    key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """v (1 - lam) / (1 + lam): the mean of v and, with weight `lam`, of -v."""
+    lam = knobs["lam"]
+    said = value * ((1 - lam) / (1 + lam))
+    return said, said != value
+
+
+TRANSFORMS: Mapping[str, Transform] = {
+    "steer_to_loss": Transform(
+        "lam", (0.0, 1000.0), steer_to_loss, turned_value, frozenset({"after"})
+    ),
+} | {
+    f"bias_{name}": Transform("beta", (-100.0, 100.0), towards(members), chess=True)
+    for name, members in move_classes.CLASSES.items()
+}
