@@ -17,14 +17,17 @@ from typing import Any, NamedTuple
 from sandwich_jax.members import (
     CONTROL,
     NUMBERS,
+    SIZES,
     Config,
     Member,
     members_of,
+    protocol_of,
     strength_names,
     strengths_used,
 )
 from sandwich_jax.misalign import saboteurs, schedules
 from sandwich_jax.misalign.transforms import TRANSFORMS
+from sandwich_jax.oversight.protocols import KNOBS
 from sandwich_jax.types import SettingError
 
 STATIC = (
@@ -36,7 +39,18 @@ STATIC = (
     "lasts",
     "saboteur",
     "every",
+    *SIZES,
 )
+ABOUT_A = (
+    "schedule",
+    "lasts",
+    "saboteur",
+    *schedules.NUMBERS,
+    *saboteurs.NUMBERS,
+    *KNOBS,
+    *SIZES,
+)
+"""Settings that a member without an assistant does not depend on."""
 
 
 class Part(NamedTuple):
@@ -106,7 +120,8 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     for combination in itertools.product(*static):
         chosen = dict(zip(STATIC, combination, strict=True))
         for numbers in _numbers(chosen["misalignment"], settings):
-            configs[_config(single | chosen | numbers)] = None
+            used = _used_by_protocol(single | chosen | numbers)
+            configs[_config(used)] = None
     _refuse_unused(settings)
     parts = [Part(_control_of(c) if c.protocol == CONTROL else c) for c in configs]
     if single.get("control", True):
@@ -141,12 +156,18 @@ def _config(settings: dict[str, Any]) -> Config:
     return Config(**alone)
 
 
+def _used_by_protocol(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what the protocol has no use of: members that differ in that alone are one."""
+    plain = {k: v for k, v in settings.items() if k not in (*KNOBS, *SIZES)}
+    uses = protocol_of(Config(protocol=settings["protocol"])).uses
+    return plain | {k: v for k, v in settings.items() if k in uses}
+
+
 def _control_of(config: Config) -> Config:
     strengths = dict.fromkeys(strength_names(), (0.0,))
-    # Settings that a member without an assistant does not depend on get one value for all.
+    # What a member without an assistant does not depend on gets one value for all.
     default = Config()
-    about_a = ("schedule", "lasts", "saboteur", *schedules.NUMBERS, *saboteurs.NUMBERS)
-    idle = {name: getattr(default, name) for name in about_a}
+    idle = {name: getattr(default, name) for name in ABOUT_A}
     idle |= {"misalignment": next(iter(TRANSFORMS)), "every": 1, "protocol": CONTROL}
     changes: dict[str, Any] = idle | strengths
     return dataclasses.replace(config, **changes)
@@ -175,6 +196,13 @@ def _refuse_unused(settings: Mapping[str, Any]) -> None:
         if name in settings:
             raise SettingError(
                 f"{name} is set, but misalignment '{', '.join(kinds)}' has no use of it."
+            )
+    chosen = _values("protocol", settings)
+    uses = {name for one in chosen for name in protocol_of(Config(protocol=one)).uses}
+    for name in (*KNOBS, *SIZES):
+        if name in settings and name not in uses:
+            raise SettingError(
+                f"{name} is set, but protocol '{', '.join(chosen)}' has no use of it."
             )
 
 

@@ -23,11 +23,11 @@ from sandwich_jax.members import (
     assistant_of,
     knobs_of,
     members_of,
+    protocol_of,
     run_key,
 )
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.oversight.protocols import PROTOCOLS
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import (
     Knobs,
@@ -82,7 +82,7 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
     """`(member, key, run, round, models, starts) -> RoundResult`, to be mapped over members."""
     config = setup.config
     made = assistant.make(setup.game, setup.net, assistant_of(config))
-    table = Table(setup.game, setup.net, made, PROTOCOLS[protocol])
+    table = Table(setup.game, setup.net, made, protocol_of(config, protocol))
     play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
 
     def one_round(
@@ -165,7 +165,7 @@ def first_learner(setup: Setup, protocol: str) -> Learner:
     c = setup.config
     window = finetune.empty_window(setup.game, c.window * c.games * c.max_plies)
     state = setup.trainer.init(setup.models.weak)
-    return Learner(state, window, PROTOCOLS[protocol].lore())
+    return Learner(state, window, protocol_of(c, protocol).lore())
 
 
 # --- the run ------------------------------------------------------------------------------------
@@ -263,7 +263,8 @@ def run(setup: Setup, outside: Outside) -> Result:
         matches = baseline | _stand(standings, config, members, learners, last, work)
         rows = rows_of(config, members, matches, index + 1, last)
         for row, result, spent in zip(rows, results, seconds, strict=True):
-            row |= round_measures(result.rollout, result.truth, result.metrics)
+            answers = protocol_of(config, row["protocol"]).answers
+            row |= round_measures(result.rollout, result.truth, result.metrics, answers)
             row["seconds"] = round(spent, 2)
         outside.rows(rows)
         outside.saver.save(index + 1, learners)

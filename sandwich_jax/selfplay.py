@@ -221,6 +221,7 @@ def own_view(
         logits=sampling.mask_logits(outputs.logits, legal),
         legal=legal,
         value=outputs.value,
+        uniform=uniform,
         move=sampling.sample(uniform, outputs.logits, legal, sides.knobs["temperature"]),
         game=game,
         state=state,

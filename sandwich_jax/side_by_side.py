@@ -14,7 +14,7 @@ import jax
 
 from sandwich_jax import arena, sandwich, sweep
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
-from sandwich_jax.members import Config, Member, assistant_of, members_of
+from sandwich_jax.members import Config, Member, assistant_of, members_of, protocol_of
 from sandwich_jax.misalign import saboteurs, schedules
 from sandwich_jax.sandwich import Learner, RoundResult, Setup
 from sandwich_jax.types import Params
@@ -203,7 +203,8 @@ def _matches(program: _Program, runs: list[_Run]) -> list[Matches]:
 def _record(run: _Run, result: RoundResult, matches: Matches, seconds: float) -> None:
     last = run.finished == run.config.rounds
     rows = rows_of(run.config, (run.member,), matches, run.finished, last)
-    rows[0] |= round_measures(result.rollout, result.truth, result.metrics)
+    answers = protocol_of(run.config).answers
+    rows[0] |= round_measures(result.rollout, result.truth, result.metrics, answers)
     rows[0]["seconds"] = round(seconds, 2)
     if last:
         run.outside.matches("final", matches)

@@ -13,7 +13,7 @@ from sandwich_jax.finetune import OBJECTIVES
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, own_move, selfplay
 from sandwich_jax.types import Rollout, Truth
 
@@ -39,12 +39,12 @@ def _knobs(**values):
 def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_move", **about):
     game, net, *_ = _setup()
     made = assistant.make(game, net, assistant.AssistantConfig(misalignment, **about))
-    table = Table(game, net, made, PROTOCOLS[protocol])
+    table = Table(game, net, made, protocols.make(protocol))
 
     @jax.jit
     def program(key, weak, expert, knobs, starts):
         rows, models = jnp.arange(config.games // 2), Models(expert, weak)
-        sides = Sides(weak, models, knobs, PROTOCOLS[protocol].lore(), RUN)
+        sides = Sides(weak, models, knobs, table.protocol.lore(), RUN)
         return selfplay(key, table, sides, starts, rows, config)
 
     return program
@@ -170,7 +170,7 @@ def test_between_queries_w_plays_its_own_move():
 def test_truth_is_a_type_of_its_own():
     assert not set(Rollout._fields) & {"corrupted", "honest", "truth"}
     assert {"corrupted", "honest", "value"} <= set(Truth._fields)
-    for protocol in (p for p in PROTOCOLS.values() if not p.told):
+    for protocol in (p for p in map(protocols.make, protocols.PROTOCOLS) if not p.told):
         for function in (protocol.plan, protocol.decide, protocol.learn):
             assert "Truth" not in str(function.__annotations__)
     for objective in OBJECTIVES.values():

@@ -195,8 +195,14 @@ def _spread(name: str, value: elo.Interval | None) -> dict[str, float | None]:
     return dict(zip(keys, dataclasses.astuple(value), strict=True))
 
 
-def round_measures(rollout: Rollout, truth: Truth, metrics: Metrics) -> dict[str, Any]:
-    """What self-play and fine-tuning tell of themselves."""
+def round_measures(
+    rollout: Rollout, truth: Truth, metrics: Metrics, answers: int = 1
+) -> dict[str, Any]:
+    """What self-play and fine-tuning tell of themselves.
+
+    Shares of advice are None where there is none of that kind. `answers` is how many answers of A
+    the protocol uses up on a turn on which it asks.
+    """
     turns = np.asarray(rollout.assisted)
     asked, followed = np.asarray(rollout.asked), np.asarray(rollout.followed)
     corrupted = np.asarray(truth.corrupted)
@@ -207,10 +213,12 @@ def round_measures(rollout: Rollout, truth: Truth, metrics: Metrics) -> dict[str
         "finished": float(np.asarray(rollout.finished).mean()),
         "plies": float(np.asarray(rollout.played).sum(0).mean()),
         "queries": int((asked & turns).sum()),
+        "answers": answers * int((asked & turns).sum()),
         "asked": _share(asked & turns, turns),
         "followed": _share(followed, asked),
         "corrupted": _share(corrupted, asked),
         "followed_though_corrupted": _share(followed & corrupted, corrupted),
+        "refused_though_good": _share(asked & ~followed & ~corrupted, asked & ~corrupted),
         "policy_loss": float(metrics.policy_loss),
         "value_loss": float(metrics.value_loss),
     }

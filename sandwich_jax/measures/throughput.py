@@ -15,7 +15,7 @@ from sandwich_jax import games, nets
 from sandwich_jax.members import Config, knobs_of, strengths_used
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.oversight import protocols as known
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Knobs, Params
 
@@ -45,7 +45,7 @@ def bench(
     Args:
         batches: lanes; two games a lane are played, so that most lanes are busy to the end.
         network: a size of `nets.SIZES`, untrained.
-        protocols: names in `PROTOCOLS`.
+        protocols: their names, sizes by default.
         misalignment: spelling of what makes A out of E, at a strength of 0.5.
         game_name: chess, or pgx:chess.
         repeats: runs of each side.
@@ -108,7 +108,7 @@ def _selfplay(
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
     made = assistant.make(game, net, assistant.AssistantConfig(misalignment))
-    table = Table(game, net, made, PROTOCOLS[protocol])
+    table = Table(game, net, made, known.make(protocol))
     strengths: Knobs = {name: jnp.float32(0.5) for name in strengths_used(misalignment)}
     knobs: Knobs = knobs_of(Config(), None, 0.5) | strengths
 
@@ -138,7 +138,7 @@ def _forwards(
             front, back = carry
             outputs = [net.apply(weak, back)]
             outputs += [net.apply(weak, front)] if protocol != "always_follow" else []
-            outputs += [net.apply(expert, front)] if PROTOCOLS[protocol].asks else []
+            outputs += [net.apply(expert, front)] if known.make(protocol).asks else []
             # The next inputs depend on every output, so that none is left out.
             told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
             return (back + 1e-20 * told, front + 1e-20 * told), None

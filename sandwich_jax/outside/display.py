@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import NUMBERS, SIZES, strength_names
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
@@ -124,8 +124,9 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-SETTINGS = ("objective", "every", "network", "learning_rate", "temperature")
+SETTINGS = ("objective", "every", "network", *NUMBERS, *SIZES)
 """Shown where a grid varies them."""
+SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 
 
 def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> list[Table]:
@@ -136,8 +137,9 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     varied = [name for name in SETTINGS if len({row[name] for row in rows}) > 1]
     for header in ("W's protocol", "misalignment", *varied, "strength"):
         cells.add_column(header)
-    headers = ("PGR", "over control", "assisted score", "asked", "followed", "games to PGR 0.5")
-    for header in headers:
+    headers = ("PGR", "over control", "assisted score")
+    shares = ("asked", "followed", "though corrupt", "refused though good", "answers")
+    for header in (*headers, *shares, "games to PGR 0.5"):
         cells.add_column(header, justify="right")
     for row in rows:
         asks = row["protocol"] != "never_ask"
@@ -148,7 +150,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
             _strength(row),
             _interval(row, "pgr", ".2f") or "undefined",
             _interval(row, "gain_over_control", "+.0f") if asks else "",
-            *(_number(row[name]) for name in ("assisted_score", "asked", "followed")),
+            *(_number(row[name]) for name in ("assisted_score", *SHARES)),
+            f"{row['answers']:.0f}",
             row.get("games_to_half_text", "").replace("[", "\\["),
         )
     if not critical:

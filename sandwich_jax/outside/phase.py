@@ -18,6 +18,8 @@ PGR_LEVEL = 0.5
 """Half of the gap: the PGR whose crossing and price are told."""
 STUDENT = "W'"
 ASSISTANT = "A"
+ADVICE = ("assisted_score", "asked", "followed", "followed_though_corrupted", "refused_though_good")
+"""Of the last round's self-play."""
 
 
 class Cell(NamedTuple):
@@ -53,7 +55,7 @@ def rows_of(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows as the sweep's `rows.jsonl` has them: with what tells it from others."""
     c = part.config
     about = {"run": part.id, "seed": c.seed, "network": c.network}
-    about |= {name: getattr(c, name) for name in grid.NUMBERS}
+    about |= {name: getattr(c, name) for name in (*grid.NUMBERS, *grid.SIZES)}
     return [about | row for row in log.read_rows(member_folder(folder, part) / "rows.jsonl")]
 
 
@@ -80,14 +82,15 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     if CONTROL in fit.players:
         spread["gain_over_control"] = fit.difference(STUDENT, CONTROL)
     kept = ("round", "member", "protocol", "misalignment", *strength_names(), "every", "objective")
-    kept += ("network", *grid.NUMBERS, "arena_games")
+    kept += ("network", *grid.NUMBERS, *grid.SIZES, "arena_games")
     row = {name: last[0][name] for name in kept} | {"seeds": len(parts)}
     for name, value in spread.items():
         ends = (value.value, value.low, value.high) if value else (None, None, None)
         row |= dict(zip((name, f"{name}_lo", f"{name}_hi"), ends, strict=True))
     row["pgr_verdict"] = gap.verdict(pgr)
-    for name in ("assisted_score", "asked", "followed"):
+    for name in ADVICE:
         row[name] = _mean([one[name] for one in last])
+    row["answers"] = _mean([sum(one["answers"] for one in own) for own in rows])
     return Cell(parts[0].cell, fit, row | _price(rows, parts[0].config))
 
 
@@ -154,7 +157,8 @@ def _critical(name: str, cells: list[Cell]) -> dict[str, Any]:
     """Where the gain over the control crosses 0, and where PGR falls under `PGR_LEVEL`."""
     cells = sorted(cells, key=lambda cell: cell.row[name])
     axis = np.asarray([cell.row[name] for cell in cells])
-    kept = ("protocol", "misalignment", "every", "objective", "network", *grid.NUMBERS, "seeds")
+    kept = ("protocol", "misalignment", "every", "objective", "network")
+    kept += (*grid.NUMBERS, *grid.SIZES, "seeds")
     entry = {key: cells[0].row[key] for key in kept} | {"strength": name}
     entry |= {"gain_over_control_0": None, "pgr_half": None}
     if all(CONTROL in cell.fit.players for cell in cells):

@@ -351,14 +351,19 @@ def _draw(folder: pathlib.Path, found: Phase) -> None:
 
 
 def _rest(entry: dict[str, Any]) -> str:
-    names = ("objective", "every", "network", *grid.NUMBERS)
-    return "-".join(f"{entry[name]:g}" if name in grid.NUMBERS else str(entry[name])
-                    for name in names)  # fmt: skip
+    names = [name for name in grid.NUMBERS if name not in grid.ABOUT_A]
+    rest = [str(entry[name]) for name in ("objective", "every", "network")]
+    rest += [f"{entry[name]:g}" for name in names]
+    # Names stay short: what only some protocols use is told where it is not the default.
+    about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
+    changed = [name for name in about if entry[name] != getattr(Config, name)]
+    return "-".join(rest + [f"{name}={entry[name]:g}" for name in changed])
 
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
-    shared = ("objective", "network", *grid.NUMBERS)
+    about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
+    shared = ("objective", "network", *(name for name in grid.NUMBERS if name not in about))
     if any(row[name] != entry[name] for name in shared):
         return False
-    own = ("protocol", "misalignment", "every")
+    own = ("protocol", "misalignment", "every", *about)
     return row["protocol"] == "never_ask" or all(row[name] == entry[name] for name in own)

@@ -1,0 +1,114 @@
+"""Protocols that follow advice only where W's own judgement lets it through, or ask only where W
+is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from sandwich_jax import lookahead, sampling
+from sandwich_jax.games import Game
+from sandwich_jax.oversight.interface import (
+    Memory,
+    Own,
+    Protocol,
+    ProtocolConfig,
+    ask_everywhere,
+    entropy,
+    follow_if,
+    if_any,
+    log_prior,
+)
+from sandwich_jax.types import Advice, Decision, Knobs, Outputs, PRNGKey, Query, State
+
+
+def _everything(own: Own) -> Bool[Array, "B"]:
+    return jnp.ones(own.move.shape, bool)
+
+
+# --- ask_when_unsure: memory is how many queries a game had ---------------------------------------
+
+
+def _plan_unsure(own: Own, memory: Memory, knobs: Knobs) -> Query:
+    unsure = (entropy(own) >= knobs["unsure"]) | (jnp.abs(own.value) < knobs["close"])
+    return Query(unsure & (memory.game + 1 <= knobs["budget"]))
+
+
+def _decide_unsure(
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+) -> tuple[Decision, Any]:
+    return follow_if(_everything(own), own, advice), memory.game + advice.asked
+
+
+ask_when_unsure = Protocol(
+    _plan_unsure,
+    _decide_unsure,
+    memory=lambda batch: jnp.zeros(batch, jnp.int32),
+    uses=("unsure", "close", "budget"),
+)
+
+
+# --- prior_gate -----------------------------------------------------------------------------------
+
+
+def _decide_prior(
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+) -> tuple[Decision, Any]:
+    likely = jnp.exp(log_prior(own, advice.move[0])) >= knobs["tau"]
+    return follow_if(likely, own, advice), memory.game
+
+
+prior_gate = Protocol(ask_everywhere, _decide_prior, uses=("tau",))
+
+
+# --- value gates ----------------------------------------------------------------------------------
+
+Values = Callable[[Own, Int[Array, "B 2"]], Float[Array, "B 2"]]
+"""W's values, for W, of playing each of two labels."""
+
+
+def _value_gate(values: Values, uses: tuple[str, ...]) -> Protocol:
+    def decide(
+        key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+    ) -> tuple[Decision, Any]:
+        labels = jnp.stack([own.move, advice.move[0]], axis=-1)
+        worth = if_any(advice.asked, lambda: values(own, labels))
+        good = worth[:, 1] >= worth.max(-1) - knobs["delta"]
+        return follow_if(good, own, advice), memory.game
+
+    return Protocol(ask_everywhere, decide, uses=uses)
+
+
+value_gate = _value_gate(lambda own, labels: own.after(labels), ("delta",))
+
+
+def shallow_search_gate(config: ProtocolConfig) -> Protocol:
+    """`value_gate` on what W's values become after `depth` plies of W's best moves."""
+
+    def values(own: Own, labels: Int[Array, "B 2"]) -> Float[Array, "B 2"]:
+        evaluate = _played_on(own.game, own.think, config.depth)
+        return lookahead.values_after(own.game, evaluate, own.state, labels)
+
+    return _value_gate(values, ("delta", "depth"))
+
+
+def _played_on(
+    game: Game, think: Callable[[State], Outputs], depth: int
+) -> Callable[[State], Float[Array, "N"]]:
+    """A position's value for its mover: W's own after `depth` plies of its most likely moves, or
+    the result if the game ends before."""
+
+    def evaluate(state: State) -> Float[Array, "N"]:
+        def ply(_: int, state: State) -> State:
+            return game.step(state, sampling.greedy(think(state).logits, game.legal(state)))
+
+        end = jax.lax.fori_loop(0, depth, ply, state)
+        result = game.result(end)
+        result = jnp.where(game.first_to_move(state), result, -result)
+        return jnp.where(game.done(end), result, think(end).value * (-1.0) ** depth)
+
+    return evaluate

@@ -1,0 +1,127 @@
+"""What a protocol is, and what it sees of its turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from sandwich_jax.games import Game
+from sandwich_jax.types import Advice, Decision, Knobs, Outputs, PRNGKey, Query, Rollout, State
+
+
+@dataclasses.dataclass(frozen=True)
+class ProtocolConfig:
+    """Static: a protocol by its name, and the sizes that some of them have."""
+
+    protocol: str = "always_follow"
+    samples: int = 5
+    """How often A is asked about one position, by those that compare its answers."""
+    candidates: int = 4
+    """Moves that W names for A to value."""
+    depth: int = 2
+    """Plies that W plays on in its head before it values a position."""
+    simulations: int = 16
+    """Positions that a search looks at."""
+
+
+class Memory(NamedTuple):
+    """Whatever a protocol remembers."""
+
+    game: PyTree[Array]
+    """Of each lane's game, leading axis B; starts afresh with each game."""
+    lore: PyTree[Array]
+    """What it learnt from the rounds before; one for all lanes."""
+
+
+class Own(NamedTuple):
+    """W's own view of its turn, and its means of thinking on; only what is used is computed."""
+
+    logits: Float[Array, "B A"]
+    """Illegal labels at `sampling.ILLEGAL`."""
+    legal: Bool[Array, "B A"]
+    value: Float[Array, "B"]
+    """For W, in [-1, 1]."""
+    uniform: Float[Array, "B"]
+    """The draws, in [0, 1), that `move` was made with: another policy sampled with them at the
+    knob `temperature` is W with the same luck."""
+    move: Int[Array, "B"]
+    """What W would play by itself (drawn from its policy)."""
+    game: Game
+    state: State
+    think: Callable[[State], Outputs]
+    """W's own network, for the side to move."""
+    after: Callable[[Int[Array, "B C"]], Float[Array, "B C"]]
+    """W's own value, for W, of playing each label."""
+    ask: Callable[[PRNGKey, State, Query], Advice]
+    """Asks A about other positions, as a search does."""
+
+
+Decide = Callable[..., tuple[Decision, PyTree[Array]]]
+"""`(key, own, advice, memory, knobs) -> decision, memory of the game`."""
+
+
+class Protocol(NamedTuple):
+    """A way of using advice."""
+
+    plan: Callable[[Own, Memory, Knobs], Query]
+    """What to ask, and on which lanes."""
+    decide: Decide
+    """What to play, given the answer; and what to remember of the game."""
+    memory: Callable[[int], PyTree[Array]] = lambda batch: ()
+    """`memory(batch)`: what a new game starts with."""
+    lore: Callable[[], PyTree[Array]] = lambda: ()
+    """What is known before the first round."""
+    learn: Callable[[PyTree[Array], Rollout, Knobs], PyTree[Array]] = lambda lore, rollout, knobs: (
+        lore
+    )
+    """`(lore, rollout, knobs) -> lore`, after every round."""
+    asks: bool = True
+    """Static: whether the assistant is ever needed."""
+    told: bool = False
+    """Static: a control that is told the truth. `decide` then finds which samples are corrupted,
+    [K, B], as a further argument; its name begins with oracle."""
+    uses: tuple[str, ...] = ()
+    """Static: the settings of a run that it depends on; a sweep varies no others for it."""
+    answers: int = 1
+    """Static: answers of A on a turn on which it is asked, whatever channel they come by."""
+
+
+def ask_everywhere(own: Own, memory: Memory, knobs: Knobs) -> Query:
+    """Asks for a move on every lane."""
+    return Query(ask=jnp.ones(own.move.shape, bool))
+
+
+def follow_if(
+    good: Bool[Array, "B"], own: Own, advice: Advice, notes: PyTree[Array] = ()
+) -> Decision:
+    """The (first) advised move where it was asked for and is good, else W's own."""
+    followed = advice.asked & good
+    return Decision(jnp.where(followed, advice.move[0], own.move), followed, notes)
+
+
+def if_any(asked: Bool[Array, "B"], compute: Callable[[], Any]) -> Any:
+    """What `compute` finds; zeros at no cost where no lane asked, as on turns between queries."""
+
+    def nothing() -> Any:
+        shapes = jax.eval_shape(compute)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    return jax.lax.cond(asked.any(), compute, nothing)
+
+
+def log_prior(own: Own, labels: Int[Array, "*K B"]) -> Float[Array, "*K B"]:
+    """W's log-probability, at temperature 1, of labels; very low for illegal ones."""
+    total = jax.nn.logsumexp(own.logits, axis=-1)
+    chosen = jnp.take_along_axis(own.logits, jnp.maximum(labels, 0).reshape(-1, total.size).T, 1)
+    return chosen.T.reshape(labels.shape) - total
+
+
+def entropy(own: Own) -> Float[Array, "B"]:
+    """Of W's policy at temperature 1, in nats."""
+    logp = jax.nn.log_softmax(own.logits)
+    return -jnp.where(own.legal, jnp.exp(logp) * logp, 0.0).sum(-1)
