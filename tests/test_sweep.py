@@ -297,6 +297,7 @@ def test_rows_and_the_grid_are_complete(whole):
         ({"p": "high"}, "p is 'high': it must be of type float"),
         ({"sigma": [1.0]}, "sigma is set, but misalignment 'random_move' has no use of it"),
         ({"misalignment": "policy_noise"}, "Misalignment 'policy_noise' needs sigma"),
+        ({"tau": [0.1]}, "tau is set, but protocol 'always_follow' has no use of it"),
         ({"protocol": ["trust"]}, "Unknown protocol 'trust'"),
         ({"seeds": 0}, r"seeds is 0|seeds is \[\]"),
         ({"lanes": 7}, "lanes is 7"),
@@ -371,6 +372,19 @@ def test_the_grid_of_two_misalignments():
 def test_traced_numbers_share_a_program():
     parts = grid.parse(SWEEP | {"learning_rate": [1e-3, 2e-3], "temperature": [0.3, 0.6]})
     assert len(grid.programs(parts)) == 2 and len(parts) == 4 * SIX
+
+
+def test_knobs_of_protocols_are_axes_of_those_that_use_them():
+    axes = {"protocol": ["prior_gate", "majority", "value_gate"], "tau": [0.01, 0.1],
+            "samples": [3, 5], "delta": [0.1, 0.2, 0.3]}  # fmt: skip
+    parts = grid.parse(SWEEP | axes)
+    count = {name: 0 for name in (*axes["protocol"], "never_ask")}
+    for part in parts:
+        count[part.member.protocol] += 1
+    assert count == {"prior_gate": 8, "majority": 8, "value_gate": 12, "never_ask": 2}
+    # tau and delta are traced; a number of samples is a program of its own.
+    assert len(grid.programs(parts)) == 1 + 1 + 2 + 1
+    assert len(grid.cells(parts)) == 4 + 4 + 6 + 1
 
 
 def test_a_misalignment_that_comes_later_joins_by_name(monkeypatch):

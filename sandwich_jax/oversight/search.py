@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import mctx
+import mctx as typed_mctx
 from jaxtyping import Array, Float, Int, PyTree
 
 from sandwich_jax import sampling
@@ -19,6 +19,8 @@ from sandwich_jax.games import Game
 from sandwich_jax.oversight.interface import Memory, Own, Protocol, ProtocolConfig, if_any
 from sandwich_jax.types import Advice, Decision, Knobs, PRNGKey, Query, State
 
+mctx: Any = typed_mctx
+"""Its dataclasses are chex's, whose fields a type checker does not see."""
 WIDTH = 64
 """Moves of a node that are looked at; positions of chess have about thirty, and 218 at most."""
 Half = Literal["prior", "value"]
@@ -75,9 +77,7 @@ def _best_move(
     view = _join(advised, advice, _View(own.logits, own.value))
     prior, root = _node(game, axes, own.state, view.logits)
 
-    def recurrent(
-        _: Any, key: PRNGKey, action: Int[Array, "B"], node: _Node
-    ) -> tuple[mctx.RecurrentFnOutput, _Node]:
+    def recurrent(_: Any, key: PRNGKey, action: Int[Array, "B"], node: _Node) -> tuple[Any, _Node]:
         label = jnp.take_along_axis(node.labels, action[:, None], axis=1)[:, 0]
         state = game.step(_batch_where_it_was(axes, node.state), jnp.maximum(label, 0))
         outputs = own.think(state)
