@@ -246,7 +246,9 @@ class Bench:
     network: str = "tiny"
     """Of selfplay."""
     protocols: tuple[str, ...] = ("always_follow",)
-    """Of selfplay."""
+    """Of selfplay; beside always_follow, the cost of the others is told relative to it."""
+    plies: int = 80
+    """Of selfplay: of a game at most."""
     misalignment: str = "random_move"
     """Of selfplay."""
     pgn: pathlib.Path | None = None
@@ -421,8 +423,10 @@ def bench(args: Bench) -> None:
 
 
 def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
-    if args.repeats < 1 or any(batch < 2 or batch % 2 for batch in args.batches):
-        raise SettingError("repeats must be at least 1, and batches even numbers of at least 2.")
+    if args.repeats < 1 or args.plies < 1 or any(batch < 2 or batch % 2 for batch in args.batches):
+        raise SettingError(
+            "repeats and plies must be at least 1, and batches even numbers of at least 2."
+        )
     if args.what == "board":
         from sandwich_jax.board.bench import bench as board_rows
 
@@ -435,7 +439,12 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
 
     batches = args.batches or (256, 1024)
     return selfplay_rows(
-        batches, args.network, args.protocols, args.misalignment, repeats=args.repeats
+        batches,
+        args.network,
+        args.protocols,
+        args.misalignment,
+        repeats=args.repeats,
+        plies=args.plies,
     )
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
 
@@ -246,6 +246,43 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
 
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(abstract))
     return Network(config, init, apply, count, inspect)
+
+
+def apply_where(
+    net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
+) -> Outputs:
+    """What a network says of the rows that are wanted; of the others it is of no meaning.
+
+    On a CPU the others are left out, up to whole chunks; an accelerator runs a whole batch as fast.
+    """
+    batch = features.shape[0]
+    if jax.default_backend() != "cpu" or batch <= CPU_CHUNK:
+        return net.apply(params, features)
+    everything = lambda: net.apply(params, features)  # noqa: E731
+    some = lambda: _of_wanted(net, params, features, wanted)  # noqa: E731
+    return jax.lax.cond(wanted.all(), everything, some)
+
+
+def _of_wanted(
+    net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
+) -> Outputs:
+    """`net.apply`, chunk by chunk, of the rows that are wanted."""
+    order = jnp.argsort(~wanted, stable=True)  # the wanted ones first
+    padding = [(0, -features.shape[0] % CPU_CHUNK)] + [(0, 0)] * (features.ndim - 1)
+    rows = jnp.pad(features[order], padding)
+    shapes = jax.eval_shape(net.apply, params, rows)
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    def chunk(i: Array, found: Outputs) -> Outputs:
+        start = i * CPU_CHUNK
+        part = jax.lax.dynamic_slice_in_dim(rows, start, CPU_CHUNK)
+        outputs = net.apply(params, part)
+        write = jax.lax.dynamic_update_slice_in_dim
+        return jax.tree.map(lambda old, new: write(old, new, start, 0), found, outputs)
+
+    found = jax.lax.fori_loop(0, -(-wanted.sum() // CPU_CHUNK), chunk, blank)
+    back = jnp.argsort(order)
+    return jax.tree.map(lambda x: x[back], found)
 
 
 def _in_chunks(fn: Callable[[Array], Any], features: Float[Array, "B H W C"], chunk: int) -> Any:

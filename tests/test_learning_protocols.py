@@ -83,7 +83,7 @@ def test_reliability_finds_the_phase_in_which_a_is_to_be_trusted():
     """Good advice raises W's own value, and A gives it in the first phase only."""
     notes = reliability._Notes(
         cell=jnp.where(jnp.arange(PLIES)[:, None] < 6, 1, 4) * jnp.ones((1, GAMES), jnp.int32),
-        value=jnp.cumsum(jnp.where(jnp.arange(PLIES)[:, None] < 8, 0.1, -0.1), 0)
+        value=jnp.cumsum(jnp.where(jnp.arange(PLIES)[:, None] < 7, 0.1, -0.1), 0)
         * jnp.ones((1, GAMES)),
     )
     protocol = protocols.make("reliability")

@@ -83,3 +83,20 @@ def test_other_boards(shape, actions):
 def test_unknown_size():
     with pytest.raises(SettingError, match=r"Unknown network 'huge'.*tiny, base, large"):
         nets.make("huge", HEADS)
+
+
+def test_wanted_rows_are_those_of_the_whole_batch():
+    """Bit for bit, wherever they stand; tic-tac-toe's heads are quick to compile."""
+    heads = games.make("tic_tac_toe").heads
+    net = nets.make(nets.NetConfig(4, 1, 2, 1, 4), heads)
+    params, features = (
+        net.init(jax.random.key(0)),
+        jax.random.normal(jax.random.key(1), (150, *heads.shape)),
+    )
+    find = jax.jit(lambda *x: nets.apply_where(net, *x))
+    whole = jax.jit(net.apply)(params, features)
+    for share in (0.0, 0.3, 1.0):
+        wanted = jax.random.uniform(jax.random.key(4), features.shape[:1]) < share
+        found = find(params, features, wanted)
+        for one, other in zip(found, whole, strict=True):
+            np.testing.assert_array_equal(one[wanted], other[wanted])

@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "protocols.md").read_text()
 def extended():
     """oversight/protocols.py with the page's two pieces written into it: no other file changes."""
     block = re.search(r"```python\n(.*?)```", PAGE, re.S)
-    line = re.search(r'in `PROTOCOLS`: `(".*?",)`', PAGE)
+    line = re.search(r'in `PROTOCOLS`: `(".*?,)`', PAGE)
     assert block and line
     assert len([text for text in block[1].splitlines() if text.strip()]) <= 10
     source = pathlib.Path(protocols.__file__).read_text()

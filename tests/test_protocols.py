@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol_games import play, same, same_games
+from protocol_games import CONFIG, play, same, same_games
 
 from sandwich_jax.members import Config
 from sandwich_jax.oversight import protocols, voting
@@ -14,6 +14,8 @@ from sandwich_jax.types import SettingError
 
 SEEDS = st.integers(0, 2**31 - 1)
 SHARES = st.floats(0, 1, width=32)
+FIRST_GAMES = np.arange(CONFIG.games) < CONFIG.lanes
+"""Of each lane: later ones begin, and draw their keys, when the game before is over."""
 LITTLE = settings(max_examples=10, deadline=None)
 
 OPEN = {
@@ -65,7 +67,6 @@ def test_an_open_gate_is_always_follow(protocol, seed, p):
     np.testing.assert_array_equal(rollout.followed, expected.followed)
     np.testing.assert_array_equal(rollout.advice, expected.advice)
     if protocol != "cross_examination":  # its answers about values may be corrupted too
-        same(truth, so) if hasattr(truth, "notes") else None
         np.testing.assert_array_equal(truth.corrupted, so.corrupted)
 
 
@@ -99,14 +100,14 @@ def test_the_budget_of_a_game_is_never_exceeded(seed, budget, unsure):
 @given(seed=SEEDS, protocol=st.sampled_from(["majority", "prior_gate", "value_gate"]))
 def test_between_queries_w_plays_its_own_move(seed, protocol):
     rollout, _ = play(protocol, seed, every=2, p=0.5)
-    alone, _ = play("never_ask", seed, p=0.5)
+    alone, _ = play("never_ask", seed, every=2, p=0.5)
     for game in range(rollout.moves.shape[1]):
         turns = np.flatnonzero(rollout.assisted[:, game])
         asked = rollout.asked[turns, game]
         np.testing.assert_array_equal(asked, np.arange(len(turns)) % 2 == 0)
     so_far = np.cumprod(rollout.moves == alone.moves, axis=0).astype(bool)
     before = np.vstack([np.ones((1, rollout.moves.shape[1]), bool), so_far[:-1]])
-    unasked = rollout.assisted & ~rollout.asked & before
+    unasked = rollout.assisted & ~rollout.asked & before & FIRST_GAMES
     np.testing.assert_array_equal(rollout.moves[unasked], alone.moves[unasked])
 
 
@@ -147,7 +148,7 @@ def test_a_half_open_gate_lets_some_through(protocol):
     rollout, _ = play(protocol, p=0.5, **knobs)
     assert 0.05 < rollout.followed[rollout.asked].mean() < 0.95
     alone, _ = play("never_ask", p=0.5)
-    first, refused = rollout.assisted[0], ~rollout.followed[0]
+    first, refused = rollout.assisted[0] & FIRST_GAMES, ~rollout.followed[0]
     np.testing.assert_array_equal(  # where W defers, it is to itself
         rollout.moves[0][first & refused], alone.moves[0][first & refused]
     )

@@ -31,13 +31,15 @@ def bench(
     misalignment: str = "random_move",
     game_name: str = "chess",
     repeats: int = 5,
+    plies: int = PLIES,
 ) -> Iterator[dict[str, Any]]:
     """Measures self-play of W with an assistant against W's copy.
 
     The peer makes the same forward passes at the same batch and nothing else: W once on every
     lane, E on the half that asks. (always_follow never looks at what W would have played there, so
-    that pass is left out on both sides.) Rates are plies played, of all games, per second of
-    processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of each side by
+    that pass is left out of the peer.) Where always_follow is one of the protocols, the cost of each
+    of the others is also measured against it. Rates are plies played, of all games, per second of
+    processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of all sides by
     turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a protocol
     gives its compile time. Another misalignment than random_move is measured beside that one too,
     as time a ply.
@@ -49,6 +51,7 @@ def bench(
         misalignment: spelling of what makes A out of E, at a strength of 0.5.
         game_name: chess, or pgx:chess.
         repeats: runs of each side.
+        plies: of a game at most, after its opening.
     """
     game = games.make(game_name)
     net = nets.make(network, game.heads)
@@ -58,14 +61,18 @@ def bench(
     unit = "plies per CPU-second" if on_cpu else "plies per second"
     unit_of_time = "CPU-microseconds a ply" if on_cpu else "microseconds a ply"
     for batch in batches:
-        for protocol in protocols:
-            ours = _selfplay(game, net, expert, weak, protocol, misalignment, batch)
+        usual = None
+        for protocol in sorted(protocols, key=lambda name: name != "always_follow"):
+            ours = _selfplay(game, net, expert, weak, protocol, misalignment, batch, plies)
             sides = {
                 "ours": ours,
-                "peer": _forwards(game, net, expert, weak, protocol, batch),
+                "peer": _forwards(game, net, expert, weak, protocol, batch, plies),
             }
             if misalignment != ORDINARY:
-                sides["ordinary"] = _selfplay(game, net, expert, weak, protocol, ORDINARY, batch)
+                about = (expert, weak, protocol, ORDINARY, batch, plies)
+                sides["ordinary"] = _selfplay(game, net, *about)
+            if usual:
+                sides["usual"] = usual
             began = time.perf_counter()
             jax.block_until_ready(ours(jnp.int32(0)))
             compiled = time.perf_counter() - began
@@ -75,16 +82,24 @@ def bench(
             for i in range(1, repeats + 1):
                 for side, call in sides.items():
                     began = clock()
-                    plies = int(jax.block_until_ready(call(jnp.int32(i))))
-                    rates[side].append(plies / (clock() - began))
-            mine, bare, *other = (statistics.median(found) for found in rates.values())
+                    played = int(jax.block_until_ready(call(jnp.int32(i))))
+                    rates[side].append(played / (clock() - began))
+            medians = {side: statistics.median(found) for side, found in rates.items()}
+            mine, bare = medians["ours"], medians["peer"]
             common = {"batch": batch, "device": jax.devices()[0].device_kind}
             name = f"self-play, {game_name}, {network}, {protocol}, {misalignment}"
             yield _row(name, mine, bare, mine / bare, unit, common)
-            for rate in other:
+            if "ordinary" in medians:
+                rate = medians["ordinary"]
                 times = (1e6 / mine, 1e6 / rate, rate / mine)
                 yield _row(f"{name} beside {ORDINARY}", *times, unit_of_time, common)
             yield _row(f"first call, {name}", compiled, None, None, "seconds", common)
+            if usual:
+                rate = medians["usual"]
+                cost = f"cost of {name} relative to always_follow"
+                yield _row(cost, mine, rate, rate / mine, unit, common)
+            elif protocol == "always_follow":
+                usual = ours
 
 
 def _row(
@@ -102,9 +117,10 @@ def _selfplay(
     protocol: str,
     misalignment: str,
     batch: int,
+    plies: int,
 ) -> Callable[[Array], Array]:
     """`seed -> plies played`."""
-    config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=PLIES)
+    config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=plies)
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
     made = assistant.make(game, net, assistant.AssistantConfig(misalignment))
@@ -125,7 +141,13 @@ def _selfplay(
 
 
 def _forwards(
-    game: games.Game, net: nets.Network, expert: Params, weak: Params, protocol: str, batch: int
+    game: games.Game,
+    net: nets.Network,
+    expert: Params,
+    weak: Params,
+    protocol: str,
+    batch: int,
+    plies: int,
 ) -> Callable[[Array], Array]:
     """`seed -> plies that so many forward passes are for`."""
 
@@ -143,8 +165,8 @@ def _forwards(
             told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
             return (back + 1e-20 * told, front + 1e-20 * told), None
 
-        (front, back), _ = jax.lax.scan(ply, (features, features + 0.1), None, length=2 * PLIES)
+        (front, back), _ = jax.lax.scan(ply, (features, features + 0.1), None, length=2 * plies)
         kept = ((front + back).sum() * 0).astype(jnp.int32)
-        return jnp.int32(2 * PLIES * batch) + kept
+        return jnp.int32(2 * plies * batch) + kept
 
     return lambda seed: run(seed, expert, weak)

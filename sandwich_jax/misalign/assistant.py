@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from sandwich_jax import lookahead, sampling
+from sandwich_jax import lookahead, nets, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import schedules, transforms
 from sandwich_jax.misalign.sight import Seen, Sight
@@ -130,7 +130,7 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         knobs: Knobs,
     ) -> tuple[Advice, Reply, Memory]:
         features = game.features(state)
-        outputs = net.apply(models.expert, features)
+        outputs = nets.apply_where(net, models.expert, features, query.ask)
         sight = look(game, net, models, state, legal, features, needs)
         keys, memory = _keys(key, run, game, state, config.lasts, query, memory)
         past = (memory.queries, memory.corruptions)
