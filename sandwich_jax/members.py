@@ -272,8 +272,13 @@ def protocol_of(config: Config, name: str | None = None) -> Protocol:
     Raises:
         SettingError: the name is unknown.
     """
+    return protocols.make(protocol_config(config, name))
+
+
+def protocol_config(config: Config, name: str | None = None) -> ProtocolConfig:
+    """Static settings of the run's protocol, or of another one."""
     sizes = {size: getattr(config, size) for size in SIZES}
-    return protocols.make(ProtocolConfig(name or config.protocol, **sizes))
+    return ProtocolConfig(name or config.protocol, **sizes)
 
 
 def run_key(config: Config) -> PRNGKey:

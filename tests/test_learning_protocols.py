@@ -30,6 +30,7 @@ def _rollout(value, followed, notes, finished=False, result=0.0, plies=PLIES):
         moves=nothing.astype(jnp.int16),
         played=played,
         assisted=played & turns[:, None],
+        own=nothing.astype(jnp.int16),
         asked=played & turns[:, None],
         advice=nothing.astype(jnp.int16),
         followed=jnp.asarray(followed) & turns[:, None],

@@ -24,7 +24,7 @@ from sandwich_jax import games, members, nets
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import players, turns
-from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.oversight.protocols import PROTOCOLS, ProtocolConfig, make
 from sandwich_jax.selfplay import Sides, Table, assisted_turn, new_memory
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Knobs, SettingError, State
@@ -32,7 +32,7 @@ from sandwich_jax.types import Knobs, SettingError, State
 KIND = "assisted"
 SPELLING = "assisted:W,E[,MISALIGNMENT][,PROTOCOL][,SETTING=VALUE ...]"
 WORDS = ("schedule", "lasts", "saboteur")
-WHOLE = ("every", "seed")
+WHOLE = ("every", "seed", *members.SIZES)
 
 
 def is_assisted(spec: str) -> bool:
@@ -110,7 +110,7 @@ class Assisted(turns.Network):
         self.config = config
         used = members.strengths_used(config.misalignment)
         self.settings = {name: getattr(config, name)[0] for name in used}
-        self.asks = PROTOCOLS[config.protocol].asks
+        self.asks = members.protocol_of(config).asks
         self.assistant_on: bool | None = True
         self.new_game()
 
@@ -137,7 +137,8 @@ class Assisted(turns.Network):
 
     def take(self, board: chess.Board) -> Turn:
         """One turn of W with its assistant."""
-        program = _program(self.net.config, members.assistant_of(self.config), self.config.protocol)
+        about, using = members.assistant_of(self.config), members.protocol_config(self.config)
+        program = _program(self.net.config, about, using)
         ask = self.turn % self.config.every == 0
         key = jax.random.key(int(self.rng.integers(2**31)))
         found, memory = program(
@@ -167,21 +168,22 @@ def _item(x: jax.Array) -> int:
 
 
 @functools.cache
-def _program(kind: nets.NetConfig, about: assistant.AssistantConfig, protocol: str):
+def _program(kind: nets.NetConfig, about: assistant.AssistantConfig, using: ProtocolConfig):
     """A turn of one game, compiled."""
     game = games.make("chess")
     net = nets.make(kind, game.heads)
-    table = Table(game, net, assistant.make(game, net, about), PROTOCOLS[protocol])
+    protocol = make(using)
+    table = Table(game, net, assistant.make(game, net, about), protocol)
 
     @jax.jit
     def turn(key, models: Models, knobs: Knobs, state: State, memory, ask, run):
-        sides = Sides(models.weak, models, knobs, PROTOCOLS[protocol].lore(), run)
+        sides = Sides(models.weak, models, knobs, protocol.lore(), run)
         label, extras, memory = assisted_turn(key, table, sides, state, memory, ask)
         told = (extras.asked, extras.advice, extras.honest, extras.corrupted, extras.followed)
         return (label, extras.own, *told), memory
 
     def started(key, models, knobs, state, memory, ask, run):
-        memory = new_memory(PROTOCOLS[protocol], 1) if memory is None else memory
+        memory = new_memory(protocol, 1) if memory is None else memory
         return turn(key, models, knobs, state, memory, ask, run)
 
     return started
