@@ -37,12 +37,12 @@ def bench(
 
     The peer makes the same forward passes at the same batch and nothing else: W once on every
     lane, E on the half that asks. (always_follow never looks at what W would have played there, so
-    that pass is left out of the peer.) Where always_follow is one of the protocols, the cost of each
-    of the others is also measured against it. Rates are plies played, of all games, per second of
-    processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of all sides by
-    turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a protocol
-    gives its compile time. Another misalignment than random_move is measured beside that one too,
-    as time a ply.
+    that pass is left out of the peer.) Where always_follow is one of the protocols, the cost of
+    each of the others is measured against it too. Rates are plies played, of all games, per second
+    of processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of all sides
+    by turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a
+    protocol gives its compile time. Another misalignment than random_move is measured beside that
+    one too, as time a ply.
 
     Args:
         batches: lanes; two games a lane are played, so that most lanes are busy to the end.
