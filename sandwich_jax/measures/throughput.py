@@ -36,11 +36,10 @@ def bench(
     """Measures self-play of W with an assistant against W's copy.
 
     The peer makes the same forward passes at the same batch and nothing else: W once on every
-    lane, E on the half that asks. (always_follow never looks at what W would have played there, so
-    that pass is left out of the peer.) Where always_follow is one of the protocols, the cost of
-    each of the others is measured against it too. Rates are plies played, of all games, per second
-    of processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of all sides
-    by turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a
+    lane, E on the half that asks. Where always_follow is one of the protocols, the cost of each of
+    the others is measured against it too. Rates are plies played, of all games, per second of
+    processor time on a CPU and of wall time elsewhere; medians of `repeats` runs of all sides by
+    turns. Each row has the keys what, batch, ours, peer, ratio, unit and device; a row a
     protocol gives its compile time. Another misalignment than random_move is measured beside that
     one too, as time a ply.
 
@@ -158,8 +157,7 @@ def _forwards(
 
         def ply(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
             front, back = carry
-            outputs = [net.apply(weak, back)]
-            outputs += [net.apply(weak, front)] if protocol != "always_follow" else []
+            outputs = [net.apply(weak, back), net.apply(weak, front)]
             outputs += [net.apply(expert, front)] if known.make(protocol).asks else []
             # The next inputs depend on every output, so that none is left out.
             told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
