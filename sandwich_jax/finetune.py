@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from sandwich_jax.games import Game
 from sandwich_jax.nets import CPU_CHUNK, Network
@@ -67,7 +67,7 @@ def make_trainer(
     ) -> tuple[TrainState, Metrics]:
         grads, (policy, value) = _mean_gradient(loss_of, state.params, batch)
         if axis is not None:
-            grads, policy, value = jax.lax.pmean((grads, policy, value), axis)
+            grads, policy, value = _mean_over(axis, (grads, policy, value))
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         updates = jax.tree.map(lambda u: -learning_rate * u, updates)
         finite = jnp.isfinite(policy + value)
@@ -77,6 +77,13 @@ def make_trainer(
         return TrainState(params, optimizer_state, state.step + 1), metrics
 
     return Trainer(init, update)
+
+
+def _mean_over(axis: str, tree: PyTree[Array]) -> PyTree[Array]:
+    """Mean over devices; on CPU in one order, however they are shared out among processes."""
+    if jax.default_backend() != "cpu":
+        return jax.lax.pmean(tree, axis)
+    return jax.tree.map(lambda x: jax.lax.all_gather(x, axis).mean(axis=0), tree)
 
 
 def _mean_gradient(

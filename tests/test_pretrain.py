@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 
@@ -160,3 +161,41 @@ def test_a_batch_shared_by_two_devices_is_the_batch(built):
 def test_devices_that_do_not_fit_are_named(built):
     with pytest.raises(SettingError, match="devices is 99, but this machine has"):
         pretrain.pretrain(CONFIG, built[0], _Memory(), devices=99)
+
+
+def _train(corpus_path, out, devices, *flags):
+    """`sandwich-jax pretrain` in a process of so many devices; see `test_sweep._environment`."""
+    numbers = {"games": 1, "steps": 40, "batch": 32, "eval-every": 20, "warmup": 5}
+    command = [sys.executable, "-m", "sandwich_jax.cli", "pretrain", "--role", "weak", "--corpus"]
+    command += [str(corpus_path), "--out", str(out), *flags]
+    command += [word for name, number in numbers.items() for word in (f"--{name}", str(number))]
+    flags_ = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "NPROC": "4"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | flags_)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+def test_two_processes_of_two_devices_are_four_devices(tmp_path):
+    (tmp_path / "a.pgn").write_text("".join(pgn(line) for line in LINES))
+    corpus.build([tmp_path / "a.pgn"], tmp_path / "a.npz", test_share=0.5, workers=1)
+    assert not corpus.load(tmp_path / "a.npz").test.all()
+    flags = ("--distributed", "--coordinator", f"localhost:{_free_port()}", "--processes", "2")
+    processes = [
+        _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
+        for i in range(2)
+    ]
+    processes.append(_train(tmp_path / "a.npz", tmp_path / "one", 4))
+    told = []
+    for process in processes:
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        told.append(output)
+    assert "of human moves" in told[0] and "human" not in told[1]
+    with np.load(tmp_path / "two/params.npz") as a, np.load(tmp_path / "one/params.npz") as b:
+        assert all((a[name] == b[name]).all() for name in b)
+    assert store.steps(tmp_path / "two/checkpoints") == [20, 40]

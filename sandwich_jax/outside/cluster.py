@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import pathlib
 import sys
 from collections.abc import Sequence
 
 import jax
 
 from sandwich_jax.outside import preempt
+from sandwich_jax.types import SettingError
+
+PATIENCE = 600
+"""Seconds that one process waits for another."""
+_barriers = itertools.count()
 
 
 def join_if_asked(arguments: Sequence[str]) -> None:
@@ -48,9 +55,23 @@ def linger() -> float:
     return preempt.GRACE + 1 if jax.process_count() > 1 and jax.process_index() == 0 else 0.0
 
 
-def barrier(name: str) -> None:
-    """Returns when every process has come here."""
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
+def check_shared(path: pathlib.Path) -> None:
+    """Raises SettingError where a file that process 0 wrote is not to be seen."""
+    if not path.is_file():
+        raise SettingError(
+            f"{path.parent.absolute()}: process {jax.process_index()} does not see what process 0"
+            " wrote there; all processes need one shared folder."
+        )
 
-        multihost_utils.sync_global_devices(name)
+
+def barrier(name: str) -> None:
+    """Returns when every process has come here, as often as this one.
+
+    Through the coordinator, since devices give up on one another after half a minute (on CPU).
+    """
+    if jax.process_count() == 1:
+        return
+    from orbax.checkpoint import multihost
+
+    wait = multihost.get_barrier_sync_fn()
+    wait(key=f"sandwich_jax {name} {next(_barriers)}", timeout_ms=1000 * PATIENCE)

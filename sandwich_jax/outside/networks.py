@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 
-from sandwich_jax.outside import players, store
+import jax
+
+from sandwich_jax.outside import cluster, players, store
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig, Report, pretrain
 from sandwich_jax.types import SettingError
@@ -26,13 +29,16 @@ def pretrain_in(
         config: static settings.
         corpus: a corpus file.
         progress: told updates done, updates in all, and how it goes.
-        devices: how many share every batch; all of this machine if None.
+        devices: how many share every batch; all if None.
 
     Raises:
         SettingError: another configuration in `out`, an unusable corpus, or as `pretrain`.
     """
     data = corpora.load(corpus)
-    _claim(out, config)
+    if jax.process_index() == 0:
+        _claim(out, config)
+    cluster.barrier("claimed")
+    cluster.check_shared(out / "pretrain.json")
     shown = ""
 
     def report(state: Report) -> None:
@@ -45,7 +51,8 @@ def pretrain_in(
 
     start = players.load_network(config.start).params if config.start else None
     saver = store.Checkpoints(out / "checkpoints")
-    trained = pretrain(config, data, saver, report, start, devices)
+    together = functools.partial(cluster.barrier, "updates")
+    trained = pretrain(config, data, saver, report, start, devices, together)
     about = dataclasses.asdict(config) | {
         "parameters": trained.net.num_params,
         "seconds": round(trained.seconds, 1),
@@ -56,7 +63,9 @@ def pretrain_in(
     made = store.manifest({})
     about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
     card = store.NetworkCard("chess", trained.net.config, about)
-    store.save_network(out, card, trained.params)
+    if jax.process_index() == 0:
+        store.save_network(out, card, trained.params)
+    cluster.barrier("stored")
     return trained.match
 
 

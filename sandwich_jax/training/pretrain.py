@@ -12,20 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import games, nets
 from sandwich_jax.finetune import Batch, Trainer, average, make_trainer
 from sandwich_jax.measures.shares import wilson
 from sandwich_jax.training.corpus import Corpus
+from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, compiled, mesh_for, on
 from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 
 ROLES = ("expert", "weak")
 REPLAY_LANES = 512
 """Games replayed at a time."""
-AXIS = "data"
-"""Of the mesh over which a batch is shared."""
 CHUNK = 20
 """Updates of one jitted call."""
 
@@ -199,6 +198,7 @@ def pretrain(
     report: Callable[[Report], None] = lambda report: None,
     start_params: Params | None = None,
     devices: int | None = None,
+    together: Callable[[], None] = lambda: None,
 ) -> Trained:
     """Trains a network; goes on from the last checkpoint if there is one.
 
@@ -208,7 +208,10 @@ def pretrain(
         saver: where checkpoints go, every `config.eval_every` updates.
         report: called every `CHUNK` updates.
         start_params: of the network to go on from; fresh ones if None.
-        devices: how many share every batch; all of this machine if None.
+        devices: how many share every batch; all if None. Of several processes (jax.distributed),
+            all devices do, and every process gets the same network.
+        together: called before devices work together, with all compiled; returns when every
+            process has called it.
 
     Raises:
         SettingError: too few games, devices that do not divide the batch, or a loss that is not
@@ -222,7 +225,7 @@ def pretrain(
             f"games is {config.games}, but the corpus has {len(training)} training games."
         )
     training = training[: config.games]
-    mesh = _mesh(config.batch, devices)
+    mesh = mesh_for(config.batch, devices)
     trainer = make_trainer(game, net, axis=AXIS if mesh else None)
     fresh = net.init(jax.random.key(config.seed))
     # A copy, since updates overwrite their argument.
@@ -231,10 +234,13 @@ def pretrain(
     _, (state, before) = found if found else (0, (state, np.float32(0)))
     choose = first_choice(game, net)
     evaluation = held_out(corpus, training, config.eval_positions)
-    run, match = _jitted_updates(trainer, config, mesh), None
+    run, match = compiled(_jitted_updates(trainer, config, mesh), together), None
     begin = last = time.monotonic()
+    state, placed = on(mesh, state), (None, None)
     for shard, indices in _visits(config, corpus, training, int(state.step)):
-        state, metrics = run(state, shard, indices)
+        if placed[0] is not shard:
+            placed = shard, on(mesh, shard)
+        state, metrics = run(state, placed[1], on(mesh, indices, SHARED))
         step = int(state.step)
         if not bool(metrics.finite):
             raise SettingError(
@@ -245,28 +251,15 @@ def pretrain(
         if step // config.eval_every > (step - len(indices)) // config.eval_every or (
             step == config.steps
         ):
-            match = move_match(choose, state.params, evaluation)
-            saver.save(step, (state, np.float32(before + time.monotonic() - begin)))
+            kept = jax.device_get(state)
+            match = move_match(choose, kept.params, evaluation)
+            saver.save(step, (kept, np.float32(before + time.monotonic() - begin)))
         now = time.monotonic()
         report(Report(step, metrics, match, indices.size / (now - last)))
         last = now
-    match = match or move_match(choose, state.params, evaluation)
-    return Trained(net, state.params, match, float(before) + time.monotonic() - begin)
-
-
-def _mesh(batch: int, devices: int | None) -> Mesh | None:
-    """The devices that share every batch; None if it is one."""
-    local = jax.local_devices()
-    count = len(local) if devices is None else devices
-    fitting = [n for n in range(1, len(local) + 1) if batch % n == 0]
-    if count not in fitting:
-        raise SettingError(
-            f"devices is {count}, but this machine has {len(local)} and the batch is {batch}:"
-            f" choose devices from {', '.join(map(str, fitting))}, or a batch that they divide."
-        )
-    if count == 1:
-        return None
-    return Mesh(np.asarray(local[:count]), (AXIS,), axis_types=(AxisType.Auto,))
+    params = jax.device_get(state.params)
+    match = match or move_match(choose, params, evaluation)
+    return Trained(net, params, match, float(before) + time.monotonic() - begin)
 
 
 def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None) -> Callable:
@@ -291,16 +284,15 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None)
         return state, average(metrics)
 
     if mesh is not None:
-        each, share = PartitionSpec(), PartitionSpec(None, AXIS)
-        specs = (each, each, share)
-        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=each, check_vma=False)
+        specs = (WHOLE, WHOLE, SHARED)
+        run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=WHOLE, check_vma=False)
     return jax.jit(run, donate_argnums=0)
 
 
 def _visits(
     config: PretrainConfig, corpus: Corpus, training: np.ndarray, step: int
 ) -> Iterator[tuple[Samples, np.ndarray]]:
-    """From update `step` on: the shard in memory and sample indices [CHUNK or fewer, batch].
+    """From update `step` on: the shard (on the host) and sample indices [CHUNK or fewer, batch].
 
     Shards of games take turns; each visit draws without replacement. What is drawn depends on
     the seed and the visit alone, so that a resumed run draws the same.
@@ -314,8 +306,7 @@ def _visits(
         visit = step // length
         if samples is None or visit % len(shards) != current:
             current = visit % len(shards)
-            host = positions_of(corpus, shards[current])
-            samples = Samples(*(jnp.asarray(column) for column in host))
+            samples = positions_of(corpus, shards[current])
         size = samples.moves.shape[0]
         order = np.random.default_rng([config.seed, visit]).permutation(size)
         order = np.resize(order, (length, config.batch))
