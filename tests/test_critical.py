@@ -48,6 +48,7 @@ def test_intervals_reach_beyond_what_was_measured():
     found = critical.crossing(samples, AXIS)
     assert found.low == 0.4 and found.high == np.inf and str(found) == "0.5 [0.4, >1]"
     assert str(critical.crossing(np.asarray([-np.inf, -np.inf]), AXIS)) == "<0 [<0, <0]"
+    assert str(critical.crossing(np.asarray([0.25]), AXIS)) == "0.25"
 
 
 def test_mean_over_seeds():

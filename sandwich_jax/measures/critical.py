@@ -24,9 +24,9 @@ class Crossing(NamedTuple):
     last: float
 
     def __str__(self) -> str:
-        """As "0.62 [0.55, >0.9]"."""
+        """As "0.62 [0.55, >0.9]", or "0.62" where there was nothing to resample."""
         value, low, high = (self._end(x) for x in self[:3])
-        return f"{value} [{low}, {high}]"
+        return value if np.isnan(self.low) else f"{value} [{low}, {high}]"
 
     def _end(self, x: float) -> str:
         if np.isinf(x):
