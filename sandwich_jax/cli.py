@@ -57,8 +57,26 @@ class CorpusBuild:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cluster:
+    """How several processes find one another."""
+
+    distributed: bool = False
+    """Share the work among the processes of JAX's distributed runtime."""
+    coordinator: str | None = None
+    """Address of process 0, HOST:PORT; found by itself where JAX knows the cluster."""
+    processes: int | None = None
+    """How many in all; likewise."""
+    process_id: int | None = None
+    """Which one this is, from 0; likewise."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Pretrain:
-    """Trains E or W on a corpus; run it again to go on after an interruption."""
+    """Trains E or W on a corpus; run it again to go on after an interruption.
+
+    On several machines, start the same command with --distributed on each, corpus and --out in a
+    folder that all share: all their devices then share every batch.
+    """
 
     corpus: pathlib.Path
     """A corpus file."""
@@ -66,7 +84,8 @@ class Pretrain:
     """Folder for the network."""
     config: tyro.conf.OmitArgPrefixes[PretrainConfig]
     devices: int | None = None
-    """How many share every batch; all of this machine by default."""
+    """How many share every batch; all by default."""
+    cluster: tyro.conf.OmitArgPrefixes[Cluster] = Cluster()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +103,10 @@ class TrainSaboteur:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Sandwiching: rounds of self-play, fine-tuning and arena; run it again to resume."""
+    """Sandwiching: rounds of self-play, fine-tuning and arena; run it again to resume.
+
+    Exits with 75 when SIGTERM stopped it: the same command goes on after the last whole round.
+    """
 
     out: pathlib.Path = pathlib.Path("runs/run")
     """The run's folder."""
@@ -108,14 +130,8 @@ class Sweep:
     wandb: WandbMode = "offline"
     """Weights & Biases: one group, a run a member."""
     where: tyro.conf.OmitArgPrefixes[Devices] = Devices()
-    distributed: bool = False
-    """Share the members out among the processes of JAX's distributed runtime."""
-    coordinator: str | None = None
-    """Address of process 0, HOST:PORT; found by itself where JAX knows the cluster."""
-    processes: int | None = None
-    """How many in all; likewise."""
-    process_id: int | None = None
-    """Which one this is, from 0; likewise."""
+    cluster: tyro.conf.OmitArgPrefixes[Cluster] = Cluster()
+    """Every process plays its share of the members."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +211,7 @@ class Evaluate:
     """Measures all that a run folder allows, each measure once; adds to its evaluation.jsonl."""
 
     run: tyro.conf.Positional[pathlib.Path]
-    """The run's folder."""
+    """The run's folder, or a sweep's: its members in turn, each in its own folder."""
     config: tyro.conf.OmitArgPrefixes[EvaluateConfig] = EvaluateConfig()
     engine: EngineConfig = EngineConfig()
 
@@ -280,10 +296,14 @@ def corpus_build(args: CorpusBuild) -> None:
 
 def pretrain(args: Pretrain) -> None:
     """`sandwich-jax pretrain`."""
+    import jax
+
     from sandwich_jax.outside import display, networks
 
     with display.bar(args.config.role) as bar:
         match = networks.pretrain_in(args.out, args.config, args.corpus, bar.update, args.devices)
+    if jax.process_index() > 0:
+        return
     OUT.print(
         f"Matches {match.share:.1%} [{match.low:.1%}, {match.high:.1%}] of human moves on"
         f" {match.positions:,} unseen positions. Network in {args.out} (ckpt:{args.out}).",
@@ -311,8 +331,8 @@ def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> Non
     """Runs `config` in the folder `out` with a progress display, then prints what came out."""
     from sandwich_jax.outside import display, runs
 
-    with display.bar(title) as bar:
-        result = runs.run(config, out, wandb=wandb, progress=bar.update)
+    with preempt.watch() as watch, display.bar(title) as bar:
+        result = runs.run(config, out, wandb=wandb, progress=bar.update, pause=watch.pause)
     OUT.print(display.results_table(result.rows))
     OUT.print(f"Everything lies in {out}:", highlight=False)
     for path in sorted(out.iterdir()):
@@ -328,7 +348,7 @@ def sweep(args: Sweep) -> None:
     out = args.out or pathlib.Path("runs") / args.config.stem
     settings = sweeps.read(args.config)
     with preempt.watch(cluster.linger()) as watch, display.bar("Sweep") as bar:
-        found = sweeps.run(
+        found, pace = sweeps.run(
             settings,
             out,
             where=args.where,
@@ -340,7 +360,7 @@ def sweep(args: Sweep) -> None:
         return
     for table in display.sweep_tables(found.rows, found.critical):
         OUT.print(table)
-    last = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical}
+    last = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical, "pace": pace}
     print(json.dumps(last), flush=True)
 
 
@@ -379,8 +399,10 @@ def shift(args: Shift) -> None:
 def evaluate(args: Evaluate) -> None:
     """`sandwich-jax evaluate`."""
     from sandwich_jax.outside import evaluate as evaluation
+    from sandwich_jax.outside import phase
 
-    evaluation.show(args.run, args.config, args.engine, OUT)
+    for folder in phase.run_folders(args.run):
+        evaluation.show(folder, args.config, args.engine, OUT)
 
 
 def uci(args: Uci) -> None:

@@ -199,6 +199,10 @@ class Outside(Protocol):
         """Told after every step; `done` and `total` are in rounds of one member."""
         ...
 
+    def pause(self) -> None:
+        """Called after every checkpoint; may raise."""
+        ...
+
 
 class Result(NamedTuple):
     """What a run found."""
@@ -268,6 +272,7 @@ def run(setup: Setup, outside: Outside) -> Result:
             row["seconds"] = round(spent, 2)
         outside.rows(rows)
         outside.saver.save(index + 1, learners)
+        outside.pause()
     if not rows:  # everything was done before: measure again, play nothing
         matches = baseline | _stand(standings, config, members, learners, True, work)
         rows = rows_of(config, members, matches, config.rounds, True)

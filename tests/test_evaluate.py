@@ -42,6 +42,22 @@ def run(tmp_path):
     return _folder(tmp_path / "run", "tic_tac_toe", "fresh:1", "fresh:2", rollout, truth)
 
 
+def test_a_sweep_folder_is_its_members_in_turn(tmp_path, capsys):
+    *_, rollout, truth = random_play()
+    store.write_json(tmp_path / "manifest.json", {"sweep": {"p": [0.5]}})
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", str(tmp_path)])
+    assert "no member has begun" in capsys.readouterr().err
+    members = [tmp_path / "members" / name for name in ("a", "b")]
+    for place in members:
+        _folder(place, "tic_tac_toe", "fresh:1", "fresh:2", rollout, truth)
+    cli.main(["evaluate", str(tmp_path)])
+    measured = [(place / "evaluation.jsonl").read_text() for place in members]
+    assert measured[0] == measured[1] != ""
+    cli.main(["evaluate", str(tmp_path)])
+    assert [(place / "evaluation.jsonl").read_text() for place in members] == measured
+
+
 def _of(rows, measure):
     return [row for row in rows if row["measure"] == measure]
 

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from helpers import SMALL, small
 import sandwich_jax
 from sandwich_jax import sandwich, sweep
 from sandwich_jax.members import Config, Member, members_of
-from sandwich_jax.outside import log, players
+from sandwich_jax.outside import log, players, store
 from sandwich_jax.types import SettingError
 
 FIELDS = {
@@ -186,6 +187,24 @@ def test_sigkill_and_resume(tmp_path, finished):
     assert process.returncode == -signal.SIGKILL
     assert not (folder / "learning_curves.png").exists()
     sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    assert _rows_without_time(folder) == _rows_without_time(whole)
+
+
+def test_sigterm_exits_with_75_and_the_same_command_goes_on(tmp_path, finished):
+    whole, _ = finished
+    folder = tmp_path / "stopped"
+    command = [sys.executable, "-m", "sandwich_jax.cli", "run", "--out", str(folder)]
+    command += ["--wandb", "disabled"]
+    for name, value in (SMALL | {"rounds": 4}).items():
+        command += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not store.steps(folder / "checkpoints"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 75 and "run the same command again" in errors
+    assert store.steps(folder / "checkpoints")[-1] < 4
+    subprocess.run(command, check=True, capture_output=True)
     assert _rows_without_time(folder) == _rows_without_time(whole)
 
 

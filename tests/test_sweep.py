@@ -18,7 +18,7 @@ import pytest
 from helpers import SMALL
 
 import sandwich_jax
-from sandwich_jax import grid, sandwich, sweep
+from sandwich_jax import grid, sandwich, side_by_side, sweep
 from sandwich_jax.members import Config
 from sandwich_jax.outside import log, phase, sweeps
 from sandwich_jax.types import SettingError
@@ -48,10 +48,14 @@ def _environment(devices: int) -> dict[str, str]:
     return os.environ | flags
 
 
-def _finish(processes: list[subprocess.Popen]) -> None:
+def _finish(processes: list[subprocess.Popen]) -> list[str]:
+    """What they printed."""
+    outputs = []
     for process in processes:
-        _, errors = process.communicate()
+        output, errors = process.communicate()
         assert process.returncode == 0, errors
+        outputs.append(output)
+    return outputs
 
 
 def _start(config: pathlib.Path, out: pathlib.Path, *flags: str, devices: int = 1):
@@ -86,15 +90,16 @@ def whole(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandwich, "round_of", counted)
-        found = sweeps.run(SWEEP, folder, wandb="disabled")
+        found, _ = sweeps.run(SWEEP, folder, wandb="disabled")
     return folder, found, traced
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """An undisturbed sweep in a process of its own, on one device."""
+    """An undisturbed sweep in a process of its own, on one device; it leaves what it printed."""
     place = tmp_path_factory.mktemp("reference")
-    _finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
+    (printed,) = _finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
+    (place / "printed").write_text(printed)
     return place / "out"
 
 
@@ -269,8 +274,9 @@ def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
 def test_a_finished_sweep_is_read_not_repeated(whole):
     folder, found, _ = whole
     before = (folder / "rows.jsonl").read_bytes()
-    again = sweeps.run(SWEEP, folder, wandb="disabled")
+    again, pace = sweeps.run(SWEEP, folder, wandb="disabled")
     assert (folder / "rows.jsonl").read_bytes() == before and again == found
+    assert pace["rounds"] == 0 and pace["time"]["board"] is None
 
 
 def test_rows_and_the_grid_are_complete(whole):
@@ -284,6 +290,33 @@ def test_rows_and_the_grid_are_complete(whole):
     (curve,) = found.critical
     assert curve["strength"] == "p" and set(curve["gain_over_control_0"]) >= {"value", "low"}
     assert json.loads((folder / "phase.json").read_text())["rows"] == found.rows
+
+
+def test_the_last_line_can_be_parsed(reference):
+    last = json.loads((reference.parent / "printed").read_text().splitlines()[-1])
+    assert last["cells"] == 3 and last["critical"][0]["strength"] == "p"
+    pace = last["pace"]
+    assert pace["rounds"] == SIX * 2 and pace["memory"]["gib"] > 0 and pace["seconds"] > 0
+    each = pace["games_per_second"] / pace["rounds_per_second"]
+    assert each == pytest.approx(SWEEP["games"], rel=0.01)
+    assert pace["plies_per_second"] > 5 * pace["games_per_second"]
+    assert sum(pace["time"].values()) == pytest.approx(1, abs=0.002)
+    assert min(pace["time"].values()) > 0
+
+
+def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
+    told: list[tuple[float, float]] = []
+
+    def stop(done: float, total: float, text: str) -> None:
+        if done >= 7:  # the control is over, and a round of the other member
+            raise KeyboardInterrupt
+
+    settings = SWEEP | {"seeds": 1, "p": [0.5], "rounds": 4}
+    (whole,) = (side_by_side.cost(p.config) for p in grid.parse(settings) if p.config.p == (0.5,))
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.run(settings, tmp_path, wandb="disabled", progress=stop)
+    sweeps.run(settings, tmp_path, wandb="disabled", progress=lambda *x: told.append(x[:2]))
+    assert told[-1][0] == pytest.approx(told[-1][1]) and told[-1][1] <= whole - 1
 
 
 @pytest.mark.parametrize(

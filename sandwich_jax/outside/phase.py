@@ -12,7 +12,8 @@ from sandwich_jax import grid
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
 from sandwich_jax.members import CONTROL, Config, strength_names
-from sandwich_jax.outside import log
+from sandwich_jax.outside import log, store
+from sandwich_jax.types import SettingError
 
 PGR_LEVEL = 0.5
 """Half of the gap: the PGR whose crossing and price are told."""
@@ -43,6 +44,21 @@ class Phase(NamedTuple):
 def member_folder(folder: pathlib.Path, part: Part) -> pathlib.Path:
     """Where a member's run lies."""
     return folder / "members" / part.id
+
+
+def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The run folders in a sweep's folder; any other folder is its own.
+
+    Raises:
+        SettingError: it is a sweep's, and no member has begun.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.is_file() or "sweep" not in store.read_json(manifest):
+        return [folder]
+    found = sorted(path.parent for path in folder.glob("members/*/manifest.json"))
+    if not found:
+        raise SettingError(f"{folder} holds a sweep of which no member has begun.")
+    return found
 
 
 def is_done(folder: pathlib.Path, part: Part) -> bool:

@@ -52,6 +52,7 @@ def run(
     *,
     wandb: log.WandbMode = "offline",
     progress: Progress = lambda done, total, text: None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Result:
     """Runs `config` in `folder`, or goes on with what an earlier call left there.
 
@@ -60,6 +61,7 @@ def run(
         folder: the run's folder.
         wandb: offline needs no account; `wandb sync` sends it later.
         progress: told after every step.
+        pause: called after every checkpoint; may raise.
 
     Raises:
         SettingError: a setting cannot be used, or `folder` holds another run.
@@ -71,7 +73,7 @@ def run(
         return _read_result(folder, config)
     setup = sandwich.prepare(config, models, net)
     with full_disk_told(folder):
-        outside = RunFolder(folder, setup, wandb, progress)
+        outside = RunFolder(folder, setup, wandb, progress, pause)
         try:
             result = sandwich.run(setup, outside)
         finally:
@@ -138,14 +140,15 @@ class RunFolder:
         self,
         folder: pathlib.Path,
         setup: sandwich.Setup,
-        wandb: log.WandbMode,
-        progress: Progress,
+        wandb: log.WandbMode = "disabled",
+        progress: Progress = lambda done, total, text: None,
+        pause: Callable[[], None] = lambda: None,
     ):
         self.folder, self.setup = folder, setup
         self.saver = store.Checkpoints(folder / "checkpoints")
         config = store.to_plain(dataclasses.asdict(setup.config))
         self.logger = log.Logger(folder, config, wandb)
-        self.told = progress
+        self.told, self.pause = progress, pause
 
     def progress(self, done: float, total: float, text: str) -> None:
         """Passes on how far the run is."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-import resource
 import time
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -20,7 +19,7 @@ from sandwich_jax import arena, grid, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import Config, Member, assistant_of
-from sandwich_jax.outside import cluster, log, phase, players, runs, store
+from sandwich_jax.outside import cluster, log, pace, phase, players, runs, store
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
@@ -73,8 +72,10 @@ def run(
     wandb: log.WandbMode = "offline",
     progress: runs.Progress = lambda done, total, text: None,
     pause: Callable[[], None] = lambda: None,
-) -> Phase:
+) -> tuple[Phase, dict[str, Any]]:
     """Runs every member that `folder` has not finished, then measures the whole grid.
+
+    Returns it with `pace.Pace.figures` of this process.
 
     Args:
         settings: of a sweep file, see `grid.parse`.
@@ -96,7 +97,7 @@ def run(
     if jax.process_index() == 0:
         _claim(folder, settings)
     cluster.barrier("claimed")
-    _check_shared(folder)
+    cluster.check_shared(folder / "manifest.json")
     pending = [part for part in parts if not is_done(folder, part)]
     if pending and jax.process_count() > len(pending):
         raise SettingError(
@@ -115,6 +116,7 @@ def run(
                 members = [(p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own]
                 fitted = _fitted(layout, where, setup, own)
                 standings = setups.standings(setup, fitted)
+                told.pace.pieces = setups.pieces(setup, fitted)
                 side_by_side.play(setup, standings, members, fitted, world)
             _wait_for_others(folder, parts, gathered, pause)
         finally:
@@ -123,9 +125,9 @@ def run(
         found = phase.phase(folder, parts)
         if jax.process_index() == 0:
             store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
-            _draw(folder, found)
+            draw(folder, found)
     cluster.barrier("measured")
-    return found
+    return found, told.pace.figures()
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
@@ -150,20 +152,13 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     store.write_json(path, about)
 
 
-def _check_shared(folder: pathlib.Path) -> None:
-    if not (folder / "manifest.json").is_file():
-        raise SettingError(
-            f"{folder.absolute()}: process {jax.process_index()} does not see what process 0 wrote"
-            " there; all processes need one shared folder."
-        )
-
-
 class _Setups:
     """What programs share: networks and openings are read once, a match is compiled once."""
 
     def __init__(self) -> None:
         self.by_network: dict[tuple[str, str], sandwich.Setup] = {}
         self.matches: dict[tuple, Standings] = {}
+        self.timed: dict[tuple, pace.Rest] = {}
 
     def standings(self, setup: sandwich.Setup, where: Layout) -> Standings:
         """For programs that have networks, assistant and layout in common."""
@@ -172,6 +167,13 @@ class _Setups:
         if key not in self.matches:
             self.matches[key] = sandwich.standings_of(setup, where)
         return self.matches[key]
+
+    def pieces(self, setup: sandwich.Setup, where: Layout) -> pace.Pieces:
+        """For one program; its board and update are those of all with this network."""
+        key = (setup.config.network, where)
+        if key not in self.timed:
+            self.timed[key] = pace.time_rest(setup, where)
+        return pace.time_pieces(setup, where, self.timed[key])
 
     def of(self, program: Config) -> sandwich.Setup:
         """For the members of a program."""
@@ -220,7 +222,7 @@ class _MemberFolder(runs.RunFolder):
     ):
         own = member_folder(folder, part)
         setup = setup._replace(config=part.config)
-        super().__init__(own, setup, "disabled", lambda done, total, text: None)
+        super().__init__(own, setup)
         self.saver = store.Background(own / "checkpoints", writer)
         self.counted = told
 
@@ -228,10 +230,11 @@ class _MemberFolder(runs.RunFolder):
         """Drops rows of rounds that will be played again."""
         runs.claim(self.folder, self.setup.config)
         super().forget_rows_after(round_index)
+        self.counted.skip(round_index)
 
     def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
-        """As in a run; counts plies."""
-        self.counted.games(int(np.asarray(rollout.played).sum()), rollout.moves.shape[1])
+        """As in a run; counts them."""
+        self.counted.pace.round(self.setup.config, rollout)
         super().games(round_index, member, rollout, truth)
 
     def network(self, row: dict[str, Any], params: Params) -> None:
@@ -312,37 +315,25 @@ class _Gathered:
 
 
 class _Progress:
-    """Work done by this process, and how fast."""
+    """Work done by this process, in rounds of one member, and how fast."""
 
     def __init__(self, mine: Sequence[Part], gathered: _Gathered, told: runs.Progress):
         self.total = sum(side_by_side.cost(part.config) for part in mine)
         self.gathered, self.told = gathered, told
-        self.done, self.plies, self.played = 0.0, 0, 0
-        self.start = time.monotonic()
+        self.done, self.pace = 0.0, pace.Pace()
 
-    def games(self, plies: int, games: int) -> None:
-        """Counts self-play."""
-        self.plies += plies
-        self.played += games
+    def skip(self, rounds: int) -> None:
+        """Rounds that an earlier call played."""
+        self.total -= rounds
 
     def step(self, amount: float, text: str) -> None:
         """Counts work; gathers rows now and then."""
         self.done += amount
-        seconds = time.monotonic() - self.start
-        speed = f"{self.played / seconds:.1f} games/s, {self.plies / seconds:.0f} plies/s"
-        self.told(self.done, self.total, f"{text} | {speed}, {_memory()}")
+        self.told(self.done, self.total, f"{text} | {self.pace}")
         self.gathered.look_now_and_then()
 
 
-def _memory() -> str:
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "bytes_in_use" in stats:
-        return f"{stats['bytes_in_use'] / 2**30:.1f} GiB of device memory"
-    # Kilobytes on Linux.
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory at most"
-
-
-def _draw(folder: pathlib.Path, found: Phase) -> None:
+def draw(folder: pathlib.Path, found: Phase) -> None:
     """PGR against every strength that the grid varies, a picture a curve."""
     for entry in found.critical:
         own = [row for row in found.rows if _on_curve(row, entry)]

@@ -1,0 +1,66 @@
+"""What a sweep says of its speed is what was counted and timed."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from helpers import random_play, small
+
+from sandwich_jax import sandwich, sweep
+from sandwich_jax.members import Config, members_of
+from sandwich_jax.outside import pace, players
+
+
+def _setup(config: Config) -> sandwich.Setup:
+    net, models = players.load_models(config)
+    return sandwich.prepare(config, models, net)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_plies_of_all_lanes_are_those_of_the_loop(every):
+    config, turns = small(every=every, games=64), 0
+    setup = _setup(config)
+
+    def counted(state, label):
+        def count():
+            nonlocal turns
+            turns += 1
+
+        jax.debug.callback(count)
+        return setup.game.step(state, label)
+
+    game = dataclasses.replace(setup.game, step=counted)
+    learner = sandwich.first_learner(setup, config.protocol)
+    lane = sandwich.lane_of(config, members_of(config)[0], learner, 0)
+    play = jax.jit(sandwich.lane_round(setup._replace(game=game), config.protocol))
+    found = jax.block_until_ready(play(lane, setup.models, setup.starts))
+    jax.effects_barrier()
+    assert pace.plies_of_all_lanes(found.rollout, config) == turns > 0
+
+
+def test_pieces_are_timed():
+    setup = _setup(small(every=2))
+    where = sweep.layout(devices=1)
+    rest = pace.time_rest(setup, where)
+    found = pace.time_pieces(setup, where, rest)
+    assert min(rest) > 0 and found.ply > 0 and found.rest == rest
+
+
+def test_pieces_are_weighed_by_how_often_they_came():
+    *_, rollout, _ = random_play()
+    config = small(games=32)
+    counted = pace.Pace()
+    assert set(counted.shares().values()) == {None} and "time" not in str(counted)
+    counted.pieces = pace.Pieces(5.0, pace.Rest(board=2.0, update=10.0))
+    counted.round(config, rollout)
+    plies = pace.plies_of_all_lanes(rollout, config)
+    weights = np.asarray([3 * plies, 2 * plies, config.updates * 10.0])
+    np.testing.assert_allclose(
+        list(counted.shares().values()), weights / weights.sum(), atol=5.1e-4
+    )
+    figures = counted.figures()
+    assert figures["rounds"] == 1 and figures["memory"]["gib"] > 0
+    ratio = figures["plies_per_second"] / figures["games_per_second"]
+    assert ratio == pytest.approx(np.asarray(rollout.played).sum() / 32, rel=0.01)
+    assert "networks" in str(counted) and "plies/s" in str(counted)
