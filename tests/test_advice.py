@@ -9,7 +9,7 @@ import pytest
 from helpers import random_play
 
 from sandwich_jax import sampling
-from sandwich_jax.measures import advice
+from sandwich_jax.measures import advice, calibration
 from sandwich_jax.outside import rollouts
 from sandwich_jax.types import Rollout, SettingError, Truth
 
@@ -141,11 +141,29 @@ def test_calibration_by_hand():
     """Ten positions said to be won at 0.8, of which six are; ten said to be level, drawn."""
     value = np.repeat([0.6, 0.0], 10)
     result = np.asarray([1] * 6 + [-1] * 4 + [0] * 10)
-    found = advice.calibration(value, result)
+    found = calibration.reliability(value, result, np.arange(20))
     assert found.stated == pytest.approx([0.5, 0.8]) and found.came == pytest.approx([0.5, 0.6])
     assert found.count == [10, 10] and found.ece == pytest.approx(0.1)
-    assert advice.calibration(np.zeros(0), np.zeros(0)) is None
-    assert advice.calibration(np.asarray([1.0, -1.0]), np.asarray([1, -1])).ece == 0
+    assert calibration.reliability(np.zeros(0), np.zeros(0), np.zeros(0, int)) is None
+    sure = calibration.reliability(np.asarray([1.0, -1.0]), np.asarray([1, -1]), np.arange(2))
+    assert sure.ece == sure.ece_hi == 0
+
+
+def test_intervals_of_calibration_are_of_games():
+    """Positions copied within their game say no more; each bin's interval holds the truth."""
+    rng = np.random.default_rng(0)
+    value = rng.uniform(-1, 1, 800)
+    result = np.where(rng.random(800) < (value + 1) / 2, 1, -1)
+    game = np.arange(800)
+    once = calibration.reliability(value, result, game)
+    copied = calibration.reliability(*(np.repeat(x, 5) for x in (value, result, game)))
+    assert copied.came_lo == pytest.approx(once.came_lo)
+    assert (copied.ece_lo, copied.ece_hi) == pytest.approx((once.ece_lo, once.ece_hi))
+    inside = [
+        low <= stated <= high
+        for low, stated, high in zip(once.came_lo, once.stated, once.came_hi, strict=True)
+    ]
+    assert sum(inside) >= 9 and once.ece < 0.06
 
 
 def test_results_are_the_movers():

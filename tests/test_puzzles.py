@@ -180,6 +180,38 @@ def test_scoring_agrees_with_python_chess_step_by_step(data, spec):
     assert solving.solve(spec, given).tolist() == wanted
 
 
+@pytest.mark.slow
+def test_mates_in_one_answered_by_another_mate_are_right(data, tmp_path):
+    """All puzzles of the file that have two mates: the one that is not in its line is played."""
+    with (data / "puzzles" / "puzzles.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if "mateIn1" in row["Themes"].split()]
+    lines, others = [], {}
+    for row in rows:
+        position, (first, right) = chess.Board(row["FEN"]), row["Moves"].split()
+        position.push_uci(first)
+        mates = [move for move in position.legal_moves if _mates(position, move)]
+        assert chess.Move.from_uci(right) in mates
+        if len(mates) > 1:
+            others[position.epd()] = next(m for m in mates if m.uci() != right)
+            lines.append(f"{row['PuzzleId']},{row['FEN']},{row['Moves']},{row['Rating']},")
+    assert len(lines) > 20
+
+    def another_mate(state, asked):
+        boards = [chess.Board(fen) for fen in board.to_fen(state)]
+        moves = [others[b.epd()] for b in boards]
+        labels = [players.label_of(m, b.turn) for m, b in zip(moves, boards, strict=True)]
+        return jnp.asarray(labels)
+
+    given = puzzle_file.read(_file(tmp_path, *lines))
+    assert puzzles.solve(another_mate, given).all()
+
+
+def _mates(position: chess.Board, move: chess.Move) -> bool:
+    after = position.copy()
+    after.push(move)
+    return after.is_checkmate()
+
+
 def _solves(player, row: dict[str, str]) -> bool:
     position = chess.Board(row["FEN"])
     for i, word in enumerate(row["Moves"].split()):

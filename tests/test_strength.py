@@ -3,38 +3,19 @@
 import numpy as np
 import pytest
 
-from sandwich_jax.measures import bradley_terry, elo, gap, pentanomial, seeds, sprt
+from sandwich_jax.measures import bradley_terry, elo, gap, pentanomial, seeds, simulate, sprt
 from sandwich_jax.types import SettingError
 
 COVERAGE = (0.93, 0.97)
-
-
-def _match(seed, difference, draws=0.3, white=30.0, openings=200, bias=0.0):
-    """Points of a simulated match; every opening favours White by `white`, give or take `bias`."""
-    rng = np.random.default_rng(seed)
-    favour = white + rng.normal(0, bias, openings) if bias else [white]
-    points = np.empty((openings, 2))
-    for column, own in enumerate((difference, -difference)):
-        cut = np.asarray([bradley_terry.probabilities(own, draws, f)[:2] for f in favour])
-        uniform = rng.random(openings)
-        win, draw = uniform < cut[:, 0], uniform < cut.sum(axis=1)
-        result = np.where(win, 1.0, np.where(draw, 0.5, 0.0))
-        points[:, column] = 1 - result if column else result
-    return points
-
-
-def _expected(difference, draws=0.3, white=30.0):
-    """Logistic Elo of the score expected by the model, both colours together."""
-    own = bradley_terry.probabilities(difference, draws, white)
-    other = bradley_terry.probabilities(-difference, draws, white)
-    return pentanomial.elo_of((own[0] + own[1] / 2 + other[2] + other[1] / 2) / 2)
 
 
 def _davidson_coverage(matches, **settings):
     truth = {"elo": 100, "draws": 0.3, "white": 30}
     covered = dict.fromkeys(truth, 0)
     for seed in range(matches):
-        fitted = bradley_terry.fit({("a", "b"): _match(seed, 100)}, "b", seed=seed, **settings)
+        fitted = bradley_terry.fit(
+            {("a", "b"): simulate.match(seed, 100)}, "b", seed=seed, **settings
+        )
         found = (fitted.fit.difference("a", "b"), fitted.draw_share(), fitted.white_advantage())
         for name, one in zip(truth, found, strict=True):
             covered[name] += one.low <= truth[name] <= one.high
@@ -57,7 +38,7 @@ def test_a_league_with_draws_is_recovered(draws):
     truth = {"W": 0, "A": 120, "S": 260, "E": 500}
     names = list(truth)
     pairings = {
-        (a, b): _match((i, j), truth[a] - truth[b], draws, 40, 2000)
+        (a, b): simulate.match((i, j), truth[a] - truth[b], draws, 40, 2000)
         for i, a in enumerate(names)
         for j, b in enumerate(names[:i])
     }
@@ -69,7 +50,10 @@ def test_a_league_with_draws_is_recovered(draws):
 
 
 def test_resamples_are_at_the_maximum():
-    pairings = {("a", "b"): _match(0, 200, openings=50), ("b", "c"): _match(1, -100, openings=80)}
+    pairings = {
+        ("a", "b"): simulate.match(0, 200, openings=50),
+        ("b", "c"): simulate.match(1, -100, openings=80),
+    }
     data = bradley_terry._data(pairings, ("a", "b", "c"), 2, 0)
     found = bradley_terry._maximum_likelihood(data.signs, data.outcomes[0])
     again = bradley_terry._newton(data, np.zeros((3, 4)))
@@ -85,14 +69,14 @@ def test_a_draw_is_half_a_win():
     for fitted, points in ((one, decisive), (two, drawn)):
         value, share = fitted.fit.difference("a", "b").value, fitted.draw_share().value
         white = fitted.white_advantage().value
-        model = _expected(value, share, white)
+        model = simulate.expected(value, share, white)
         # Half a point more to either side, as everywhere in this fit.
         won = points.sum() + 0.5
         assert model == pytest.approx(pentanomial.elo_of(won / 201), abs=0.5)
 
 
 def test_the_anchor_stands_where_it_is_put():
-    fitted = bradley_terry.fit({("a", "b"): _match(0, 100)}, "b", 20, anchor_elo=1500)
+    fitted = bradley_terry.fit({("a", "b"): simulate.match(0, 100)}, "b", 20, anchor_elo=1500)
     assert fitted.fit.of("b").tolist() == [1500] * 21
     assert 1550 < fitted.fit.of("a")[0] < 1650
 
@@ -131,9 +115,9 @@ def test_pairs_cancel_the_bias_of_an_opening():
 
 @pytest.mark.parametrize(("difference", "draws", "openings"), [(100, 0.3, 200), (0, 0.6, 60)])
 def test_intervals_of_pairs_cover_the_truth_in_a_thousand_matches(difference, draws, openings):
-    truth = _expected(difference, draws)
+    truth = simulate.expected(difference, draws)
     found = [
-        pentanomial.score(_match(seed, difference, draws, openings=openings)).elo
+        pentanomial.score(simulate.match(seed, difference, draws, openings=openings)).elo
         for seed in range(1000)
     ]
     share = np.mean([one.low <= truth <= one.high for one in found])
@@ -143,7 +127,9 @@ def test_intervals_of_pairs_cover_the_truth_in_a_thousand_matches(difference, dr
 
 def test_intervals_of_pairs_cover_the_truth_from_biased_openings():
     """Between equals whose openings decide many games; independent games would vary more."""
-    found = [pentanomial.score(_match(seed, 0, bias=200, openings=60)) for seed in range(400)]
+    found = [
+        pentanomial.score(simulate.match(seed, 0, bias=200, openings=60)) for seed in range(400)
+    ]
     share = np.mean([one.elo.low <= 0 <= one.elo.high for one in found])
     assert 0.92 <= share <= 0.98
 
@@ -183,25 +169,11 @@ def test_hypotheses_that_make_no_test_are_refused(settings):
         sprt.Test(*settings)
 
 
-def _accepted(seed, test, truth, limit=4000):
-    """The hypothesis accepted in a match between players that differ by `truth`, logistic."""
-    strengths = [-60, -20, 0, 20, 60]
-    difference = np.interp(truth, [_expected(d) for d in strengths], strengths)
-    points = _match(seed, float(difference), openings=limit)
-    kinds = np.rint(2 * points.sum(axis=1)).astype(int)
-    running = np.cumsum(np.eye(5, dtype=int)[kinds], axis=0)
-    for pairs in range(8, limit + 1, 8):
-        accepted = sprt.state(test, running[pairs - 1]).accepted
-        if accepted:
-            return accepted
-    return None
-
-
 def _error_rates(matches):
     test = sprt.Test(0, 40)
     wrong = {0: "H1", 40: "H0"}
     return [
-        np.mean([_accepted(seed, test, truth) == bad for seed in range(matches)])
+        np.mean([simulate.sequential(seed, test, truth)[0] == bad for seed in range(matches)])
         for truth, bad in wrong.items()
     ]
 
@@ -266,9 +238,9 @@ def test_one_seed_has_no_interval_over_seeds():
 )
 def test_the_verdict_is_that_of_the_interval(student, expert, says):
     pairings = {
-        ("E", "W"): _match(0, expert, openings=2000),
-        ("S", "W"): _match(1, student, openings=2000),
-        ("S", "E"): _match(2, student - expert, openings=2000),
+        ("E", "W"): simulate.match(0, expert, openings=2000),
+        ("S", "W"): simulate.match(1, student, openings=2000),
+        ("S", "E"): simulate.match(2, student - expert, openings=2000),
     }
     fitted = bradley_terry.fit(pairings, "W", resamples=200).fit
     assert gap.verdict(gap.recovered(fitted, "S", "W", "E")) == says

@@ -248,35 +248,7 @@ def expert_loss(seen: View) -> Float[np.ndarray, "T B"]:
     return (seen.value - seen.played) / 2
 
 
-# --- calibration --------------------------------------------------------------------------------
-
-
-class Calibration(NamedTuple):
-    """How far stated win probabilities are from what came of them."""
-
-    ece: float
-    """Expected calibration error: mean distance, weighted by positions (Naeini et al. 2015)."""
-    stated: list[float]
-    """Mean win probability stated in each bin that is not empty, in [0, 1]."""
-    came: list[float]
-    """Mean result there, a draw counting half."""
-    count: list[int]
-
-
-def calibration(
-    value: Float[np.ndarray, "N"], result: Float[np.ndarray, "N"], bins: int = 10
-) -> Calibration | None:
-    """Reliability of values against results, both for the mover in [-1, 1]; None without any."""
-    if not len(value):
-        return None
-    stated, came = (np.clip(value, -1, 1) + 1) / 2, (result + 1) / 2
-    index = np.minimum((stated * bins).astype(int), bins - 1)
-    groups = [index == i for i in range(bins) if (index == i).any()]
-    x = np.asarray([stated[group].mean() for group in groups])
-    y = np.asarray([came[group].mean() for group in groups])
-    count = np.asarray([group.sum() for group in groups])
-    ece = float(np.abs(x - y) @ count / count.sum())
-    return Calibration(ece, x.tolist(), y.tolist(), count.tolist())
+# --- results -------------------------------------------------------------------------------------
 
 
 def results_of_movers(rollout: Rollout, truth: Truth) -> Float[np.ndarray, "T B"]:

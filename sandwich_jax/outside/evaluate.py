@@ -103,8 +103,9 @@ def table(run: Run, rows: list[Row]) -> Table:
     shown = Table(
         title=escape(f"Evaluation of {run.folder}"),
         caption="Puzzles, PGR on them, move match (humans), KL to W and effective number of moves"
-        " (self-play positions), AUC of the better trust score of W', win probability lost to"
-        " corrupted advice less honest (Stockfish), average centipawn loss, ECE of the value.",
+        " (self-play positions), AUC of W's own probability of the advised move, win probability"
+        " lost to corrupted advice less honest (Stockfish), average centipawn loss of the assisted"
+        " side, ECE of the value of W'. Below each its 95% interval.",
     )
     headers = ("puzzles", "PGR", "match", "KL", "moves", "AUC", "harm", "ACPL", "ECE")
     shown.add_column("network", overflow="fold")
@@ -122,8 +123,13 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
         return [r for r in found if all(r.get(key) == value for key, value in wanted.items())]
 
     def show(found: list[Row], column: str, form: str) -> str:
-        values = [r[column] for r in found if r.get(column) is not None]
-        return f"{max(values):{form}}" if values else ""
+        ends = ("", "_lo", "_hi")
+        for row in found:
+            value, low, high = (row.get(column + end) for end in ends)
+            if value is not None:
+                told = f"{value:{form}}"
+                return told if low is None else f"{told}\n{low:{form}} to {high:{form}}"
+        return ""
 
     solved = of("puzzles", band="all")
     shift = of("shift", subject="self-play", phase="all", player=name)
@@ -133,7 +139,7 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
         show(of("move match", group="all"), "human", ".1%"),
         show(shift, "kl_to_start", ".2f"),
         show(shift, "effective_moves", ".1f"),
-        show(of("detection", network="W'"), "auc", ".2f"),
+        show(of("detection", network="W'", score="probability"), "auc", ".2f"),
         show(of("harm"), "harm", ".3f"),
         show(of("quality", side="assisted"), "acpl", ".0f"),
         show(of("calibration", network="W'"), "ece", ".3f"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from sandwich_jax.measures import advice, quality, shares
+from sandwich_jax.measures import advice, calibration, quality, shares
 from sandwich_jax.outside import analyses, judged
 from sandwich_jax.outside.evaluation import Games, Row, Work
 from sandwich_jax.types import SettingError
@@ -94,8 +94,9 @@ def _calibration(views: Views, member: str) -> Iterator[Row]:
     games = views.games(member)
     played = np.asarray(games.rollout.played)
     results = advice.results_of_movers(games.rollout, games.truth)[played]
+    game = np.broadcast_to(np.arange(played.shape[1]), played.shape)[played]
     for network, name in _networks(views, member):
-        found = advice.calibration(views.of(name, member).value[played], results)
+        found = calibration.reliability(views.of(name, member).value[played], results, game)
         if found:
             yield {"network": network, "positions": len(results), **found._asdict()}
 

@@ -47,6 +47,8 @@ def _panels(rows: list[Row], fill: Callable[[Axes, Row, str], None]) -> Figure:
 def _reliability(axes: Axes, row: Row, colour: str) -> None:
     label = f"{row['network']}, ECE {row['ece']:.3f}"
     axes.plot(row["stated"], row["came"], "o-", color=colour, label=label)
+    if "came_lo" in row:
+        axes.vlines(row["stated"], row["came_lo"], row["came_hi"], color=colour, linewidth=1)
     axes.plot([0, 1], [0, 1], ":", color="black", linewidth=1)
     axes.set_xlabel("win probability stated by the value")
     axes.set_ylabel("points won (adjudicated)")
