@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -101,18 +102,21 @@ def show(
 def table(run: Run, rows: list[Row]) -> Table:
     """A line a network: what there is of the figures that matter most."""
     shown = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),
         title=escape(f"Evaluation of {run.folder}"),
         caption="Puzzles, PGR on them, move match (humans), KL to W and effective number of moves"
         " (self-play positions), AUC of W's own probability of the advised move, win probability"
         " lost to corrupted advice less honest (Stockfish), average centipawn loss of the assisted"
-        " side, ECE of the value of W'. Below each its 95% interval.",
+        " side, ECE of the value of W'. Below each figure the ends of its 95% interval.",
     )
     headers = ("puzzles", "PGR", "match", "KL", "moves", "AUC", "harm", "ACPL", "ECE")
-    shown.add_column("network", overflow="fold")
+    shown.add_column("network", overflow="fold", min_width=13)
     for header in headers:
         shown.add_column(header, justify="right", no_wrap=True)
     for name in run.networks:
-        shown.add_row(escape(name), *_cells(name, rows))
+        shown.add_row(escape(name), *_cells(name, rows), end_section=True)
     return shown
 
 
@@ -123,12 +127,11 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
         return [r for r in found if all(r.get(key) == value for key, value in wanted.items())]
 
     def show(found: list[Row], column: str, form: str) -> str:
-        ends = ("", "_lo", "_hi")
         for row in found:
-            value, low, high = (row.get(column + end) for end in ends)
+            value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
             if value is not None:
-                told = f"{value:{form}}"
-                return told if low is None else f"{told}\n{low:{form}} to {high:{form}}"
+                ends = [value] if low is None else [value, low, high]
+                return "\n".join(f"{number:{form}}" for number in ends)
         return ""
 
     solved = of("puzzles", band="all")
