@@ -76,7 +76,7 @@ def engine_riskiest(
     for count, board in enumerate(boards, 1):
         moves = list(board.legal_moves)
         shares = safe_shares(pool, board, moves, nodes)
-        chosen.append(min(zip(shares, moves, strict=True), key=lambda pair: pair[0])[1])
+        chosen.append(moves[shares.index(min(shares))])
         told(count, len(boards))
     return chosen
 
@@ -118,6 +118,14 @@ def boards_of(lines: Int[np.ndarray, "N L"]) -> list[chess.Board]:
             board.push(move_of(int(label), board))
         found.append(board.copy(stack=False))
     return found
+
+
+def columns_of(
+    boards: Sequence[chess.Board], labels: Int[np.ndarray, "N M"], moves: Sequence[chess.Move]
+) -> Int[np.ndarray, "N"]:
+    """The column in which each board's move stands among its labels."""
+    wanted = [label_of(move, board.turn) for board, move in zip(boards, moves, strict=True)]
+    return (labels == np.asarray(wanted).reshape(-1, 1)).argmax(1)
 
 
 def losses(

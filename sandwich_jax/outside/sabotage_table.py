@@ -21,7 +21,7 @@ from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training import sabotage
 from sandwich_jax.training.bank import Bank
-from sandwich_jax.training.corpus import label_of, move_of
+from sandwich_jax.training.corpus import move_of
 
 HONEST = "E"
 FEW = 200
@@ -82,18 +82,14 @@ def measure(
     if config.worst_nodes:
         harm = saboteurs.labelled(out / "worst.npz", bank, config.worst_nodes, engine, told)
         chosen["engine_worst"] = np.where(np.isnan(harm), -1, harm).argmax(1)
-    with Pool(engine) as pool:
-        if config.risky_positions:
-            count = config.risky_positions
-            risky = engine_saboteurs.engine_riskiest(
-                pool,
-                boards[:count],
-                config.risky_nodes,
-                lambda done, total: told(done, total, "riskiest moves"),
-            )
-            chosen["engine_riskiest"] = _columns(bank, boards, risky)
-        with Analyses(pool, config.nodes, analyses.default_path()) as judge:
-            wins = _wins(judge, bank, boards, chosen, config, told)
+    if config.risky_positions:
+        path, asked = out / "riskiest.npz", (config.risky_nodes, engine, told)
+        chosen["engine_riskiest"] = saboteurs.riskiest(path, bank, *asked, config.risky_positions)
+    with (
+        Pool(engine) as pool,
+        Analyses(pool, config.nodes, analyses.default_path()) as judge,
+    ):
+        wins = _wins(judge, bank, boards, chosen, config, told)
     rows = []
     for count, (name, columns) in enumerate(chosen.items(), 1):
         rows.append(_row(game, bank, name, columns, wins, config))
@@ -110,14 +106,6 @@ def _bank(out: pathlib.Path, pgn: Sequence[pathlib.Path], material: Material, to
     bank = saboteurs.of_games(data, np.arange(len(data.result)), material, told)
     banks.save(out / "bank.npz", bank)
     return bank
-
-
-def _columns(bank: Bank, boards: Sequence, moves: Sequence) -> Int[np.ndarray, "N"]:
-    """Columns of moves of the first positions; -1 for the others."""
-    found = np.full(len(bank.labels), -1)
-    for row, (board, move) in enumerate(zip(boards, moves, strict=False)):
-        found[row] = np.flatnonzero(bank.labels[row] == label_of(move, board.turn))[0]
-    return found
 
 
 def _wins(

@@ -10,14 +10,14 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sandwich_jax import games
 from sandwich_jax.outside import engine_saboteurs, players, store
 from sandwich_jax.outside.engines import EngineConfig, Pool
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
-from sandwich_jax.training import saboteur
+from sandwich_jax.training import distil, sabotage, saboteur
 from sandwich_jax.training.bank import Bank
 from sandwich_jax.training.saboteur import SaboteurConfig
 from sandwich_jax.types import SettingError
@@ -26,6 +26,17 @@ MOST_PLIES = 120
 """Positions come from no later in a game."""
 PIECE = 500
 """Positions labelled between two writes."""
+FEW = 20
+"""The same of riskiest moves, which take a hundred times as long."""
+
+TEACHERS = (
+    "soft_saboteur",
+    "soft_saboteur_weak",
+    "value_worst",
+    "plausible_worst",
+    "engine_worst",
+    "engine_riskiest",
+)
 
 Told = Callable[[float, float, str], None]
 
@@ -40,11 +51,20 @@ class Material:
     """Games of the corpus of which one position each is taken."""
     nodes: int = 3000
     """Of the engine, for all moves of a position together; 0: no engine, E's values alone."""
+    imitate: str = ""
+    """Instead of training a subtle loser, teach a network the choices of this M: soft_saboteur,
+    soft_saboteur_weak, value_worst, plausible_worst, engine_worst or engine_riskiest."""
 
     def __post_init__(self) -> None:
         """Raises SettingError for a setting out of range."""
         if self.positions < 1 or self.nodes < 0:
             raise SettingError("positions must be at least 1, nodes at least 0.")
+        if self.imitate and self.imitate not in TEACHERS:
+            raise SettingError(
+                f"Unknown imitate '{self.imitate}': choose one of {', '.join(TEACHERS)}."
+            )
+        if self.imitate.startswith("engine_") and not self.nodes:
+            raise SettingError(f"{self.imitate} needs an engine: nodes must be at least 1.")
 
 
 def train_in(
@@ -76,10 +96,8 @@ def train_in(
     net, expert, _ = players.load_pair(material.expert, material.weak, "chess", "tiny")
     game = games.make("chess")
     bank = _bank(out / "bank.npz", corpus, material, told)
-    harm = None
-    if material.nodes:
-        harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
     rows: list[dict[str, float]] = []
+    saver = store.Checkpoints(out / "checkpoints")
 
     def report(found: saboteur.Report) -> None:
         rows.append(found._asdict())
@@ -87,9 +105,20 @@ def train_in(
         text += f", detected by W {found.weak:+.3f}, by E {found.seen:+.3f} nats"
         told(found.round, config.rounds, text)
 
-    saver = store.Checkpoints(out / "checkpoints")
-    data = saboteur.tables(bank, harm, config)
-    params = saboteur.train(game, net, expert, data, config, saver, report)
+    def told_of_imitation(index: int, loss: float) -> None:
+        rows.append({"round": index, "loss": loss})
+        told(index, config.rounds, f"cross-entropy {loss:.3f}")
+
+    if material.imitate:
+        target = _targets(out, bank, material, engine, told)
+        data = saboteur.tables(bank, None, config)
+        params = distil.distil(game, net, expert, data, target, config, saver, told_of_imitation)
+    else:
+        harm = None
+        if material.nodes:
+            harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
+        data = saboteur.tables(bank, harm, config)
+        params = saboteur.train(game, net, expert, data, config, saver, report)
     made = store.manifest({})
     about = {"role": "saboteur", "parameters": net.num_params, **dataclasses.asdict(material)}
     about |= {"training": dataclasses.asdict(config), "bank": len(bank.labels)}
@@ -140,6 +169,54 @@ def of_games(
     return banks.build(games.make("chess"), net, (expert, weak), lines, tell)
 
 
+def _targets(
+    out: pathlib.Path, bank: Bank, material: Material, engine: EngineConfig, told: Told
+) -> Float[np.ndarray, "N M"]:
+    """Probability of each move by the M that is imitated; all 0 where it leaves E as it is."""
+    kind = material.imitate
+    if kind.startswith("soft_"):
+        return sabotage.soft_targets(bank, sabotage.SOFT, kind.endswith("weak"))
+    if kind == "engine_worst":
+        harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
+        chosen = np.where(np.isnan(harm), -1, harm).argmax(1)
+    elif kind == "engine_riskiest":
+        chosen = riskiest(out / "riskiest.npz", bank, material.nodes, engine, told)
+    else:
+        chosen = sabotage.training_free(bank)[kind]
+    target = np.zeros(bank.labels.shape, np.float32)
+    rows = np.flatnonzero(chosen >= 0)
+    target[rows, chosen[rows]] = 1
+    return target
+
+
+def riskiest(
+    path: pathlib.Path, bank: Bank, nodes: int, engine: EngineConfig, told: Told, count: int = 0
+) -> Int[np.ndarray, "N"]:
+    """Columns of the riskiest moves of the first `count` positions (0: of all), -1 elsewhere.
+
+    What `path` has is not asked again.
+    """
+    chosen = np.full(len(bank.labels), -1)
+    count = min(count or len(chosen), len(chosen))
+    done = 0
+    if path.exists():
+        with np.load(path) as found:
+            kept = found["chosen"][:count]
+        done = len(kept)
+        chosen[:done] = kept
+    if done == count:
+        return chosen
+    boards = engine_saboteurs.boards_of(bank.line[:count])
+    with Pool(engine) as pool:
+        for start in range(done, count, FEW):
+            part = slice(start, min(start + FEW, count))
+            moves = engine_saboteurs.engine_riskiest(pool, boards[part], nodes)
+            chosen[part] = engine_saboteurs.columns_of(boards[part], bank.labels[part], moves)
+            _write(path, chosen=chosen[: part.stop])
+            told(part.stop, count, "riskiest moves")
+    return chosen
+
+
 def labelled(
     path: pathlib.Path, bank: Bank, nodes: int, engine: EngineConfig, told: Told
 ) -> Float[np.ndarray, "N M"]:
@@ -159,12 +236,12 @@ def labelled(
             part = slice(start, start + PIECE)
             each = engine_saboteurs.all_moves(pool, boards[part], nodes)
             harm[part] = engine_saboteurs.losses(boards[part], bank.labels[part], each)
-            _write(path, harm[: start + PIECE])
+            _write(path, harm=harm[: start + PIECE])
             told(min(start + PIECE, len(harm)), len(harm), "positions before the engine")
     return harm
 
 
-def _write(path: pathlib.Path, harm: np.ndarray) -> None:
+def _write(path: pathlib.Path, **arrays: np.ndarray) -> None:
     temporary = path.with_name(f".{path.name}.tmp.npz")
-    np.savez_compressed(temporary, harm=harm)
+    np.savez_compressed(temporary, **arrays)
     temporary.replace(path)

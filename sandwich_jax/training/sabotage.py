@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax import sampling
 from sandwich_jax.games import Game
@@ -58,7 +58,7 @@ def training_free(
     `random_move` stands beside them for comparison.
     """
     legal, plausible = bank.legal, accepted(bank, gates)
-    expert, weak = bank.expert, bank.weak
+    expert = bank.expert
     worst = np.asarray(saboteurs.lowest(jnp.asarray(expert.after), jnp.asarray(legal)))
     subtle = np.asarray(saboteurs.lowest(jnp.asarray(expert.after), jnp.asarray(plausible)))
     chances = np.random.default_rng(seed).random(legal.shape)
@@ -67,10 +67,17 @@ def training_free(
         "value_worst": worst,
         "plausible_worst": np.where(plausible.any(1), subtle, -1),
     }
-    for name, logp in (("soft_saboteur", expert.logp), ("soft_saboteur_weak", weak.logp)):
-        said = saboteurs.soft(logp, expert.after, weak.after, jnp.asarray(legal), *soft)
-        found[name] = np.asarray(sampling.greedy(said, jnp.asarray(legal)))
+    for name in ("soft_saboteur", "soft_saboteur_weak"):
+        found[name] = soft_targets(bank, soft, name.endswith("weak")).argmax(1)
     return found
+
+
+def soft_targets(bank: Bank, soft: Soft, weak: bool) -> Float[np.ndarray, "N M"]:
+    """Probabilities of the closed form with E's policy as the reference, or W's."""
+    logp = bank.weak.logp if weak else bank.expert.logp
+    legal = jnp.asarray(bank.legal)
+    said = saboteurs.soft(logp, bank.expert.after, bank.weak.after, legal, *soft)
+    return np.where(bank.legal, np.exp(said), 0.0)
 
 
 def of_network(game: Game, net: Network, params: Params, bank: Bank) -> Int[np.ndarray, "N"]:

@@ -324,65 +324,16 @@ def train(
     for index in range(done, config.rounds):
         progress, means = trainer.round(progress, data, jnp.int32(index))
         found = Report(index + 1, *(float(x) for x in means))
-        if not np.isfinite(sum(found)):
-            raise SettingError(
-                f"The loss was not finite in round {index + 1}; the last checkpoint is kept. Lower"
-                f" learning_rate (now {config.learning_rate})."
-            )
+        check_finite(index, sum(found), config)
         saver.save(index + 1, progress)
         report(found)
     return progress.params
 
 
-def distil(
-    game: Game,
-    net: Network,
-    start: Params,
-    data: Tables,
-    target: Float[np.ndarray, "N M"],
-    config: SaboteurConfig,
-    report: Callable[[int, float], None] = lambda step, loss: None,
-) -> Params:
-    """A network that imitates a policy known on a bank: a closed form, or an engine's choices.
-
-    Args:
-        game: its rules.
-        net: the network.
-        start: parameters to begin with.
-        data: of the bank.
-        target: probability of each move; positions where all are 0 are left out.
-        config: `rounds`, `updates`, `batch`, `learning_rate` and `seed` of it.
-        report: told updates done and the cross-entropy, every round.
-    """
-    method = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
-    known = np.flatnonzero(target.sum(1) > 0)
-    chances = jnp.asarray(target[known], jnp.float32)
-    whole = (jax.tree.map(lambda x: x[known], data._replace(views=())), chances)
-
-    def loss(params: Params, pool: Any, filled: Any, part: tuple) -> tuple[Array, Array]:
-        rows, wanted = part
-        logp = log_policy(game, net, params, rows.positions, rows.labels)
-        value = -jnp.where(wanted > 0, wanted * logp, 0.0).sum(-1).mean()
-        return value, value
-
-    def update(whole: tuple, carry: tuple, step: tuple) -> tuple:
-        (params, state), (k, share) = carry, step
-        index = jax.random.randint(k, (config.batch,), 0, len(whole[1]))
-        part = jax.tree.map(lambda x: x[index], whole)
-        grads, value = jax.grad(loss, has_aux=True)(params, None, None, part)
-        updates, state = method.update(grads, state, params)
-        rate = -config.learning_rate * share
-        moved = optax.apply_updates(params, jax.tree.map(lambda u: rate * u, updates))
-        return (moved, state), value
-
-    @jax.jit
-    def one_round(carry: tuple, whole: tuple, key: Array) -> tuple:
-        steps = (jax.random.split(key, config.updates), annealing(config.updates))
-        return jax.lax.scan(functools.partial(update, whole), carry, steps)
-
-    carry = (jax.tree.map(jnp.asarray, start), method.init(start))
-    for index in range(config.rounds):
-        key = jax.random.fold_in(jax.random.key(config.seed), index)
-        carry, losses = one_round(carry, whole, key)
-        report((index + 1) * config.updates, float(losses.mean()))
-    return carry[0]
+def check_finite(index: int, number: float, config: SaboteurConfig) -> None:
+    """Raises SettingError where round `index` (from 0) ended with a number that is not finite."""
+    if not np.isfinite(number):
+        raise SettingError(
+            f"The loss was not finite in round {index + 1}; the last checkpoint is kept. Lower"
+            f" learning_rate (now {config.learning_rate})."
+        )
