@@ -37,6 +37,11 @@ PRETRAIN = ("pretrain", "--corpus", "no.npz", "--out", "n", "--role", "weak")
             (*PRETRAIN, "--games", "1", "--steps", "1"),
             "no.npz: no such corpus",
         ),
+        (["train-saboteur", "--corpus", "no.npz", "--out", "n"], "no.npz: no such corpus"),
+        (
+            ["train-saboteur", "--corpus", "no.npz", "--out", "n", "--imitate", "nobody"],
+            "Unknown imitate 'nobody'",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, arguments, says):

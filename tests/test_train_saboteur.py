@@ -1,5 +1,6 @@
 """The bank and the training of a saboteur, on a game of seven columns."""
 
+import dataclasses
 import functools
 
 import jax
@@ -116,10 +117,10 @@ class _Memory:
         self.kept = (number, jax.tree.map(np.asarray, tree))
 
 
-def _train(saver, config=SMALL):
+def _train(saver, config=SMALL, start=EXPERT):
     data = saboteur.tables(_bank(), None, config)
     rows = []
-    params = saboteur.train(GAME, NET, EXPERT, data, config, saver, rows.append)
+    params = saboteur.train(GAME, NET, start, data, config, saver, rows.append)
     return params, rows
 
 
@@ -142,6 +143,12 @@ def test_rounds_report_what_detectors_make_of_it():
     rows = _whole()[1]
     assert rows[0].weak == 0 and rows[0].seen == 0  # no detector in the first round
     assert all(row.weak != 0 and row.seen != 0 for row in rows[1:])
+
+
+def test_a_saboteur_may_be_trained_on_without_imitation():
+    config = dataclasses.replace(SMALL, rounds=1, imitation=0)
+    _, (row,) = _train(_Memory(), config, start=WEAK)
+    assert row.weak != 0 and row.seen != 0  # detectors from the first round on
 
 
 def test_it_learns_to_lose():

@@ -47,6 +47,8 @@ class Material:
 
     expert: str = "zoo:expert"
     weak: str = "zoo:weak"
+    start: str | None = None
+    """Go on from this network, such as a saboteur (then with --imitation 0); E by default."""
     positions: int = 6400
     """Games of the corpus of which one position each is taken."""
     nodes: int = 3000
@@ -94,6 +96,7 @@ def train_in(
     """
     _claim(out, material, config)
     net, expert, _ = players.load_pair(material.expert, material.weak, "chess", "tiny")
+    begin = players.load_network(material.start).params if material.start else expert
     game = games.make("chess")
     bank = _bank(out / "bank.npz", corpus, material, told)
     rows: list[dict[str, float]] = []
@@ -112,13 +115,13 @@ def train_in(
     if material.imitate:
         target = _targets(out, bank, material, engine, told)
         data = saboteur.tables(bank, None, config)
-        params = distil.distil(game, net, expert, data, target, config, saver, told_of_imitation)
+        params = distil.distil(game, net, begin, data, target, config, saver, told_of_imitation)
     else:
         harm = None
         if material.nodes:
             harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
         data = saboteur.tables(bank, harm, config)
-        params = saboteur.train(game, net, expert, data, config, saver, report)
+        params = saboteur.train(game, net, begin, data, config, saver, report)
     made = store.manifest({})
     about = {"role": "saboteur", "parameters": net.num_params, **dataclasses.asdict(material)}
     about |= {"training": dataclasses.asdict(config), "bank": len(bank.labels)}
@@ -243,5 +246,5 @@ def labelled(
 
 def _write(path: pathlib.Path, **arrays: np.ndarray) -> None:
     temporary = path.with_name(f".{path.name}.tmp.npz")
-    np.savez_compressed(temporary, **arrays)
+    np.savez_compressed(temporary, **arrays)  # pyright: ignore
     temporary.replace(path)

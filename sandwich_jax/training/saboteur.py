@@ -35,7 +35,9 @@ class SaboteurConfig:
     """Static settings of one training of a saboteur."""
 
     rounds: int = 8
-    """Of new detectors and updates against the pool; the first only imitates the closed form."""
+    """Of new detectors and updates against the pool."""
+    imitation: int = 1
+    """First rounds that only imitate the closed form; 0 to go on from a saboteur."""
     updates: int = 150
     """Of the saboteur, a round."""
     detector_updates: int = 100
@@ -68,7 +70,7 @@ class SaboteurConfig:
         for name in ("rounds", "updates", "detector_updates", "pool", "batch"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        for name in ("harm", "expert_loss", "notice", "hidden", "blatant"):
+        for name in ("imitation", "harm", "expert_loss", "notice", "hidden", "blatant"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 0.")
         if self.divergence <= 0:
@@ -249,7 +251,7 @@ def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
             place = filled % config.pool
             return jax.tree.map(lambda x, y: x.at[place].set(y), pools, made), filled + 1
 
-        pools, filled = jax.lax.cond(index > 0, add, lambda: (pools, filled))
+        pools, filled = jax.lax.cond(index >= config.imitation, add, lambda: (pools, filled))
         shape = (config.updates, config.batch)
         order = jax.random.randint(k_order, shape, 0, len(data.labels))
         step = functools.partial(update, data, pools, filled)
@@ -304,12 +306,12 @@ def train(
     saver: Saver,
     report: Callable[[Report], None] = lambda report: None,
 ) -> Params:
-    """Trains a saboteur from `start` (E); goes on from the last checkpoint if there is one.
+    """Trains a saboteur; goes on from the last checkpoint if there is one.
 
     Args:
         game: its rules.
         net: the network of E, W and M.
-        start: parameters of E.
+        start: parameters to begin with: of E, or of a saboteur.
         data: of the bank, see `tables`.
         config: static settings.
         saver: where checkpoints go, one a round.
