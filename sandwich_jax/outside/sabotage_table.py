@@ -213,9 +213,9 @@ def picture(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
             x, y = row[who], row["harm"]
             sides = [[x - row[f"{who}_lo"]], [row[f"{who}_hi"] - x]]
             heights = [[y - row["harm_lo"]], [row["harm_hi"] - y]]
-            ax.errorbar(x, y, xerr=sides, yerr=heights, fmt="o", ms=4, lw=1)
-            ax.annotate(row["name"], (x, y), (4, 4), textcoords="offset points", fontsize=7)
+            ax.errorbar(x, y, xerr=sides, yerr=heights, fmt="o", ms=4, lw=1, label=row["name"])
         ax.axvline(0.5, color="grey", lw=0.5)
         ax.set_xlabel(f"AUC of a detector with {title}")
+    axes[1].legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=8)
     axes[0].set_ylabel("win probability lost, beyond E's own moves")
     pictures.save(path, figure)

@@ -94,11 +94,17 @@ def train_in(
         SettingError: another configuration in `out`, an unusable corpus, or no engine.
         EngineFault: the engine failed too often; what was labelled is kept.
     """
+    data = corpora.load(corpus)
+    games_used = np.flatnonzero(~data.test)[: material.positions]
+    if len(games_used) < material.positions:
+        raise SettingError(
+            f"positions is {material.positions}, but {corpus} has {len(games_used)} training games."
+        )
     _claim(out, material, config)
     net, expert, _ = players.load_pair(material.expert, material.weak, "chess", "tiny")
     begin = players.load_network(material.start).params if material.start else expert
     game = games.make("chess")
-    bank = _bank(out / "bank.npz", corpus, material, told)
+    bank = _bank(out / "bank.npz", data, games_used, material, told)
     rows: list[dict[str, float]] = []
     saver = store.Checkpoints(out / "checkpoints")
 
@@ -114,14 +120,14 @@ def train_in(
 
     if material.imitate:
         target = _targets(out, bank, material, engine, told)
-        data = saboteur.tables(bank, None, config)
-        params = distil.distil(game, net, begin, data, target, config, saver, told_of_imitation)
+        tables = saboteur.tables(bank, None, config)
+        params = distil.distil(game, net, begin, tables, target, config, saver, told_of_imitation)
     else:
         harm = None
         if material.nodes:
             harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
-        data = saboteur.tables(bank, harm, config)
-        params = saboteur.train(game, net, begin, data, config, saver, report)
+        tables = saboteur.tables(bank, harm, config)
+        params = saboteur.train(game, net, begin, tables, config, saver, report)
     made = store.manifest({})
     about = {"role": "saboteur", "parameters": net.num_params, **dataclasses.asdict(material)}
     about |= {"training": dataclasses.asdict(config), "bank": len(bank.labels)}
@@ -145,15 +151,11 @@ def _claim(out: pathlib.Path, material: Material, config: SaboteurConfig) -> Non
     store.write_json(path, wanted)
 
 
-def _bank(path: pathlib.Path, corpus: pathlib.Path, material: Material, told: Told) -> Bank:
+def _bank(
+    path: pathlib.Path, data: corpora.Corpus, rows: np.ndarray, material: Material, told: Told
+) -> Bank:
     if path.exists():
         return banks.load(path)
-    data = corpora.load(corpus)
-    rows = np.flatnonzero(~data.test)[: material.positions]
-    if len(rows) < material.positions:
-        raise SettingError(
-            f"positions is {material.positions}, but {corpus} has {len(rows)} training games."
-        )
     made = of_games(data, rows, material, told)
     banks.save(path, made)
     return made
