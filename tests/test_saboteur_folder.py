@@ -78,7 +78,7 @@ def test_training_in_a_folder_goes_on_where_it_was(tmp_path):
     except SettingError as error:
         pytest.skip(str(error))
     _corpus(tmp_path / "c.npz")
-    out, material = tmp_path / "m", Material(positions=12, nodes=200)
+    out, material = tmp_path / "m", Material(positions=12, nodes=3000)
     config = SaboteurConfig(rounds=2, updates=2, detector_updates=2, pool=2, batch=4)
     args = (tmp_path / "c.npz", material, config, engine)
     assert [row["round"] for row in saboteurs.train_in(out, *args)] == [1, 2]

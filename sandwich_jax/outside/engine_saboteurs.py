@@ -35,6 +35,8 @@ def all_moves(
 ) -> list[list[Line]]:
     """Every legal move of every board with the engine's score, best first.
 
+    With too few nodes (some hundreds) an engine does not come to all moves: those are left out.
+
     Args:
         pool: engines.
         boards: positions; none may be over.
