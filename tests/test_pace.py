@@ -40,7 +40,7 @@ def test_plies_of_all_lanes_are_those_of_the_loop(every):
 
 
 def test_pieces_are_timed():
-    setup = _setup(small(every=2))
+    setup = _setup(small(protocol="majority"))  # one that comes in sizes
     where = sweep.layout(devices=1)
     rest = pace.time_rest(setup, where)
     found = pace.time_pieces(setup, where, rest)

@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Array
 
 from sandwich_jax import finetune, sampling, sandwich, sweep
-from sandwich_jax.members import Config, assistant_of, members_of
+from sandwich_jax.members import Config, assistant_of, members_of, protocol_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.oversight.protocols import PROTOCOLS
 from sandwich_jax.sandwich import Lane, Setup
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Rollout, State
@@ -75,7 +74,7 @@ def _fastest(piece: Callable, setup: Setup, where: sweep.Layout) -> tuple[float,
 def _plies(setup: Setup) -> Callable:
     c = setup.config
     made = assistant.make(setup.game, setup.net, assistant_of(c))
-    table = Table(setup.game, setup.net, made, PROTOCOLS[c.protocol])
+    table = Table(setup.game, setup.net, made, protocol_of(c))
     config = SelfPlayConfig(c.lanes, c.lanes, min(PLIES, c.max_plies), c.every)
 
     def run(lane: Lane, models: Models, starts: State) -> Array:
