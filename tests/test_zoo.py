@@ -1,5 +1,7 @@
 """The shipped pair: their cards, their strength, and on real data their match with humans."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +22,20 @@ def test_cards_tell_where_the_networks_come_from():
         assert {"steps", "seconds", "samples", "device", "strength", "source", "limits"} <= set(
             about
         )
+
+
+def test_cards_tell_where_they_stand_beside_stockfish():
+    """Between them and the anchor every rung measures the next: scores of 10% to 90%."""
+    one, other = (
+        store.read_card(players.ZOO / name).about["ladder"] for name in ("expert", "weak")
+    )
+    assert one == other and one["games a match"] >= 200
+    elo, scores = one["Elo"], one["scores"]
+    assert elo["random"]["elo_hi"] < elo["W"]["elo_lo"] < elo["W"]["elo_hi"] < elo["E"]["elo_lo"]
+    between = ["W", *(f"stockfish:nodes=1000,q={q}" for q in (0.7, 0.8)), "E"]
+    steps = [f"{a} against {b}" for a, b in itertools.pairwise(between)]
+    anchor = one["scale"].split(" of ")[0]
+    assert all(0.1 <= scores[name] <= 0.9 for name in (*steps, f"E against {anchor}"))
 
 
 @pytest.fixture(scope="module")
