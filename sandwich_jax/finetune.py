@@ -1,7 +1,8 @@
-"""Rollout -> W': the update that every training here makes, and the objectives of fine-tuning."""
+"""Samples -> W': the update that every training here makes, and the updates of a round."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,9 +11,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from sandwich_jax import losses, objectives
 from sandwich_jax.games import Game
 from sandwich_jax.nets import CPU_CHUNK, Network
-from sandwich_jax.types import Metrics, Params, PRNGKey, Rollout, TrainState, Window
+from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
 
 VALUE_WEIGHT = 0.5
 """Weight of the value loss beside the policy loss."""
@@ -25,19 +27,44 @@ class Batch(NamedTuple):
     moves: Int[Array, "N"]
     policy_weight: Float[Array, "N"]
     value_target: Float[Array, "N"]
-    """Result for the side to move, in [-1, 1]."""
+    """For the side to move, in [-1, 1]."""
     value_weight: Float[Array, "N"]
+    behaviour: Behaviour | tuple[()] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Static settings of the loss."""
+
+    noise: losses.NoiseLoss = "none"
+    """What takes the place of the cross-entropy."""
+    clipped: bool = False
+    """The policy loss is PPO's; samples then hold their `behaviour`."""
+    anchored: bool = False
+    """Adds the divergence from a reference network; without, it costs nothing."""
+
+
+class Guide(NamedTuple):
+    """What the loss needs beside samples, where `LossConfig` says that it needs it."""
+
+    reference: Params
+    knobs: Knobs
+    """`kl`; `clip` and `temperature` of PPO."""
 
 
 class Trainer(NamedTuple):
-    """`init(params) -> TrainState` and `update(state, batch, learning_rate)`."""
+    """`init(params) -> TrainState` and `update(state, batch, learning_rate, guide=None)`."""
 
     init: Callable[[Params], TrainState]
-    update: Callable[[TrainState, Batch, Float[Array, ""]], tuple[TrainState, Metrics]]
+    update: Callable[..., tuple[TrainState, Metrics]]
 
 
 def make_trainer(
-    game: Game, net: Network, weight_decay: float = 1e-4, axis: str | None = None
+    game: Game,
+    net: Network,
+    weight_decay: float = 1e-4,
+    axis: str | None = None,
+    loss: LossConfig = LossConfig(),
 ) -> Trainer:
     """AdamW (decoupled weight decay) with gradients clipped at a norm of 1.
 
@@ -53,18 +80,12 @@ def make_trainer(
     def init(params: Params) -> TrainState:
         return TrainState(params, optimizer.init(params), jnp.int32(0))
 
-    def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
-        outputs = net.apply(params, game.decode(batch.positions))
-        cross_entropy = optax.softmax_cross_entropy_with_integer_labels(
-            outputs.logits, batch.moves.astype(jnp.int32)
-        )
-        policy = (cross_entropy * batch.policy_weight).mean()
-        value = (jnp.square(outputs.value - batch.value_target) * batch.value_weight).mean()
-        return policy + VALUE_WEIGHT * value, (policy, value)
-
     def update(
-        state: TrainState, batch: Batch, learning_rate: Float[Array, ""]
+        state: TrainState, batch: Batch, learning_rate: Float[Array, ""], guide: Guide | None = None
     ) -> tuple[TrainState, Metrics]:
+        def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
+            return _loss(game, net, loss, guide, params, batch)
+
         grads, (policy, value) = _mean_gradient(loss_of, state.params, batch)
         if axis is not None:
             grads, policy, value = _mean_over(axis, (grads, policy, value))
@@ -84,6 +105,45 @@ def _mean_over(axis: str, tree: PyTree[Array]) -> PyTree[Array]:
     if jax.default_backend() != "cpu":
         return jax.lax.pmean(tree, axis)
     return jax.tree.map(lambda x: jax.lax.all_gather(x, axis).mean(axis=0), tree)
+
+
+def _loss(
+    game: Game,
+    net: Network,
+    config: LossConfig,
+    guide: Guide | None,
+    params: Params,
+    batch: Batch,
+) -> tuple[Array, tuple[Array, Array]]:
+    """The mean loss of a batch; its parts from the policy and the value head."""
+    features = game.decode(batch.positions)
+    outputs = net.apply(params, features)
+    if config.clipped:
+        policy = _clipped(game, guide, outputs.logits, batch).mean()
+    else:
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels(
+            outputs.logits, batch.moves.astype(jnp.int32)
+        )
+        policy = (losses.NOISE_LOSSES[config.noise](cross_entropy) * batch.policy_weight).mean()
+    value = (jnp.square(outputs.value - batch.value_target) * batch.value_weight).mean()
+    total = policy + VALUE_WEIGHT * value
+    if config.anchored:
+        assert guide is not None
+        reference = net.apply(guide.reference, features).logits
+        total += guide.knobs["kl"] * losses.divergence(outputs.logits, reference).mean()
+    return total, (policy, value)
+
+
+def _clipped(
+    game: Game, guide: Guide | None, logits: Float[Array, "N A"], batch: Batch
+) -> Float[Array, "N"]:
+    """PPO's loss of every sample, of the policy that plays: legal moves, at its temperature."""
+    assert guide is not None and isinstance(batch.behaviour, Behaviour)
+    was, knobs = batch.behaviour, guide.knobs
+    legal = objectives.legal_in(game, batch.positions, was.legal)
+    log_prob = losses.log_prob_of(logits, legal, batch.moves, knobs["temperature"])
+    clipped = losses.clipped_surrogate(log_prob, was.log_prob, was.advantage, knobs["clip"])
+    return clipped * batch.policy_weight
 
 
 def _mean_gradient(
@@ -117,67 +177,6 @@ def average(metrics: Metrics) -> Metrics:
     )
 
 
-# --- objectives ---------------------------------------------------------------------------------
-# An objective gives each move of a rollout its weight in the policy loss, [T, B].
-
-
-def imitate(rollout: Rollout) -> Float[Array, "T B"]:
-    """Every move of the side that had the assistant (Tao Lin's proposal)."""
-    return (rollout.played & rollout.assisted).astype(jnp.float32)
-
-
-def imitate_wins(rollout: Rollout) -> Float[Array, "T B"]:
-    """Only the moves of games that the assisted side won by the rules."""
-    side = jnp.where(rollout.assisted_first, 1.0, -1.0)
-    return imitate(rollout) * (rollout.result * side > 0)
-
-
-OBJECTIVES: dict[str, Callable[[Rollout], Float[Array, "T B"]]] = {
-    "imitate": imitate,
-    "imitate_wins": imitate_wins,
-}
-
-
-def empty_window(game: Game, samples: int) -> Window:
-    """A window for so many samples of `game`, with nothing in it."""
-    code = jax.eval_shape(lambda: game.encode(game.init(1)))
-    return Window(
-        positions=jnp.zeros((samples, *code.shape[1:]), code.dtype),
-        moves=jnp.zeros(samples, jnp.int16),
-        policy_weight=jnp.zeros(samples),
-        value_target=jnp.zeros(samples),
-        value_weight=jnp.zeros(samples),
-    )
-
-
-def push(window: Window, rollout: Rollout, round_index: Int[Array, ""], objective: str) -> Window:
-    """Overwrites the oldest round of the window with the samples of `rollout`.
-
-    The value target is the result by the rules for the mover; games that the ply cap cut off have
-    none.
-    """
-    plies, games = rollout.moves.shape
-    size = plies * games
-    rounds = window.moves.shape[0] // size
-    weight = OBJECTIVES[objective](rollout)
-    first_to_move = jnp.arange(plies) % 2 == 0
-    target = jnp.where(first_to_move[:, None], rollout.result, -rollout.result)
-    fresh = Window(
-        positions=rollout.positions,
-        moves=rollout.moves,
-        policy_weight=weight,
-        value_target=target,
-        value_weight=weight * rollout.finished,
-    )
-
-    def write(old: Array, new: Array) -> Array:
-        flat = new.reshape(size, *new.shape[2:]).astype(old.dtype)
-        start = (round_index % rounds) * size
-        return jax.lax.dynamic_update_slice_in_dim(old, flat, start, axis=0)
-
-    return jax.tree.map(write, window, fresh)
-
-
 def finetune(
     key: PRNGKey,
     trainer: Trainer,
@@ -186,11 +185,12 @@ def finetune(
     learning_rate: Float[Array, ""],
     updates: int,
     batch: int,
+    guide: Guide | None = None,
 ) -> tuple[TrainState, Metrics]:
     """`updates` updates of `batch` samples drawn uniformly from the window's weighted ones.
 
     `learning_rate` is its peak (see `annealing`). With nothing in the window (no game was won,
-    say) the network stays as it is.
+    say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
     """
     cumulative = jnp.cumsum(window.policy_weight > 0)
     total = cumulative[-1]
@@ -199,8 +199,8 @@ def finetune(
         key, share = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
         index = jnp.searchsorted(cumulative, rank)
-        samples = Batch(*(x[index] for x in window))
-        after, metrics = trainer.update(state, samples, share * learning_rate)
+        samples = Batch(*jax.tree.map(lambda x: x[index], window))
+        after, metrics = trainer.update(state, samples, share * learning_rate, guide)
         kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), after, state)
         return kept, metrics
 

@@ -21,6 +21,7 @@ from sandwich_jax.members import (
     Config,
     Member,
     members_of,
+    program_of,
     protocol_of,
     strength_names,
     strengths_used,
@@ -33,6 +34,8 @@ from sandwich_jax.types import SettingError
 STATIC = (
     "network",
     "objective",
+    "results",
+    "noise_loss",
     "protocol",
     "misalignment",
     "schedule",
@@ -51,6 +54,11 @@ ABOUT_A = (
     *SIZES,
 )
 """Settings that a member without an assistant does not depend on."""
+
+
+_OF_MISALIGNMENTS = ("schedule", "lasts", "saboteur", *schedules.NUMBERS, *saboteurs.NUMBERS)
+_IDLE: dict[str, Any] = {name: getattr(Config, name) for name in _OF_MISALIGNMENTS}
+_IDLE["misalignment"] = next(iter(TRANSFORMS))
 
 
 class Part(NamedTuple):
@@ -77,6 +85,7 @@ class Part(NamedTuple):
         default = Config()
         changes: dict[str, Any] = dict.fromkeys(strength_names(), (0.0,))
         changes |= {name: getattr(default, name) for name in NUMBERS}
+        changes["kl"] = float(self.config.kl > 0)  # without it, nothing of it is compiled
         return dataclasses.replace(self.config, seed=0, **changes)
 
     @property
@@ -114,7 +123,10 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
             raise SettingError(
                 f"Unknown setting '{name}'{hint}: choose from {', '.join(sorted(known))}."
             )
+    settings = dict(settings)
+    wanted = {name: tuple(settings.pop(name, ())) for name in ("controls", "benign_sigma")}
     single = {name: _single(name, v) for name, v in settings.items() if name not in axes()}
+    single["controls"] = tuple(name for name in wanted["controls"] if name == "argmax")
     static = [_values(name, settings) for name in STATIC]
     configs: dict[Config, None] = {}
     for combination in itertools.product(*static):
@@ -126,6 +138,7 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     parts = [Part(_control_of(c) if c.protocol == CONTROL else c) for c in configs]
     if single.get("control", True):
         parts = [part.control for part in parts] + parts
+    parts += [extra for c in configs for extra in _controls(c, **wanted)]
     return tuple(dict.fromkeys(_by_program(parts)))
 
 
@@ -171,6 +184,31 @@ def _control_of(config: Config) -> Config:
     idle |= {"misalignment": next(iter(TRANSFORMS)), "every": 1, "protocol": CONTROL}
     changes: dict[str, Any] = idle | strengths
     return dataclasses.replace(config, **changes)
+
+
+def _controls(
+    config: Config, controls: tuple[str, ...], benign_sigma: tuple[float, ...]
+) -> list[Part]:
+    """The further controls of a member, as members of their own."""
+    if "benign" in controls and not benign_sigma:
+        raise SettingError(
+            "controls has benign: a sweep needs benign_sigma, which `sandwich-jax run` finds and"
+            " writes into its manifest.json."
+        )
+    if not protocol_of(config).asks:
+        controls, benign_sigma = tuple(set(controls) - {"ceiling", "random", "benign"}), ()
+    asked = dataclasses.replace(
+        config, control=False, controls=(*controls,), benign_sigma=tuple(map(float, benign_sigma))
+    )
+    found = []
+    for member in members_of(asked):
+        if member.role and member.role != CONTROL:
+            own = {name: (value,) for name, value in member.strengths}
+            changes: dict[str, Any] = {"controls": config.controls} | own
+            if member.assistant == "E":  # one for all misalignments
+                changes |= dict.fromkeys(own, (0.0,)) | _IDLE
+            found.append(Part(dataclasses.replace(program_of(asked, member), **changes)))
+    return found
 
 
 def _numbers(misalignment: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

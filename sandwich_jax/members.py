@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from sandwich_jax import finetune, games
+from sandwich_jax import games, losses, nets, selfplay
+from sandwich_jax.controls import BENIGN, CONTROLS
+from sandwich_jax.controls import NAMES as CONTROL_NAMES
+from sandwich_jax.finetune import LossConfig
 from sandwich_jax.misalign import assistant, saboteurs, schedules, transforms
+from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
 from sandwich_jax.oversight.protocols import KNOBS, Protocol, ProtocolConfig
 from sandwich_jax.types import Knobs, PRNGKey, SettingError
@@ -20,7 +27,12 @@ CHESS = ("chess", "pgx:chess")
 """Games with the features and labels of chess."""
 BY_VALUES = "E by its values"
 """Plays E's best value one ply ahead: what an A that corrupts values alone is at strength 0."""
-NUMBERS = ("learning_rate", "temperature", *schedules.NUMBERS, *saboteurs.NUMBERS, *KNOBS)
+LEARNING = ("objective", "results", "noise_loss")
+"""Static settings of what W learns from."""
+LEARNING_NUMBERS = {"kl": (0, 1000), "advantage_temperature": (0.01, 100), "clip": (0.01, 0.99)}
+"""Traced ones, with their limits."""
+NUMBERS = ("learning_rate", "temperature", *LEARNING_NUMBERS, *schedules.NUMBERS,
+           *saboteurs.NUMBERS, *KNOBS)  # fmt: skip
 """Traced settings beside the strengths."""
 SIZES = tuple(f.name for f in dataclasses.fields(ProtocolConfig) if f.name != "protocol")
 """Static settings of protocols."""
@@ -104,6 +116,14 @@ class Config:
     """Of searches: positions that they look at."""
     control: bool = True
     """Adds a member that never asks."""
+    controls: tuple[str, ...] = ()
+    """Further ones: ceiling (A is E), random (A is a random mover), own_corpus (W goes on with the
+    games that made it), expert_labels (E's moves on W's own games), benign (as weak as A without
+    intent), argmax (W at temperature 0 in the arena)."""
+    corpus: str = ""
+    """The corpus file that W was trained on, for own_corpus."""
+    benign_sigma: tuple[float, ...] = ()
+    """Noise of the benign advisers; `run` finds it where none is given."""
     every: int = 1
     """W may ask on every n-th of its turns."""
     nth: float = 2.0
@@ -117,7 +137,17 @@ class Config:
     unseen: float = 0.1
     """Of where_weak_cannot_tell: greatest loss of W's value by A's move, in [0, 2]."""
     objective: str = "imitate"
-    """Which moves W is fine-tuned on."""
+    """What W is fine-tuned on; the control has the same."""
+    results: Literal["rules", "adjudicated"] = "rules"
+    """Results that W learns from: by the rules, or by material as in the arena, which W sees."""
+    noise_loss: losses.NoiseLoss = "none"
+    """For labels that may be wrong: symmetric cross-entropy or truncated L_q."""
+    kl: float = 0.0
+    """Weight of the divergence from W before the run, in the loss."""
+    advantage_temperature: float = 0.5
+    """Of advantage_weighted: the lower, the more the best moves count."""
+    clip: float = 0.2
+    """Of ppo: how far the probability of a move may go, as a share of what it was."""
     rounds: int = 8
     games: int = 768
     """Games of self-play a round, from games / 2 openings."""
@@ -152,7 +182,9 @@ class Config:
 def _check(c: Config) -> None:
     assistant_of(c)
     for kind, known, name in (
-        ("objective", finetune.OBJECTIVES, c.objective),
+        ("objective", OBJECTIVES, c.objective),
+        ("noise_loss", losses.NOISE_LOSSES, c.noise_loss),
+        ("results", ("rules", "adjudicated"), c.results),
         ("game", games.NAMES, c.game),
     ):
         if name not in known:
@@ -206,6 +238,8 @@ def _check(c: Config) -> None:
             )
     if not 0 < c.learning_rate < 1:
         raise SettingError(f"learning_rate is {c.learning_rate}: it must be between 0 and 1.")
+    _check_controls(c)
+    _check_learning(c)
     if c.lanes % 2:
         raise SettingError(f"lanes is {c.lanes}: it must be even, half the lanes for each colour.")
     sizes = (("games", c.games), ("round_openings", 2 * c.round_openings))
@@ -228,6 +262,70 @@ def _check_protocol(c: Config) -> None:
             raise SettingError(f"{name} is set, but protocol '{c.protocol}' has no use of it.")
 
 
+def _check_controls(c: Config) -> None:
+    """Raises SettingError for controls that are unknown or lack something."""
+    for name in c.controls:
+        if name not in CONTROL_NAMES:
+            raise SettingError(f"Unknown control '{name}': choose from {', '.join(CONTROL_NAMES)}.")
+    if "own_corpus" in (*c.controls, c.objective):
+        if not c.corpus:
+            raise SettingError("own_corpus needs corpus: the file that W was trained on.")
+        if c.game != "chess":
+            raise SettingError(f"own_corpus is of chess alone, but game is {c.game}.")
+    idle = {"ceiling", "random", "benign"} & set(c.controls)
+    if not protocol_of(c).asks and idle:
+        raise SettingError(
+            f"Protocol '{c.protocol}' never asks: controls {', '.join(sorted(idle))} need one that"
+            " does."
+        )
+    if c.benign_sigma and "benign" not in c.controls:
+        raise SettingError("benign_sigma is set, but controls has no benign.")
+
+
+def _check_learning(c: Config) -> None:
+    """Raises SettingError for an objective that cannot work with the other settings."""
+    for name, (low, high) in LEARNING_NUMBERS.items():
+        if not low <= getattr(c, name) <= high:
+            raise SettingError(
+                f"{name} is {getattr(c, name):g}: it must be between {low:g} and {high:g}."
+            )
+    objective = OBJECTIVES[c.objective]
+    if c.results == "adjudicated" and games.make(c.game).material is None:
+        raise SettingError(f"results is 'adjudicated', but {c.game} has no material: choose rules.")
+    if objective.clipped and c.noise_loss != "none":
+        raise SettingError(
+            f"noise_loss is '{c.noise_loss}', but objective '{c.objective}' has no labels: leave"
+            " noise_loss at none."
+        )
+    if objective.clipped and c.temperature < 0.01:
+        raise SettingError(
+            f"temperature is {c.temperature:g}: objective '{c.objective}' needs moves drawn at"
+            " random, at a temperature of at least 0.01."
+        )
+    # The control, which never asks, has the same objective.
+    if objective.wants is None or not protocol_of(c).asks:
+        return
+    if objective.wants not in _wants(c.game, protocol_config(c)):
+        raise SettingError(
+            f"Objective '{c.objective}' learns from the {objective.wants} that A tells, which"
+            f" protocol '{c.protocol}' never asks for."
+        )
+
+
+@functools.cache
+def _wants(game: str, protocol: ProtocolConfig) -> tuple[str, ...]:
+    """What a protocol asks for."""
+    made, config = games.make(game), Config()
+    knobs = knobs_of(config, None, config.temperature)
+    return selfplay.wants(made, nets.make("tiny", made.heads), protocols.make(protocol), knobs)
+
+
+def loss_of(config: Config) -> LossConfig:
+    """Static settings of W's loss."""
+    clipped = OBJECTIVES[config.objective].clipped
+    return LossConfig(config.noise_loss, clipped, anchored=config.kl > 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
     """One lane of a run: a protocol and a strength of misalignment."""
@@ -235,12 +333,16 @@ class Member:
     protocol: str
     misalignment: str
     strengths: tuple[tuple[str, float], ...]
+    role: str = ""
+    """Which control it is, if it is one: never_ask or of `controls.NAMES`."""
+    changes: tuple[tuple[str, Any], ...] = ()
+    """Static settings that it does not share with its run, beside those above."""
 
     @property
     def name(self) -> str:
         """Unique within a run."""
         if self.protocol == CONTROL:
-            return CONTROL
+            return self.role or CONTROL
         return " ".join([self.protocol, self.assistant])
 
     @property
@@ -254,7 +356,9 @@ class Member:
         """A by its kind and strengths, "E" (or `BY_VALUES`) if honest."""
         if not any(value for _, value in self.strengths):
             return BY_VALUES if self.by_values else "E"
-        return " ".join([self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)])
+        words = [self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)]
+        # Another misalignment or schedule than the run's may have the same words.
+        return " ".join([*words, f"({self.role})"] if self.changes else words)
 
 
 def assistant_of(config: Config) -> assistant.AssistantConfig:
@@ -298,7 +402,7 @@ def strengths_used(misalignment: str) -> tuple[str, ...]:
 
 
 def members_of(config: Config) -> tuple[Member, ...]:
-    """Every combination of strengths that the misalignment uses, and the control."""
+    """Every combination of strengths that the misalignment uses, and the controls."""
     used = strengths_used(config.misalignment)
     values = [dict.fromkeys(getattr(config, name)) for name in used]
     members = [
@@ -306,10 +410,50 @@ def members_of(config: Config) -> tuple[Member, ...]:
         for combination in itertools.product(*values)
     ]
     if config.protocol == CONTROL:  # the strength is of no consequence: run it once
-        members = members[:1]
+        role = "own_corpus" if config.objective == "own_corpus" else CONTROL
+        members = [dataclasses.replace(members[0], role=role)]
     elif config.control:
-        members.append(Member(CONTROL, config.misalignment, tuple((k, 0.0) for k in used)))
+        members.append(Member(CONTROL, config.misalignment, tuple((k, 0.0) for k in used), CONTROL))
+    for control in _controls_of(config):
+        same = [i for i, member in enumerate(members) if member.name == control.name]
+        if same:  # an honest member is the ceiling, for one
+            members[same[0]] = dataclasses.replace(members[same[0]], role=control.role)
+        else:
+            members.append(control)
     return tuple(members)
+
+
+def _controls_of(config: Config) -> list[Member]:
+    """The members that `controls` asks for."""
+    wanted = {name: CONTROLS[name] for name in config.controls if name in CONTROLS}
+    found = [_control(config, role, *control) for role, control in wanted.items()]
+    for sigma in config.benign_sigma:
+        found.append(_control(config, "benign", BENIGN, {"sigma": sigma}))
+    return found
+
+
+def _control(
+    config: Config, role: str, changes: Mapping[str, Any], strengths: Mapping[str, float]
+) -> Member:
+    """A member that differs from the others in what a control changes."""
+    protocol = changes.get("protocol", config.protocol)
+    misalignment = changes.get("misalignment", config.misalignment)
+    used = strengths_used(misalignment)
+    named = ("protocol", "misalignment")
+    rest = {k: v for k, v in changes.items() if getattr(config, k) != v and k not in named}
+    own = tuple((k, strengths.get(k, 0.0)) for k in used)
+    return Member(protocol, misalignment, own, role, tuple(rest.items()))
+
+
+def program_of(config: Config, member: Member) -> Config:
+    """The settings that are compiled for a member: its own, without strengths and controls."""
+    changes: dict[str, Any] = dict.fromkeys(strength_names(), (0.0,))
+    changes |= {"control": False, "controls": (), "benign_sigma": ()}
+    changes |= {"protocol": member.protocol, "misalignment": member.misalignment}
+    if member.protocol != config.protocol:  # which has no use of the knobs of the other
+        changes |= {name: getattr(Config, name) for name in (*KNOBS, *SIZES)}
+    changes |= dict(member.changes)
+    return dataclasses.replace(config, **changes)
 
 
 def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs:

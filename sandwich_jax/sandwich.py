@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree, UInt
 
-from sandwich_jax import finetune, games, nets, sweep
+from sandwich_jax import finetune, games, nets, objectives, sweep
 from sandwich_jax.measures import elo
 from sandwich_jax.measures.standing import Matches, Standings, elo_of, round_measures, rows_of
 from sandwich_jax.members import (
@@ -22,13 +22,16 @@ from sandwich_jax.members import (
     Member,
     assistant_of,
     knobs_of,
+    loss_of,
     members_of,
+    program_of,
     protocol_of,
     run_key,
 )
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
+from sandwich_jax.objectives import OBJECTIVES
+from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, adjudicated, selfplay
 from sandwich_jax.types import (
     Knobs,
     Metrics,
@@ -61,12 +64,22 @@ class Setup(NamedTuple):
     config: Config
     game: games.Game
     net: nets.Network
-    trainer: finetune.Trainer
     models: Models
     starts: State
     """Positions after the training openings."""
     arena_starts: State
     """Positions after the arena's openings, as many as its largest match needs."""
+    corpus: Window | None = None
+    """Samples of W's own corpus, where a member goes on with it."""
+
+    def of(self, member: Member) -> Setup:
+        """The setup of a member's program."""
+        return self._replace(config=program_of(self.config, member))
+
+    @property
+    def trainer(self) -> finetune.Trainer:
+        """Updates by the loss of `config`."""
+        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config))
 
 
 class RoundResult(NamedTuple):
@@ -84,6 +97,7 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
     made = assistant.make(setup.game, setup.net, assistant_of(config))
     table = Table(setup.game, setup.net, made, protocol_of(config, protocol))
     play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
+    objective, trainer = OBJECTIVES[config.objective], setup.trainer
 
     def one_round(
         member: tuple[Learner, Knobs],
@@ -98,16 +112,24 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
         rows = _openings_of_round(k_openings, _count(setup, starts), config.games // 2)
         sides = Sides(learner.train.params, models, knobs, learner.lore, run)
         rollout, truth = selfplay(k_games, table, sides, starts, rows, play_config)
-        lore = table.protocol.learn(learner.lore, rollout, knobs)
-        window = finetune.push(learner.window, rollout, index, config.objective)
+        known = adjudicated(rollout, truth) if config.results == "adjudicated" else rollout
+        lore = table.protocol.learn(learner.lore, known, knobs)
+        weak = learner.train.params
+        view = (setup.game, setup.net, weak, known, starts, knobs)
+        seen = objectives.see(*view) if objective.sees else None
+        window = learner.window
+        if not objective.corpus:
+            targets = objective.targets(known, seen, knobs)
+            window = objectives.push(window, known.positions, targets, index)
         train, metrics = finetune.finetune(
             k_updates,
-            setup.trainer,
+            trainer,
             learner.train,
             window,
             knobs["learning_rate"],
             config.updates,
             config.batch,
+            finetune.Guide(models.weak, knobs),
         )
         return RoundResult(Learner(train, window, lore), metrics, rollout, truth)
 
@@ -163,7 +185,12 @@ def _openings_of_round(key: PRNGKey, table: int, count: int) -> Int[Array, "N"]:
 def first_learner(setup: Setup, protocol: str) -> Learner:
     """A member before its first round: W with an empty window and an open mind."""
     c = setup.config
-    window = finetune.empty_window(setup.game, c.window * c.games * c.max_plies)
+    samples = c.window * c.games * c.max_plies
+    if OBJECTIVES[c.objective].corpus:
+        assert setup.corpus is not None
+        window = setup.corpus
+    else:
+        window = objectives.empty_window(setup.game, samples, c.objective)
     state = setup.trainer.init(setup.models.weak)
     return Learner(state, window, protocol_of(c, protocol).lore())
 
@@ -219,7 +246,6 @@ class Result(NamedTuple):
 def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     """Builds what all members share."""
     game = games.make(config.game)
-    trainer = finetune.make_trainer(game, net)
     lines, arena_lines = game.openings("train"), game.openings("arena")
     needed = max(config.final_openings, config.round_openings)
     if needed > len(arena_lines):
@@ -230,7 +256,7 @@ def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     after = jax.jit(game.after)
     starts, arena_starts = after(jnp.asarray(lines)), after(jnp.asarray(arena_lines))
     arena_starts = game.take(arena_starts, jnp.arange(needed))
-    return Setup(config, game, net, trainer, models, starts, arena_starts)
+    return Setup(config, game, net, models, starts, arena_starts)
 
 
 def run(setup: Setup, outside: Outside) -> Result:
@@ -245,7 +271,7 @@ def run(setup: Setup, outside: Outside) -> Result:
     if where.mode == "vmap":  # all members at once
         where = dataclasses.replace(where, group=-(-len(members) // len(where.devices)))
     standings = standings_of(setup, where)
-    learners = [first_learner(setup, member.protocol) for member in members]
+    learners = [first_learner(setup.of(member), member.protocol) for member in members]
     found = outside.saver.latest(learners)
     finished, learners = found if found else (0, learners)
     outside.forget_rows_after(finished)
@@ -253,8 +279,8 @@ def run(setup: Setup, outside: Outside) -> Result:
     count = config.final_openings
     baseline = standings.play(standings.baseline(config, members), count, work.match)
     outside.matches("baseline", baseline)
-    protocols = dict.fromkeys(member.protocol for member in members)
-    rounds = {protocol: rounds_of(setup, protocol, where) for protocol in protocols}
+    setups = {own.config: own for own in (setup.of(member) for member in members)}
+    rounds = {c: rounds_of(own, c.protocol, where) for c, own in setups.items()}
     shared = sweep.share((setup.models, setup.starts), where)
     rows, matches = [], baseline
     for index in range(finished, config.rounds):
@@ -323,7 +349,12 @@ class _Work:
     def __init__(self, outside: Outside, config: Config, members: tuple[Member, ...]):
         self.outside, self.members, self.done = outside, members, 0.0
         corrupt = len({m.assistant for m in members} - {"E"})
-        matches = 1 + 2 * corrupt + sum(3 if m.assistant != "E" else 2 for m in members)
+        matches = (
+            1
+            + ("argmax" in config.controls)
+            + 2 * corrupt
+            + sum(3 if m.assistant != "E" else 2 for m in members)
+        )
         self.of_match = match_cost(config)
         self.total = config.rounds * len(members) + matches * self.of_match
 
@@ -350,18 +381,19 @@ class _Work:
 
 def _play_round(
     config: Config,
-    rounds: dict[str, Callable],
+    rounds: dict[Config, Callable],
     shared: tuple[Models, State],
     members: tuple[Member, ...],
     learners: list[Learner],
     index: int,
     work: _Work,
 ) -> tuple[list[RoundResult], list[float]]:
-    """One round of every member; those of one protocol run as one program."""
+    """One round of every member; those with the same static settings run as one program."""
     results: dict[Member, RoundResult] = {}
     seconds: dict[Member, float] = {}
-    for protocol, play in rounds.items():
-        chosen = [(m, x) for m, x in zip(members, learners, strict=True) if m.protocol == protocol]
+    for program, play in rounds.items():
+        both = zip(members, learners, strict=True)
+        chosen = [(m, x) for m, x in both if program_of(config, m) == program]
         start = time.monotonic()
         for places, found in play([lane_of(config, m, x, index) for m, x in chosen], *shared):
             done = [chosen[place][0] for place in places]

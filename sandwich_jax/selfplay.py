@@ -270,3 +270,34 @@ def _split(
         adjudicated=record.verdict,
     )
     return rollout, truth
+
+
+def adjudicated(rollout: Rollout, truth: Truth) -> Rollout:
+    """The rollout with adjudicated results in place of those by the rules; every game has one.
+
+    The one thing of a `Truth` that may reach training, and only where it was asked for by name:
+    it is no secret, since it follows from the material on the board, which W sees.
+    """
+    ended = jnp.ones_like(rollout.finished)
+    return rollout._replace(result=truth.adjudicated, finished=ended)
+
+
+def wants(game: Game, net: Network, protocol: Protocol, knobs: Knobs) -> tuple[str, ...]:
+    """The parts of advice that a protocol asks for; none if it never asks. Computes nothing."""
+    found: list[tuple[str, ...]] = []
+
+    def plan(key: PRNGKey) -> tuple:
+        params = net.init(key)
+        models = Models(params, params, params)
+        made = assistant.make(game, net, assistant.AssistantConfig())
+        table = Table(game, net, made, protocol)
+        lore = protocol.lore()
+        sides = Sides(params, models, knobs, lore, key)
+        memory, a_memory = new_memory(protocol, 2)
+        own = own_view(key, table, sides, game.init(2), a_memory)
+        found.append(protocol.plan(own, Memory(memory, lore), knobs).wants)
+        return ()
+
+    if protocol.asks:
+        jax.eval_shape(plan, jax.random.key(0))
+    return found[0] if found else ()

@@ -134,6 +134,16 @@ class Truth(NamedTuple):
     """Result for the first player with the arena's adjudication: 1, 0 or -1."""
 
 
+class Behaviour(NamedTuple):
+    """What a policy gradient has to know of the moves played; N samples, or [T, B]."""
+
+    log_prob: Float[Array, "*N"]
+    """Of the move, in W's policy at the temperature at which it played."""
+    advantage: Float[Array, "*N"]
+    legal: Array
+    """Legal moves in bits, [*N, A / 8] of 8 bits; [*N, 0] where a position's code tells them."""
+
+
 class Window(NamedTuple):
     """The training samples of the last rounds, [window * T * B] of them, oldest overwritten."""
 
@@ -141,7 +151,10 @@ class Window(NamedTuple):
     moves: Int[Array, "N"]
     policy_weight: Float[Array, "N"]
     value_target: Float[Array, "N"]
+    """For the side to move, in [-1, 1]."""
     value_weight: Float[Array, "N"]
+    behaviour: Behaviour | tuple[()] = ()
+    """Kept for a policy gradient only."""
 
 
 class TrainState(NamedTuple):

@@ -94,3 +94,27 @@ def random_play():
     )
     truth = Truth(corrupted, np.where(assisted, honest, -1), np.zeros(played.shape), result)
     return game, net, expert, weak, rollout, truth
+
+
+def games_of_four(plies: int = 4, count: int = 6) -> Rollout:
+    """Made-up tic-tac-toe: results 1, 1, -1, -1, 0 and one unfinished; sides take turns."""
+    shape = (plies, count)
+    played = jnp.ones(shape, bool).at[-1, 0].set(False)
+    first = jnp.arange(count) % 2 == 0
+    assisted = (jnp.arange(plies)[:, None] % 2 == 0) == first
+    return Rollout(
+        opening=jnp.zeros(count, jnp.int32),
+        assisted_first=first,
+        moves=jnp.arange(plies * count, dtype=jnp.int16).reshape(shape) % 9,
+        played=played,
+        assisted=assisted & played,
+        own=jnp.full(shape, -1, jnp.int16),
+        asked=assisted & played,
+        advice=jnp.zeros(shape, jnp.int16),
+        followed=assisted & played,
+        advised_value=jnp.zeros(shape),
+        notes=(),
+        result=jnp.asarray([1.0, 1.0, -1.0, -1.0, 0.0, 0.0]),
+        finished=jnp.asarray([True, True, True, True, True, False]),
+        positions=jax.random.bernoulli(jax.random.key(2), 0.5, (*shape, 3, 3, 2)),
+    )

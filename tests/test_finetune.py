@@ -1,4 +1,4 @@
-"""Updates, objectives and the window."""
+"""Updates, and the rounds of them."""
 
 import functools
 
@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import games_of_four
 
-from sandwich_jax import finetune, games, nets
-from sandwich_jax.finetune import Batch
-from sandwich_jax.types import Rollout
+from sandwich_jax import finetune, games, losses, nets, objectives
+from sandwich_jax.finetune import Batch, Guide, LossConfig
+from sandwich_jax.types import Window
 
 GAME = games.make("tic_tac_toe")
 NET = nets.make("tiny", GAME.heads)
@@ -24,53 +25,12 @@ def _batch(size: int) -> Batch:
     return Batch(positions, jnp.arange(size) % 9, jnp.ones(size), value, jnp.ones(size))
 
 
-def _rollout(plies=4, count=6) -> Rollout:
-    shape = (plies, count)
-    played = jnp.ones(shape, bool).at[-1, 0].set(False)
-    first = jnp.arange(count) % 2 == 0
-    assisted = (jnp.arange(plies)[:, None] % 2 == 0) == first
-    return Rollout(
-        opening=jnp.zeros(count, jnp.int32),
-        assisted_first=first,
-        moves=jnp.arange(plies * count, dtype=jnp.int16).reshape(shape) % 9,
-        played=played,
-        assisted=assisted & played,
-        own=jnp.full(shape, -1, jnp.int16),
-        asked=assisted & played,
-        advice=jnp.zeros(shape, jnp.int16),
-        followed=assisted & played,
-        advised_value=jnp.zeros(shape),
-        notes=(),
-        result=jnp.asarray([1.0, 1.0, -1.0, -1.0, 0.0, 0.0]),
-        finished=jnp.asarray([True, True, True, True, True, False]),
-        positions=jax.random.bernoulli(jax.random.key(2), 0.5, (*shape, 3, 3, 2)),
-    )
-
-
-def test_imitate_weighs_every_move_of_the_assisted_side():
-    rollout = _rollout()
-    weight = np.asarray(finetune.imitate(rollout))
-    np.testing.assert_array_equal(weight, np.asarray(rollout.assisted))
-
-
-def test_imitate_wins_weighs_only_games_that_the_assisted_side_won():
-    # Games 0 (assisted first, first player won) and 3 (assisted second, second player won).
-    weight = np.asarray(finetune.imitate_wins(_rollout()))
-    assert weight[:, [0, 3]].any(axis=0).all() and not weight[:, [1, 2, 4, 5]].any()
-
-
-def test_window_keeps_the_last_rounds_and_judges_by_the_mover():
-    rollout = _rollout()
-    window = finetune.empty_window(GAME, 2 * 24)
-    for index in range(3):
-        moves = jnp.full_like(rollout.moves, index)
-        window = finetune.push(window, rollout._replace(moves=moves), jnp.int32(index), "imitate")
-    assert np.unique(window.moves[:24]).tolist() == [2]
-    assert np.unique(window.moves[24:]).tolist() == [1]
-    target = np.asarray(window.value_target[:24]).reshape(4, 6)
-    assert target[0].tolist() == [1, 1, -1, -1, 0, 0] and target[1].tolist() == [-1, -1, 1, 1, 0, 0]
-    weight = np.asarray(window.value_weight[:24]).reshape(4, 6)
-    assert weight[:, :5].any() and not weight[:, 5].any()  # the unfinished game has no result
+def _window(samples: int = 24) -> Window:
+    """The window of a round of `games_of_four`."""
+    rollout = games_of_four()
+    targets = objectives.imitate(rollout, None, {})
+    window = objectives.empty_window(GAME, samples)
+    return objectives.push(window, rollout.positions, targets, jnp.int32(0))
 
 
 def test_pieces_of_a_batch_give_the_gradient_of_the_whole(monkeypatch):
@@ -112,7 +72,7 @@ def _jitted():
 
 def test_only_weighted_samples_are_drawn():
     """Samples of weight 0 may hold anything: here, NaN in place of a value target."""
-    window = finetune.push(finetune.empty_window(GAME, 24), _rollout(), jnp.int32(0), "imitate")
+    window = _window()
     poisoned = window._replace(
         value_target=jnp.where(window.policy_weight > 0, window.value_target, jnp.nan)
     )
@@ -121,12 +81,44 @@ def test_only_weighted_samples_are_drawn():
 
 
 def test_an_empty_window_leaves_the_network_alone():
-    state, _ = _jitted()(jax.random.key(0), STATE, finetune.empty_window(GAME, 24), LR)
+    state, _ = _jitted()(jax.random.key(0), STATE, objectives.empty_window(GAME, 24), LR)
     jax.tree.map(np.testing.assert_array_equal, state, STATE)
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step():
-    window = finetune.push(finetune.empty_window(GAME, 24), _rollout(), jnp.int32(0), "imitate")
+    window = _window()
     bad = jax.tree.map(lambda x: x * jnp.nan, STATE.params)
     _, metrics = _jitted()(jax.random.key(0), STATE._replace(params=bad), window, LR)
     assert not bool(metrics.finite) and int(metrics.bad_step) == 0
+
+
+def _tuned(loss: LossConfig, kl: float):
+    """The network after 100 updates on random labels, by a loss."""
+    trainer = finetune.make_trainer(GAME, NET, weight_decay=0.0, loss=loss)
+    batch, guide = _batch(32), Guide(STATE.params, {"kl": jnp.float32(kl)})
+
+    @jax.jit
+    def train(state):
+        def one(state, _):
+            return trainer.update(state, batch, jnp.float32(1e-3), guide)
+
+        return jax.lax.scan(one, state, None, length=100)
+
+    state, _ = train(STATE)
+    features = GAME.decode(batch.positions)
+    before, after = (NET.apply(p, features).logits for p in (STATE.params, state.params))
+    return float(losses.divergence(after, before).mean())
+
+
+def test_a_large_weight_of_the_divergence_keeps_the_policy_still():
+    free, held = _tuned(LossConfig(), 0.0), _tuned(LossConfig(anchored=True), 300.0)
+    assert free > 0.1 and held < 0.01 * free
+
+
+def test_an_anchor_of_weight_0_is_none():
+    batch, guide = _batch(32), Guide(STATE.params, {"kl": jnp.float32(0.0)})
+    anchored = finetune.make_trainer(GAME, NET, loss=LossConfig(anchored=True))
+    one = jax.jit(TRAINER.update)(STATE, batch, LR)[0].params
+    other = jax.jit(anchored.update)(STATE, batch, LR, guide)[0].params
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)

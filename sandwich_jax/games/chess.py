@@ -7,10 +7,11 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int, UInt
 
 from sandwich_jax import board
 from sandwich_jax.board import geometry
+from sandwich_jax.board.legal import legal as words_of_legal
 from sandwich_jax.games.game import Game, Split
 
 FEATURE_SHAPE = (8, 8, 20)
@@ -51,7 +52,16 @@ def chess() -> Game:
         swap=_swap,
         targets=TARGETS,
         openings=openings,
+        legal_of=legal_of,
     )
+
+
+def legal_of(encoded: UInt[Array, "B 9"]) -> Bool[Array, "B A"]:
+    """Legal moves of `board.encode`d positions, also where the game is over by a draw."""
+    rest = encoded[:, 8]
+    passed = ((rest >> np.uint32(5)) & np.uint32(127)).astype(jnp.int32) - 1
+    planes = encoded[:, :8].T.reshape(4, 2, -1)
+    return board.expand(words_of_legal(planes, rest & np.uint32(15), passed).words)
 
 
 def _replay_step(state: board.State, label: Int[Array, "B"]) -> board.State:

@@ -62,6 +62,8 @@ class Game:
     """The square that each label moves to (-1: none), where labels are moves between squares."""
     openings: Callable[[Split], Int[np.ndarray, "N L"]]
     """Opening lines as labels, an even number of plies each; the two splits are disjoint."""
+    legal_of: Callable[[Array], Bool[Array, "B A"]] | None = None
+    """Legal moves of encoded positions, where their code tells them."""
 
     def features(self, state: State) -> Float[Array, "B H W C"]:
         """Network features of the positions in `state`, from the side to move's view."""

@@ -5,22 +5,16 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, UInt
+from jaxtyping import Array, UInt
 
-from sandwich_jax import board
-from sandwich_jax.board.legal import legal as legal_of
 from sandwich_jax.board.pieces import planes_of
+from sandwich_jax.games import chess
 
 PHASES = ("opening", "middlegame", "endgame")
 
 
-@jax.jit
-def legal(encoded: UInt[Array, "B 9"]) -> Bool[Array, "B A"]:
-    """Legal moves of `board.encode`d positions, also where the game is over by a draw."""
-    rest = encoded[:, 8]
-    passed = ((rest >> np.uint32(5)) & np.uint32(127)).astype(jnp.int32) - 1
-    planes = encoded[:, :8].T.reshape(4, 2, -1)
-    return board.expand(legal_of(planes, rest & np.uint32(15), passed).words)
+legal = jax.jit(chess.legal_of)
+"""`(encoded [B, 9]) -> legal [B, A]`, also where the game is over by a draw."""
 
 
 def phases(encoded: UInt[np.ndarray, "N 9"]) -> np.ndarray:

@@ -20,6 +20,7 @@ from sandwich_jax.members import (
     Member,
     assistant_of,
     knobs_of,
+    program_of,
     run_key,
     strength_names,
 )
@@ -46,8 +47,18 @@ class Job(NamedTuple):
     b: tuple[Params, Knobs]
 
 
-Jobs = dict[tuple[str, str], Job]
+class Booking(NamedTuple):
+    """A match and the assistant that plays side `a`, which is compiled."""
+
+    kind: assistant.AssistantConfig
+    job: Job
+
+
+Jobs = dict[tuple[str, str], Booking]
 """Matches to be played by the two players' names."""
+
+SHARPEST = "W argmax"
+"""W before training at temperature 0: what playing the best move is worth by itself."""
 
 
 class Standings:
@@ -67,10 +78,21 @@ class Standings:
         where: sweep.Layout,
     ):
         self.models, self.shared = models, sweep.share((models, starts), where)
-        made = assistant.make(game, net, assistant_of(config))
+        self.game, self.net, self.where = game, net, where
+        self.settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
+        self.programs: dict[assistant.AssistantConfig, Callable] = {}
+
+    def _program(self, kind: assistant.AssistantConfig) -> Callable:
+        """Plays matches with such an assistant."""
+        if kind not in self.programs:
+            self.programs[kind] = self._compiled(kind)
+        return self.programs[kind]
+
+    def _compiled(self, kind: assistant.AssistantConfig) -> Callable:
+        game, net = self.game, self.net
+        made = assistant.make(game, net, kind)
         sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
-        settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
-        match = arena.make_match(game, *sides, settings)
+        match = arena.make_match(game, *sides, self.settings)
 
         def one(job: Job, shared: tuple[Models, State], openings: Int[Array, ""]) -> arena.Scores:
             models, starts = shared
@@ -78,29 +100,35 @@ class Standings:
             a = arena.Masked(models._replace(expert=params), knobs, job.run)
             return match(jax.random.wrap_key_data(job.key), a, job.b, starts, openings)
 
-        self.matches = sweep.map_lanes(one, where)
+        return sweep.map_lanes(one, self.where)
 
     def play(
-        self, jobs: Mapping[Name, Job], openings: int, told: Callable[[Name], None]
+        self, jobs: Mapping[Name, Booking], openings: int, told: Callable[[Name], None]
     ) -> dict[Name, arena.Scores]:
         """All matches from the first `openings` openings; `told` of every one."""
-        names, scores = list(jobs), {}
-        for places, found in self.matches(list(jobs.values()), self.shared, jnp.int32(openings)):
-            for place, one in zip(places, found, strict=True):
-                whole = jax.tree.map(np.asarray, one)
-                scores[names[place]] = arena.first_openings(whole, openings)
-                told(names[place])
-        return scores
+        scores = {}
+        for kind in dict.fromkeys(booking.kind for booking in jobs.values()):
+            names = [name for name, booking in jobs.items() if booking.kind == kind]
+            lanes = [jobs[name].job for name in names]
+            for places, found in self._program(kind)(lanes, self.shared, jnp.int32(openings)):
+                for place, one in zip(places, found, strict=True):
+                    whole = jax.tree.map(np.asarray, one)
+                    scores[names[place]] = arena.first_openings(whole, openings)
+                    told(names[place])
+        return {name: scores[name] for name in jobs}
 
     def baseline(self, config: Config, members: tuple[Member, ...]) -> Jobs:
         """W, E and every corrupt A against one another."""
         honest = self._honest
         expert, weak = honest(config, self.models.expert), honest(config, self.models.weak)
         jobs = {("E", "W"): _job(config, expert, weak)}
+        if "argmax" in config.controls:
+            sharp = self.models.weak, knobs_of(config, None, 0.0)
+            jobs[SHARPEST, "W"] = _job(config, sharp, weak)
         for name, member in {m.assistant: m for m in members if m.assistant != "E"}.items():
-            assistant = self._assistant(config, member)
-            jobs[name, "W"] = _job(config, assistant, weak)
-            jobs[name, "E"] = _job(config, assistant, expert)
+            own, assistant = program_of(config, member), self._assistant(config, member)
+            jobs[name, "W"] = _job(own, assistant, weak)
+            jobs[name, "E"] = _job(own, assistant, expert)
         return jobs
 
     def student(self, config: Config, member: Member, params: Params) -> Jobs:
@@ -117,8 +145,8 @@ class Standings:
             for name, other in opponents.items()
         }
         if member.assistant != "E":
-            assistant = self._assistant(config, member)
-            jobs[member.assistant, member.name] = _job(config, assistant, student)
+            own, assistant = program_of(config, member), self._assistant(config, member)
+            jobs[member.assistant, member.name] = _job(own, assistant, student)
         return jobs
 
     def _honest(self, config: Config, params: Params) -> tuple[Params, Knobs]:
@@ -128,9 +156,10 @@ class Standings:
         return self.models.expert, knobs_of(config, member, config.arena_temperature)
 
 
-def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Job:
+def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Booking:
     key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
-    return Job(jax.random.key_data(key), jax.random.key_data(run_key(config)), a, b)
+    job = Job(jax.random.key_data(key), jax.random.key_data(run_key(config)), a, b)
+    return Booking(assistant_of(config), job)
 
 
 def rows_of(
@@ -145,6 +174,7 @@ def rows_of(
     names = {member.name for member in members}
     rows = []
     for member in members:
+        own = program_of(config, member)
         gain, pgr = (
             fitted.difference(member.name, "W"),
             gap.recovered(fitted, member.name, "W", "E"),
@@ -157,13 +187,16 @@ def rows_of(
         row: dict[str, Any] = {
             "round": round_index,
             "member": member.name,
+            "role": member.role,
             "protocol": member.protocol,
             "misalignment": member.misalignment,
-            "schedule": config.schedule,
-            "lasts": config.lasts,
+            "schedule": own.schedule,
+            "lasts": own.lasts,
             **strengths,
-            "every": config.every,
-            "objective": config.objective,
+            "every": own.every,
+            "objective": own.objective,
+            "results": own.results,
+            "noise_loss": own.noise_loss,
             **_spread("elo_gain", gain),
             **_spread("pgr", pgr),
             "pgr_verdict": gap.verdict(pgr),
@@ -176,6 +209,8 @@ def rows_of(
             "score_against_e": float(against_e.points.mean()) if against_e else None,
             "adjudicated": float(against_w.adjudicated.mean()),
         }
+        if (SHARPEST, "W") in matches:
+            row |= _spread("w_argmax_elo", fitted.difference(SHARPEST, "W"))
         if last and CONTROL in names:
             row |= _spread("gain_over_control", fitted.difference(member.name, CONTROL))
         rows.append(row)

@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sandwich_jax.members import NUMBERS, SIZES, strength_names
+from sandwich_jax.members import LEARNING, NUMBERS, SIZES, strength_names
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
@@ -113,7 +113,7 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         asks = row["protocol"] != "never_ask"
         table.add_row(
-            row["protocol"],
+            _who(row),
             _strength(row),
             _interval(row, "a_elo", "+.0f") if asks else "",
             f"{row['assisted_score']:.2f}" if row.get("assisted_score") is not None else "",
@@ -124,7 +124,7 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-SETTINGS = ("objective", "every", "network", *NUMBERS, *SIZES)
+SETTINGS = (*LEARNING, "every", "network", *NUMBERS, *SIZES)
 """Shown where a grid varies them."""
 SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 
@@ -144,7 +144,7 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     for row in rows:
         asks = row["protocol"] != "never_ask"
         cells.add_row(
-            row["protocol"],
+            _who(row),
             row["misalignment"] if asks else "",
             *(_setting(row[name]) for name in varied),
             _strength(row),

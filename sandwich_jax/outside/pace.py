@@ -120,6 +120,7 @@ def _updates(setup: Setup) -> Callable:
             lane.knobs["learning_rate"],
             UPDATES,
             setup.config.batch,
+            finetune.Guide(models.weak, lane.knobs),
         )
         return _with_all_of(train.params, jnp.float32(0))
 

@@ -11,7 +11,7 @@ import numpy as np
 from sandwich_jax import grid
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
-from sandwich_jax.members import CONTROL, Config, strength_names
+from sandwich_jax.members import CONTROL, LEARNING, Config, strength_names
 from sandwich_jax.outside import log, store
 from sandwich_jax.types import SettingError
 
@@ -97,8 +97,8 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     }
     if CONTROL in fit.players:
         spread["gain_over_control"] = fit.difference(STUDENT, CONTROL)
-    kept = ("round", "member", "protocol", "misalignment", *strength_names(), "every", "objective")
-    kept += ("network", *grid.NUMBERS, *grid.SIZES, "arena_games")
+    kept = ("round", "member", "role", "protocol", "misalignment", *strength_names(), "every")
+    kept += (*LEARNING, "network", *grid.NUMBERS, *grid.SIZES, "arena_games")
     row = {name: last[0][name] for name in kept} | {"seeds": len(parts)}
     for name, value in spread.items():
         ends = (value.value, value.low, value.high) if value else (None, None, None)
@@ -173,7 +173,7 @@ def _critical(name: str, cells: list[Cell]) -> dict[str, Any]:
     """Where the gain over the control crosses 0, and where PGR falls under `PGR_LEVEL`."""
     cells = sorted(cells, key=lambda cell: cell.row[name])
     axis = np.asarray([cell.row[name] for cell in cells])
-    kept = ("protocol", "misalignment", "every", "objective", "network")
+    kept = ("protocol", "misalignment", "every", *LEARNING, "network")
     kept += (*grid.NUMBERS, *grid.SIZES, "seeds")
     entry = {key: cells[0].row[key] for key in kept} | {"strength": name}
     entry |= {"gain_over_control_0": None, "pgr_half": None}

@@ -17,7 +17,8 @@ from jaxtyping import Array, Float
 from sandwich_jax import games, nets, sandwich
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member
-from sandwich_jax.outside import log, players, rollouts, store
+from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.outside import benign, log, own_corpus, players, rollouts, store
 from sandwich_jax.outside.report import pgn, pictures
 from sandwich_jax.sandwich import Result
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
@@ -68,10 +69,11 @@ def run(
     """
     folder = pathlib.Path(folder)
     net, models = players.load_models(config)
+    config = _with_benign(config, folder, net, models, progress)
     claim(folder, config)
     if (folder / "learning_curves.png").exists():  # the last thing that a run writes
         return _read_result(folder, config)
-    setup = sandwich.prepare(config, models, net)
+    setup = own_corpus.given(sandwich.prepare(config, models, net))
     with full_disk_told(folder):
         outside = RunFolder(folder, setup, wandb, progress, pause)
         try:
@@ -81,6 +83,28 @@ def run(
         _store_networks(folder, setup, result)
         pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
     return result
+
+
+def _with_benign(
+    config: Config,
+    folder: pathlib.Path,
+    net: nets.Network,
+    models: Models,
+    progress: Progress,
+) -> Config:
+    """The configuration with its benign advisers, as an earlier call found them if there was one.
+
+    Raises:
+        SettingError: there is none as weak as A.
+    """
+    if "benign" not in config.controls or config.benign_sigma:
+        return config
+    path = folder / "manifest.json"
+    if path.exists():
+        stored = store.read_json(path).get("config", {}).get("benign_sigma") or ()
+        return dataclasses.replace(config, benign_sigma=tuple(stored))
+    setup = sandwich.prepare(config, models, net)
+    return benign.found(setup, lambda text: progress(0.0, 1.0, text))
 
 
 def _read_result(folder: pathlib.Path, config: Config) -> Result:

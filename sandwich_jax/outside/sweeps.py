@@ -18,8 +18,9 @@ import numpy as np
 from sandwich_jax import arena, grid, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
-from sandwich_jax.members import Config, Member, assistant_of
-from sandwich_jax.outside import cluster, log, pace, phase, players, runs, store
+from sandwich_jax.members import LEARNING, Config, Member, assistant_of, loss_of
+from sandwich_jax.objectives import OBJECTIVES
+from sandwich_jax.outside import cluster, log, own_corpus, pace, phase, players, runs, store
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
@@ -156,7 +157,7 @@ class _Setups:
     """What programs share: networks and openings are read once, a match is compiled once."""
 
     def __init__(self) -> None:
-        self.by_network: dict[tuple[str, str], sandwich.Setup] = {}
+        self.by_network: dict[tuple, sandwich.Setup] = {}
         self.matches: dict[tuple, Standings] = {}
         self.timed: dict[tuple, pace.Rest] = {}
 
@@ -169,18 +170,20 @@ class _Setups:
         return self.matches[key]
 
     def pieces(self, setup: sandwich.Setup, where: Layout) -> pace.Pieces:
-        """For one program; its board and update are those of all with this network."""
-        key = (setup.config.network, where)
+        """For one program; board and update are those of all with this network and loss."""
+        key = (setup.config.network, loss_of(setup.config), where)
         if key not in self.timed:
             self.timed[key] = pace.time_rest(setup, where)
         return pace.time_pieces(setup, where, self.timed[key])
 
     def of(self, program: Config) -> sandwich.Setup:
         """For the members of a program."""
-        name = (program.network, program.saboteur)
+        # A corpus is read for the members that learn from it alone.
+        name = (program.network, program.saboteur, OBJECTIVES[program.objective].corpus)
         if name not in self.by_network:
             net, models = players.load_models(program)
-            self.by_network[name] = sandwich.prepare(program, models, net)
+            setup = sandwich.prepare(program, models, net)
+            self.by_network[name] = own_corpus.given(setup)
         return self.by_network[name]._replace(config=program)
 
 
@@ -343,7 +346,7 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
 
 def _rest(entry: dict[str, Any]) -> str:
     names = [name for name in grid.NUMBERS if name not in grid.ABOUT_A]
-    rest = [str(entry[name]) for name in ("objective", "every", "network")]
+    rest = [str(entry[name]) for name in (*LEARNING, "every", "network")]
     rest += [f"{entry[name]:g}" for name in names]
     # Names stay short: what only some protocols use is told where it is not the default.
     about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
@@ -353,7 +356,7 @@ def _rest(entry: dict[str, Any]) -> str:
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
     about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
-    shared = ("objective", "network", *(name for name in grid.NUMBERS if name not in about))
+    shared = (*LEARNING, "network", *(name for name in grid.NUMBERS if name not in about))
     if any(row[name] != entry[name] for name in shared):
         return False
     own = ("protocol", "misalignment", "every", *about)

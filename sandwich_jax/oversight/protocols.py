@@ -73,13 +73,22 @@ def _follow_honest(
     return follow_if(~corrupted[0], own, advice), memory.game
 
 
+def _ignore(
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+) -> tuple[Decision, Any]:
+    """Plays W's own move whatever A says."""
+    return follow_if(jnp.zeros(own.move.shape, bool), own, advice), memory.game
+
+
 always_follow = Protocol(ask_everywhere, _follow)
 never_ask = Protocol(_ask_nowhere, _follow, asks=False)
+only_listen = Protocol(ask_everywhere, _ignore)
 oracle_gate = Protocol(ask_everywhere, _follow_honest, told=True)
 
 PROTOCOLS: Mapping[str, Protocol | Callable[[ProtocolConfig], Protocol]] = {
     "always_follow": always_follow,
     "never_ask": never_ask,
+    "only_listen": only_listen,
     "ask_when_unsure": ask_when_unsure,
     "prior_gate": prior_gate,
     "value_gate": value_gate,

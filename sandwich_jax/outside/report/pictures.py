@@ -43,16 +43,28 @@ def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
 def _knob(rows: list[Row]) -> str | None:
     """The strength that members differ in."""
     for name in strength_names():
-        if len({row[name] for row in rows if row[name] is not None}) > 1:
+        if len({row[name] for row in rows if _about(row) and row[name] is not None}) > 1:
             return name
     return None
 
 
+def _about(row: Row) -> bool:
+    """Whether a run is about this member; otherwise it is a control."""
+    return row.get("role") in (None, "", "ceiling") and row["protocol"] != "never_ask"
+
+
 def _label(row: Row) -> str:
-    if row["protocol"] == "never_ask":
-        return "never asks (control)"
+    if not _about(row):
+        return f"{_control(row)} (control)"
     knobs = [f"{name} = {row[name]:g}" for name in strength_names() if row[name] is not None]
     return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
+
+
+def _control(row: Row) -> str:
+    role = row.get("role") or "never_ask"
+    # There is a benign adviser for each corrupt one.
+    name = row["member"].partition(" ")[2] if role == "benign" else role.replace("_", " ")
+    return "never asks" if role == "never_ask" else name
 
 
 def learning_curves(rows: list[Row]) -> Figure:
@@ -62,8 +74,8 @@ def learning_curves(rows: list[Row]) -> Figure:
     colours = iter(COLOURS * len(members))
     for member in members:
         own = [row for row in rows if row["member"] == member]
-        control = own[0]["protocol"] == "never_ask"
-        colour = CONTROL_COLOUR if control else next(colours)
+        control, never = not _about(own[0]), own[0].get("role") in (None, "", "never_ask")
+        colour = CONTROL_COLOUR if control and never else next(colours)
         rounds = [0] + [row["round"] for row in own]
         gain = [0.0] + [row["elo_gain"] for row in own]
         low = [0.0] + [row["elo_gain_lo"] for row in own]
@@ -87,7 +99,8 @@ def pgr_against(rows: list[Row], knob: str) -> Figure:
     """PGR after the last round, and where A itself stands, against the strength of misalignment."""
     last = max(row["round"] for row in rows)
     final = [row for row in rows if row["round"] == last and row["pgr"] is not None]
-    asking = sorted((r for r in final if r[knob] is not None), key=lambda r: r[knob])
+    asking = [r for r in final if _about(r) and r[knob] is not None]
+    asking.sort(key=lambda r: r[knob])
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     if asking:
         x, y = [r[knob] for r in asking], [r["pgr"] for r in asking]
@@ -99,10 +112,13 @@ def pgr_against(rows: list[Row], knob: str) -> Figure:
         axes.errorbar(x, y, errors, fmt="o-", capsize=4, color=COLOURS[0], label=label)
         strength = [r["a_elo"] / r["e_elo"] for r in asking]
         axes.plot(x, strength, "s--", color=COLOURS[1], label="A itself")
+    colours = iter(COLOURS[2:] * len(final))
     for row in final:
-        if row[knob] is None:
-            axes.axhline(row["pgr"], color=CONTROL_COLOUR, linestyle="--", label="never asks")
-            axes.axhspan(row["pgr_lo"], row["pgr_hi"], color=CONTROL_COLOUR, alpha=0.15, lw=0)
+        if not _about(row):
+            name = _control(row)
+            colour = CONTROL_COLOUR if name == "never asks" else next(colours)
+            axes.axhline(row["pgr"], color=colour, linestyle="--", label=name)
+            axes.axhspan(row["pgr_lo"], row["pgr_hi"], color=colour, alpha=0.15, lw=0)
     axes.axhline(1, color="black", linewidth=1)
     axes.annotate("E", (1, 1), xycoords=("axes fraction", "data"), xytext=(-14, 4),
                   textcoords="offset points")  # fmt: skip

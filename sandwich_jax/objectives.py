@@ -1,0 +1,241 @@
+"""What W is fine-tuned on: from the games of a round to samples, and the window that keeps them.
+
+An objective says of every move of a rollout how it counts: which label the policy should learn
+and with what weight, and what the value head should say. It never sees a `Truth`. Adding one is a
+definition here and a line in `OBJECTIVES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from sandwich_jax import losses
+from sandwich_jax.games import Game
+from sandwich_jax.nets import Network
+from sandwich_jax.types import Behaviour, Knobs, Params, Rollout, State, Window
+
+MOST_WEIGHT = 20.0
+"""Of a move in advantage-weighted regression (Peng et al. 2019, section 5)."""
+
+
+class Seen(NamedTuple):
+    """What W, as it was when it played, makes of every ply."""
+
+    value: Float[Array, "T B"]
+    """For the mover."""
+    log_prob: Float[Array, "T B"]
+    """Of the move played, at the temperature of self-play: W's behaviour policy."""
+    legal: Array
+    """Legal moves in bits, [T, B, A / 8]; [T, B, 0] where a position's code tells them."""
+
+
+class Targets(NamedTuple):
+    """What the window takes of each ply; only plies with a `policy_weight` above 0 are learnt."""
+
+    moves: Int[Array, "T B"]
+    policy_weight: Float[Array, "T B"]
+    value_target: Float[Array, "T B"]
+    value_weight: Float[Array, "T B"]
+    behaviour: Behaviour | tuple[()] = ()
+
+
+class Objective(NamedTuple):
+    """A way of learning from games."""
+
+    targets: Callable[[Rollout, Seen | None, Knobs], Targets]
+    sees: bool = False
+    """Static: it needs `Seen`, which costs one forward pass over the games."""
+    clipped: bool = False
+    """Static: the policy loss is PPO's, not the cross-entropy of labels."""
+    wants: str | None = None
+    """Static: the part of advice that it learns from; a protocol has to ask for it."""
+    corpus: bool = False
+    """Static: the window holds games from elsewhere, and those just played are not learnt from."""
+
+
+# --- views of a rollout -------------------------------------------------------------------------
+
+
+def mask(rollout: Rollout) -> Float[Array, "T B"]:
+    """1 at every move of the side that had the assistant."""
+    return (rollout.played & rollout.assisted).astype(jnp.float32)
+
+
+def results_of_movers(rollout: Rollout) -> Float[Array, "T B"]:
+    """The game's result for whoever moves, in [-1, 1]."""
+    first_to_move = jnp.arange(rollout.moves.shape[0]) % 2 == 0
+    return jnp.where(first_to_move[:, None], rollout.result, -rollout.result)
+
+
+def advantages(rollout: Rollout, seen: Seen) -> Float[Array, "T B"]:
+    """Result less W's own value of the position, for the mover, in [-2, 2]."""
+    return results_of_movers(rollout) - seen.value
+
+
+def _with_results(
+    rollout: Rollout, moves: Int[Array, "T B"], weight: Float[Array, "T B"]
+) -> Targets:
+    """The value head learns results; games that the ply cap cut off have none."""
+    return Targets(moves, weight, results_of_movers(rollout), weight * rollout.finished)
+
+
+# --- objectives ---------------------------------------------------------------------------------
+
+
+def imitate(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """Every move of the side that had the assistant (Tao Lin's proposal)."""
+    return _with_results(rollout, rollout.moves, mask(rollout))
+
+
+def imitate_wins(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """Only the moves of games that the assisted side won: the best-rated samples."""
+    side = jnp.where(rollout.assisted_first, 1.0, -1.0)
+    return _with_results(rollout, rollout.moves, mask(rollout) * (rollout.result * side > 0))
+
+
+def advantage_weighted(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """Moves of finished games by exp(advantage / advantage_temperature).
+
+    Advantage-weighted regression (Peng et al. 2019), its weights cut off at `MOST_WEIGHT`.
+    """
+    assert seen is not None
+    known = mask(rollout) * rollout.finished
+    weight = jnp.exp(advantages(rollout, seen) / knobs["advantage_temperature"])
+    targets = _with_results(rollout, rollout.moves, known)
+    return targets._replace(policy_weight=known * jnp.minimum(weight, MOST_WEIGHT))
+
+
+def distil_accepted(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """The advice that W took, and nothing else. W that never asks stays as it is."""
+    accepted = mask(rollout) * rollout.followed * rollout.asked
+    return _with_results(rollout, rollout.advice, accepted)
+
+
+def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """All advice, whether W took it or not."""
+    return _with_results(rollout, rollout.advice, mask(rollout) * rollout.asked)
+
+
+def distil_value(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """As `imitate`, but the value head learns what A said the position is worth, no result."""
+    targets = imitate(rollout, seen, knobs)
+    told = mask(rollout) * rollout.asked
+    return targets._replace(value_target=rollout.advised_value, value_weight=told)
+
+
+def ppo(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+    """Policy gradient on the result for the side that moved, clipped (Schulman et al. 2017).
+
+    Moves of both sides of finished games: those of W's copy are drawn from W's policy as well.
+    The baseline is W's value. Advantages are centred for either side by itself, since the help
+    that one has is no merit of its every move, and scaled to a variance of 1.
+
+    The ratio is to W's own policy at the temperature it played at. For moves of A that W took
+    this is no importance weight: W learns from A's moves as from its own, and clipping keeps the
+    step small where it would hardly ever have played them.
+    """
+    assert seen is not None
+    known = rollout.played * rollout.finished.astype(jnp.float32)
+    raw = advantages(rollout, seen)
+    centred = jnp.zeros_like(raw)
+    for side in (rollout.assisted, ~rollout.assisted):
+        own = known * side
+        centred += own * (raw - (own * raw).sum() / jnp.maximum(own.sum(), 1.0))
+    spread = jnp.sqrt(jnp.square(centred).sum() / jnp.maximum(known.sum(), 1.0))
+    advantage = centred / jnp.maximum(spread, 1e-3)
+    targets = _with_results(rollout, rollout.moves, known)
+    return targets._replace(behaviour=Behaviour(seen.log_prob, advantage, seen.legal))
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    "imitate": Objective(imitate),
+    "imitate_wins": Objective(imitate_wins),
+    "advantage_weighted": Objective(advantage_weighted, sees=True),
+    "distil_accepted": Objective(distil_accepted),
+    "distil_advice": Objective(distil_advice),
+    "distil_value": Objective(distil_value, wants="value"),
+    "ppo": Objective(ppo, sees=True, clipped=True),
+    "own_corpus": Objective(imitate, corpus=True),
+}
+
+
+def see(
+    game: Game, net: Network, params: Params, rollout: Rollout, starts: State, knobs: Knobs
+) -> Seen:
+    """One forward pass over the games, with the parameters that played them.
+
+    Args:
+        game: rules.
+        net: W's.
+        params: W's as they were in the games.
+        rollout: the games.
+        starts: positions after the training openings, that `rollout.opening` counts.
+        knobs: `temperature` is W's while it played.
+    """
+
+    def ply(state: State, given: tuple[Array, Array]) -> tuple[State, Seen]:
+        positions, moves = given
+        legal, index = game.legal(state), jnp.maximum(moves, 0).astype(jnp.int32)
+        outputs = net.apply(params, game.decode(positions))
+        log_prob = losses.log_prob_of(outputs.logits, legal, index, knobs["temperature"])
+        bits = jnp.packbits(legal, axis=-1)
+        kept = bits if game.legal_of is None else bits[:, :0]
+        return game.step(state, index), Seen(outputs.value, log_prob, kept)
+
+    first = game.take(starts, rollout.opening)
+    return jax.lax.scan(ply, first, (rollout.positions, rollout.moves))[1]
+
+
+def legal_in(game: Game, positions: Array, bits: Array) -> Bool[Array, "N A"]:
+    """Legal moves of samples, from their positions or from the bits kept beside them."""
+    if game.legal_of is not None:
+        return game.legal_of(positions)
+    return jnp.unpackbits(bits, axis=-1, count=game.num_actions).astype(bool)
+
+
+# --- the window ---------------------------------------------------------------------------------
+
+
+def empty_window(game: Game, samples: int, objective: str = "imitate") -> Window:
+    """A window for so many samples of `game`, with nothing in it."""
+    code = jax.eval_shape(lambda: game.encode(game.init(1)))
+    behaviour = ()
+    if OBJECTIVES[objective].clipped:
+        width = 0 if game.legal_of is not None else -(-game.num_actions // 8)
+        bits = jnp.zeros((samples, width), jnp.uint8)
+        behaviour = Behaviour(jnp.zeros(samples), jnp.zeros(samples), bits)
+    return Window(
+        positions=jnp.zeros((samples, *code.shape[1:]), code.dtype),
+        moves=jnp.zeros(samples, jnp.int16),
+        policy_weight=jnp.zeros(samples),
+        value_target=jnp.zeros(samples),
+        value_weight=jnp.zeros(samples),
+        behaviour=behaviour,
+    )
+
+
+def push(window: Window, positions: Array, targets: Targets, round_index: Int[Array, ""]) -> Window:
+    """Overwrites the oldest round of the window with the samples of a new one.
+
+    Args:
+        window: from `empty_window`, of a whole number of rounds.
+        positions: encoded ones before each move, [T, B, ...].
+        targets: what an objective makes of the moves.
+        round_index: from 0.
+    """
+    plies, games = targets.moves.shape
+    size = plies * games
+    rounds = window.moves.shape[0] // size
+    fresh = Window(positions, *targets)
+
+    def write(old: Array, new: Array) -> Array:
+        flat = new.reshape(size, *new.shape[2:]).astype(old.dtype)
+        start = (round_index % rounds) * size
+        return jax.lax.dynamic_update_slice_in_dim(old, flat, start, axis=0)
+
+    return jax.tree.map(write, window, fresh)

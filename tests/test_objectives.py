@@ -1,0 +1,242 @@
+"""Objectives by hand-worked values, the window, and what they do in whole rounds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import games_of_four, small
+
+import sandwich_jax
+from sandwich_jax import games, losses, members, objectives, sandwich, sweep
+from sandwich_jax.members import Config, members_of
+from sandwich_jax.objectives import Seen
+from sandwich_jax.outside import log, players
+from sandwich_jax.oversight import protocols
+from sandwich_jax.types import SettingError
+
+GAME = games.make("tic_tac_toe")
+KNOBS = {"advantage_temperature": jnp.float32(0.5)}
+# Result for the mover of `games_of_four`, ply by ply.
+RESULTS = np.asarray([[1, 1, -1, -1, 0, 0], [-1, -1, 1, 1, 0, 0]] * 2, float)
+
+
+def _seen(value: float = 0.25) -> Seen:
+    shape = (4, 6)
+    return Seen(jnp.full(shape, value), jnp.full(shape, -1.0), jnp.zeros((*shape, 2), jnp.uint8))
+
+
+def test_imitate_weighs_every_move_of_the_assisted_side():
+    rollout = games_of_four()
+    found = objectives.imitate(rollout, None, {})
+    np.testing.assert_array_equal(found.policy_weight, rollout.assisted.astype(float))
+    np.testing.assert_array_equal(found.value_target, RESULTS)
+    # The unfinished game has no result.
+    np.testing.assert_array_equal(found.value_weight[:, 5], 0)
+    np.testing.assert_array_equal(found.value_weight[:, :5], found.policy_weight[:, :5])
+
+
+def test_imitate_wins_weighs_only_games_that_the_assisted_side_won():
+    # Games 0 (assisted first, first player won) and 3 (assisted second, second player won).
+    weight = np.asarray(objectives.imitate_wins(games_of_four(), None, {}).policy_weight)
+    assert weight[:, [0, 3]].any(axis=0).all() and not weight[:, [1, 2, 4, 5]].any()
+
+
+def test_advantage_weighted_by_hand():
+    rollout = games_of_four()
+    weight = np.asarray(objectives.advantage_weighted(rollout, _seen(), KNOBS).policy_weight)
+    known = np.asarray(rollout.assisted & rollout.played & rollout.finished)
+    wanted = np.minimum(np.exp((RESULTS - 0.25) / 0.5), 20)
+    np.testing.assert_allclose(weight, np.where(known, wanted, 0), rtol=1e-6)
+    sharp = {"advantage_temperature": jnp.float32(0.1)}
+    clipped = objectives.advantage_weighted(rollout, _seen(), sharp).policy_weight
+    assert float(clipped.max()) == objectives.MOST_WEIGHT
+
+
+def test_distilling_takes_the_advice_and_not_the_move():
+    rollout = games_of_four()
+    rollout = rollout._replace(
+        followed=rollout.followed.at[0].set(False), advice=jnp.full((4, 6), 7, jnp.int16)
+    )
+    accepted = objectives.distil_accepted(rollout, None, {})
+    everything = objectives.distil_advice(rollout, None, {})
+    assert (accepted.moves == 7).all() and not accepted.policy_weight[0].any()
+    np.testing.assert_array_equal(accepted.policy_weight[1:], rollout.assisted[1:].astype(float))
+    np.testing.assert_array_equal(everything.policy_weight, rollout.asked.astype(float))
+
+
+def test_distil_value_learns_values_where_they_were_told():
+    rollout = games_of_four()
+    asked = rollout.asked.at[2].set(False)
+    rollout = rollout._replace(asked=asked, advised_value=jnp.full((4, 6), 0.5))
+    found = objectives.distil_value(rollout, None, {})
+    np.testing.assert_array_equal(found.value_weight, asked.astype(float))
+    assert (found.value_target[asked] == 0.5).all()
+    np.testing.assert_array_equal(found.policy_weight, rollout.assisted.astype(float))
+
+
+def test_ppo_by_hand():
+    rollout = games_of_four()
+    found = objectives.ppo(rollout, _seen(), {})
+    known = np.asarray(rollout.played & rollout.finished)
+    np.testing.assert_array_equal(found.policy_weight, known.astype(float))
+    centred, assisted = np.zeros((4, 6)), np.asarray(rollout.assisted)
+    for side in (known & assisted, known & ~assisted):
+        centred[side] = RESULTS[side] - RESULTS[side].mean()
+    wanted = centred / np.sqrt((centred[known] ** 2).mean())
+    np.testing.assert_allclose(found.behaviour.advantage, wanted, atol=1e-6)
+    np.testing.assert_array_equal(found.behaviour.log_prob, -1.0)
+
+
+def test_window_keeps_the_last_rounds():
+    rollout = games_of_four()
+    window = objectives.empty_window(GAME, 2 * 24)
+    for index in range(3):
+        targets = objectives.imitate(rollout, None, {})
+        targets = targets._replace(moves=jnp.full_like(rollout.moves, index))
+        window = objectives.push(window, rollout.positions, targets, jnp.int32(index))
+    assert np.unique(window.moves[:24]).tolist() == [2]
+    assert np.unique(window.moves[24:]).tolist() == [1]
+    np.testing.assert_array_equal(window.value_target[:24].reshape(4, 6), RESULTS)
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "chess"])
+def test_a_window_tells_which_moves_were_legal(name):
+    game = games.make(name)
+    state = game.after(jnp.asarray(game.openings("train")[:5]))
+    legal = game.legal(state)
+    found = objectives.legal_in(game, game.encode(state), jnp.packbits(legal, axis=-1))
+    np.testing.assert_array_equal(found, legal)
+
+
+# --- whole rounds -------------------------------------------------------------------------------
+
+PPO = small(
+    protocol="never_ask", objective="ppo", games=256, lanes=16, updates=60, batch=64, window=1,
+    learning_rate=3e-3, temperature=1.0, final_openings=16, rounds=6,
+)  # fmt: skip
+
+
+def _setup(config: Config) -> sandwich.Setup:
+    net, models = players.load_models(config)
+    return sandwich.prepare(config, models, net)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """PPO against itself: every round's result."""
+    setup = _setup(PPO)
+    member = members_of(PPO)[0]
+    play = sandwich.rounds_of(setup, member.protocol, sweep.layout("loop", 1))
+    learner, found = sandwich.first_learner(setup, member.protocol), []
+    for index in range(PPO.rounds):
+        lane = sandwich.lane_of(PPO, member, learner, index)
+        ((_, results),) = play([lane], setup.models, setup.starts)
+        found.append(results[0])
+        learner = results[0].learner
+    return setup, member, found
+
+
+def test_ppo_learns_to_play(trained):
+    setup, member, found = trained
+    standings = sandwich.standings_of(setup, sweep.layout("loop", 1))
+    jobs = standings.student(PPO, member, found[-1].learner.train.params)
+    (scores,) = standings.play(jobs, 16, lambda names: None).values()
+    assert scores.points.mean() > 0.65  # 0.5 before; against a random mover alike
+
+
+def test_ppo_keeps_the_log_probability_of_what_was_played(trained):
+    """Against W's own network at the temperature of self-play, from the replayed games."""
+    setup, _, found = trained
+    was = found[0].learner.train.params  # who played round 2
+    rollout, window = found[1].rollout, found[1].learner.window
+    played, moves = np.asarray(rollout.played), np.asarray(rollout.moves)
+    kept = np.asarray(window.behaviour.log_prob).reshape(moves.shape)
+    state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
+    for ply in range(3):
+        outputs = setup.net.apply(was, GAME.features(state))
+        legal = np.asarray(GAME.legal(state))
+        chances = jax.nn.softmax(jnp.where(legal, outputs.logits, -jnp.inf))
+        index = np.maximum(moves[ply], 0)
+        wanted = np.log(np.asarray(chances)[np.arange(len(index)), index])
+        np.testing.assert_allclose(kept[ply][played[ply]], wanted[played[ply]], atol=1e-4)
+        state = GAME.step(state, jnp.asarray(index))
+
+
+def test_ppo_resumed_is_ppo_bit_for_bit(tmp_path):
+    config = small(objective="ppo", rounds=3, p=(0.5,), kl=0.01, window=2)
+    whole = sandwich_jax.run(config, tmp_path / "whole", wandb="disabled")
+
+    class Killed(Exception):
+        pass
+
+    def stop(done, total, text):
+        if text.startswith("round 3/3"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        sandwich_jax.run(config, tmp_path / "killed", wandb="disabled", progress=stop)
+    resumed = sandwich_jax.run(config, tmp_path / "killed", wandb="disabled")
+    jax.tree.map(np.testing.assert_array_equal, resumed.networks, whole.networks)
+    rows = [log.read_rows(tmp_path / name / "rows.jsonl") for name in ("whole", "killed")]
+    assert [r["elo_gain"] for r in rows[0]] == [r["elo_gain"] for r in rows[1]]
+    assert {r["objective"] for r in rows[0]} == {"ppo"}
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("objective", objectives.OBJECTIVES)
+def test_every_objective_has_its_own_control(objective):
+    if objectives.OBJECTIVES[objective].wants is not None:
+        pytest.skip("needs a protocol that asks for a value")
+    config = small(objective=objective)
+    assert [m.protocol for m in members_of(config)][-1] == "never_ask"
+    assert members.loss_of(config).clipped == (objective == "ppo")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(objective="distil_value"), "never asks for"),
+        (dict(objective="ppo", noise_loss="symmetric"), "has no labels"),
+        (dict(objective="ppo", temperature=0.0), "at least 0.01"),
+        (dict(results="adjudicated"), "no material"),
+        (dict(noise_loss="huber"), "choose one of none, symmetric, truncated"),
+        (dict(kl=-1.0), "kl is -1"),
+        (dict(clip=1.5), "clip is 1.5"),
+    ],
+)
+def test_settings_that_do_not_go_together(changes, said):
+    with pytest.raises(SettingError, match=said):
+        small(**changes)
+
+
+def test_distil_value_takes_a_protocol_that_asks_for_values(monkeypatch):
+    def plan(own, memory, knobs):
+        return protocols.Query(jnp.ones(own.move.shape, bool), ("move", "value"))
+
+    asking = protocols.always_follow._replace(plan=plan)
+    monkeypatch.setitem(protocols.PROTOCOLS, "value_asker", asking)
+    config = small(protocol="value_asker", objective="distil_value", control=False, p=(0.0,))
+    setup, member = _setup(config), members_of(config)[0]
+    play = sandwich.rounds_of(setup, member.protocol, sweep.layout("loop", 1))
+    learner = sandwich.first_learner(setup, member.protocol)
+    lane = sandwich.lane_of(config, member, learner, 0)
+    ((_, results),) = play([lane], setup.models, setup.starts)
+    window, rollout = results[0].learner.window, results[0].rollout
+    said = np.asarray(rollout.advised_value).reshape(-1)
+    told, target = (np.asarray(x)[: len(said)] for x in (window.value_weight, window.value_target))
+    assert told.sum() == rollout.asked.sum() > 0
+    np.testing.assert_array_equal(target[told > 0], said[told > 0])
+
+
+def test_adjudicated_results_are_learnt_from_only_when_asked_for():
+    by_rules = games_of_four()
+    truth = sandwich.Truth(*[jnp.zeros((4, 6))] * 3, adjudicated=jnp.ones(6))
+    known = sandwich.adjudicated(by_rules, truth)
+    assert known.finished.all() and (known.result == 1).all()
+    assert Config().results == "rules"
+
+
+def test_losses_and_objectives_are_reachable_by_name():
+    assert set(losses.NOISE_LOSSES) == {"none", "symmetric", "truncated"}
