@@ -30,8 +30,8 @@ class Seen(NamedTuple):
     """For the mover."""
     log_prob: Float[Array, "T B"]
     """Of the move played, at the temperature of self-play: W's behaviour policy."""
-    legal: Array
-    """Legal moves in bits, [T, B, A / 8]; [T, B, 0] where a position's code tells them."""
+    legal: Array | tuple[()]
+    """Legal moves in bits, [T, B, A / 8]; nothing where a position's code tells them."""
 
 
 class Targets(NamedTuple):
@@ -183,18 +183,18 @@ def see(
         legal, index = game.legal(state), jnp.maximum(moves, 0).astype(jnp.int32)
         outputs = net.apply(params, game.decode(positions))
         log_prob = losses.log_prob_of(outputs.logits, legal, index, knobs["temperature"])
-        bits = jnp.packbits(legal, axis=-1)
-        kept = bits if game.legal_of is None else bits[:, :0]
+        kept = jnp.packbits(legal, axis=-1) if game.legal_of is None else ()
         return game.step(state, index), Seen(outputs.value, log_prob, kept)
 
     first = game.take(starts, rollout.opening)
     return jax.lax.scan(ply, first, (rollout.positions, rollout.moves))[1]
 
 
-def legal_in(game: Game, positions: Array, bits: Array) -> Bool[Array, "N A"]:
+def legal_in(game: Game, positions: Array, bits: Array | tuple[()]) -> Bool[Array, "N A"]:
     """Legal moves of samples, from their positions or from the bits kept beside them."""
     if game.legal_of is not None:
         return game.legal_of(positions)
+    assert not isinstance(bits, tuple)
     return jnp.unpackbits(bits, axis=-1, count=game.num_actions).astype(bool)
 
 
@@ -206,8 +206,8 @@ def empty_window(game: Game, samples: int, objective: str = "imitate") -> Window
     code = jax.eval_shape(lambda: game.encode(game.init(1)))
     behaviour = ()
     if OBJECTIVES[objective].clipped:
-        width = 0 if game.legal_of is not None else -(-game.num_actions // 8)
-        bits = jnp.zeros((samples, width), jnp.uint8)
+        bits = jnp.zeros((samples, -(-game.num_actions // 8)), jnp.uint8)
+        bits = bits if game.legal_of is None else ()
         behaviour = Behaviour(jnp.zeros(samples), jnp.zeros(samples), bits)
     return Window(
         positions=jnp.zeros((samples, *code.shape[1:]), code.dtype),

@@ -140,8 +140,8 @@ class Behaviour(NamedTuple):
     log_prob: Float[Array, "*N"]
     """Of the move, in W's policy at the temperature at which it played."""
     advantage: Float[Array, "*N"]
-    legal: Array
-    """Legal moves in bits, [*N, A / 8] of 8 bits; [*N, 0] where a position's code tells them."""
+    legal: Array | tuple[()]
+    """Legal moves in bits, [*N, A / 8] of 8 bits; nothing where a position's code tells them."""
 
 
 class Window(NamedTuple):

@@ -156,7 +156,7 @@ def test_controls_by_name_in_a_sweep(tmp_path):
     given = grid.parse(settings | {"controls": ["benign"], "benign_sigma": [3]})
     assert given[-1].config.sigma == (3.0,)
     small_one = settings | {"sigma": [2.0], "rounds": 1, "control": False}
-    found = sweeps.run(small_one, tmp_path / "sweep", wandb="disabled")
+    found, _ = sweeps.run(small_one, tmp_path / "sweep", wandb="disabled")
     assert {row["protocol"] for row in found.rows} == {"always_follow", "only_listen"}
     rows = log.read_rows(tmp_path / "sweep" / "rows.jsonl")
     assert all("w_argmax_elo" in row for row in rows)

@@ -25,6 +25,8 @@ OPENINGS = 128
 STEPS = 7
 LOW, HIGH = 1 / 16, 64.0
 """Between which sigma is looked for; logits of E spread over about 10."""
+MARGIN = 0.05
+"""Of scores: a match of so many games is no more exact."""
 
 
 def found(setup: sandwich.Setup, told: Callable[[str], None] = lambda text: None) -> Config:
@@ -57,7 +59,7 @@ def _matched(
 ) -> float:
     wanted = _score(config, standings, member, count)
     low, high = math.log(LOW), math.log(HIGH)
-    if wanted < _score(config, standings, _noisy(config, HIGH), count):
+    if wanted < _score(config, standings, _noisy(config, HIGH), count) - MARGIN:
         raise SettingError(
             f"controls has benign, but A ({member.assistant}) scores {wanted:.2f} against W, less"
             " than E behind any noise: leave benign out."

@@ -124,6 +124,12 @@ def results_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _who(row: dict[str, Any]) -> str:
+    """A member's protocol, and which control it is."""
+    role = row.get("role")
+    return row["protocol"] + (f" ({role})" if role and role != row["protocol"] else "")
+
+
 SETTINGS = (*LEARNING, "every", "network", *NUMBERS, *SIZES)
 """Shown where a grid varies them."""
 SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
