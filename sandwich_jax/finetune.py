@@ -189,11 +189,12 @@ def finetune(
 ) -> tuple[TrainState, Metrics]:
     """`updates` updates of `batch` samples drawn uniformly from the window's weighted ones.
 
-    `learning_rate` is its peak (see `annealing`). With nothing in the window (no game was won,
-    say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
+    `learning_rate` is its peak (see `annealing`). With no move to learn in the window (no game was
+    won, say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
     """
-    cumulative = jnp.cumsum(window.policy_weight > 0)
-    total = cumulative[-1]
+    to_play = window.policy_weight > 0
+    cumulative = jnp.cumsum(to_play | (window.value_weight > 0))
+    total = jnp.where(to_play.any(), cumulative[-1], 0)
 
     def one(state: TrainState, step: tuple[PRNGKey, Array]) -> tuple[TrainState, Metrics]:
         key, share = step

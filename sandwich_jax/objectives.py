@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the window takes of each ply; only plies with a `policy_weight` above 0 are learnt."""
+    """What the window takes of each ply; only plies with a weight above 0 are learnt from."""
 
     moves: Int[Array, "T B"]
     policy_weight: Float[Array, "T B"]
@@ -93,9 +93,14 @@ def imitate(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
 
 
 def imitate_wins(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
-    """Only the moves of games that the assisted side won: the best-rated samples."""
+    """Only the moves of games that the assisted side won: the best-rated samples.
+
+    The value head learns from all results: from won games alone it would learn that all are won.
+    """
     side = jnp.where(rollout.assisted_first, 1.0, -1.0)
-    return _with_results(rollout, rollout.moves, mask(rollout) * (rollout.result * side > 0))
+    everything = imitate(rollout, seen, knobs)
+    won = everything.policy_weight * (rollout.result * side > 0)
+    return everything._replace(policy_weight=won)
 
 
 def advantage_weighted(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:

@@ -80,6 +80,14 @@ def test_only_weighted_samples_are_drawn():
     assert bool(metrics.finite) and int(state.step) == 5 and int(metrics.bad_step) == -1
 
 
+def test_without_a_move_to_learn_the_network_stays_whatever_the_values():
+    window = _window()
+    window = window._replace(policy_weight=jnp.zeros_like(window.policy_weight))
+    assert (window.value_weight > 0).any()
+    state, _ = _jitted()(jax.random.key(0), STATE, window, LR)
+    jax.tree.map(np.testing.assert_array_equal, state, STATE)
+
+
 def test_an_empty_window_leaves_the_network_alone():
     state, _ = _jitted()(jax.random.key(0), STATE, objectives.empty_window(GAME, 24), LR)
     jax.tree.map(np.testing.assert_array_equal, state, STATE)

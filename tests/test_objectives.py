@@ -37,8 +37,13 @@ def test_imitate_weighs_every_move_of_the_assisted_side():
 
 def test_imitate_wins_weighs_only_games_that_the_assisted_side_won():
     # Games 0 (assisted first, first player won) and 3 (assisted second, second player won).
-    weight = np.asarray(objectives.imitate_wins(games_of_four(), None, {}).policy_weight)
+    found = objectives.imitate_wins(games_of_four(), None, {})
+    weight = np.asarray(found.policy_weight)
     assert weight[:, [0, 3]].any(axis=0).all() and not weight[:, [1, 2, 4, 5]].any()
+    # The value head learns from lost games too, or it would take all games for won.
+    everything = objectives.imitate(games_of_four(), None, {})
+    np.testing.assert_array_equal(found.value_weight, everything.value_weight)
+    np.testing.assert_array_equal(found.value_target, everything.value_target)
 
 
 def test_advantage_weighted_by_hand():
