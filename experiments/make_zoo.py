@@ -62,18 +62,22 @@ def strengths(expert: players.LoadedNetwork, weak: players.LoadedNetwork) -> dic
     """E, W and a random mover against one another in the arena."""
     game, net = games.make("chess"), expert.net
     policy = arena.network_policy(game, net)
-    play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
+    others = {"W": policy, "random": arena.random_policy(game)}
+    play = {
+        name: jax.jit(arena.make_match(game, policy, other, arena.ArenaConfig()))
+        for name, other in others.items()
+    }
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))
     honest = knobs_of(Config(), None, 0.1)
     sides = {
         "E": (expert.params, honest),
         "W": (weak.params, honest),
-        "random": (weak.params, honest | {"p": jnp.float32(1.0)}),
+        "random": (),
     }
     pairs = (("E", "W"), ("E", "random"), ("W", "random"))
     points = {
         (a, b): np.asarray(
-            play(jax.random.key(1), sides[a], sides[b], starts, jnp.int32(OPENINGS)).points
+            play[b](jax.random.key(1), sides[a], sides[b], starts, jnp.int32(OPENINGS)).points
         )
         for a, b in pairs
     }

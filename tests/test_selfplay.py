@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets, play, sampling
-from sandwich_jax.finetune import OBJECTIVES
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, own_move, selfplay
 from sandwich_jax.types import Rollout, Truth
