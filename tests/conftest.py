@@ -7,6 +7,7 @@ os.environ.setdefault("WANDB_MODE", "offline")
 import pytest
 
 from sandwich_jax import cli
+from sandwich_jax.outside import programs
 
 cli.quiet_start()
 
@@ -19,3 +20,10 @@ def data() -> pathlib.Path:
     if not DATA.is_dir():
         pytest.skip(f"no data in {DATA}: set SANDWICH_DATA")
     return DATA
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _room_for_programs():
+    """The whole suite compiles more programs than a process has room for."""
+    yield
+    programs.make_room()

@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import time
 
 SOURCE = """\
 #!{python}
@@ -69,3 +70,25 @@ def make(folder: pathlib.Path, fault: str = "", times: int = 0, after: int = 0) 
     path.write_text(SOURCE.format(folder=str(folder), **settings))
     path.chmod(0o755)
     return str(path)
+
+
+def alive(folder: pathlib.Path) -> list[int]:
+    """Processes that engines in `folder` told of and that still run (zombies are dead)."""
+    found = []
+    for mark in folder.glob("pid-*"):
+        try:
+            status = pathlib.Path(f"/proc/{mark.name[4:]}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if status.rsplit(")", 1)[1].split()[0] != "Z":
+            found.append(int(mark.name[4:]))
+    return found
+
+
+def die_out(folder: pathlib.Path) -> bool:
+    """Whether all processes of `folder` end; SIGKILL is on its way, and takes a moment."""
+    for _ in range(6000):
+        if not alive(folder):
+            return True
+        time.sleep(0.01)
+    return False

@@ -1,8 +1,5 @@
 """The worst and the riskiest move by an engine; engines that fail leave nothing behind."""
 
-import pathlib
-import time
-
 import chess
 import fake_engine
 import numpy as np
@@ -26,16 +23,6 @@ def pool():
         pytest.skip(str(error))
     with Pool(EngineConfig(engine, processes=1)) as made:
         yield made
-
-
-def _alive(folder: pathlib.Path) -> list[int]:
-    """Processes that a fake engine told of and that still run (zombies are dead)."""
-    found = []
-    for mark in folder.glob("pid-*"):
-        status = pathlib.Path(f"/proc/{mark.name[4:]}/stat")
-        if status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z":
-            found.append(int(mark.name[4:]))
-    return found
 
 
 def test_every_legal_move_has_a_score_best_first(pool):
@@ -88,8 +75,7 @@ def test_an_engine_that_fails_is_one_sentence_and_no_orphan(tmp_path, fault):
         pytest.raises(engines.EngineFault, match="failed 2 times"),
     ):
         engine_saboteurs.engine_worst(failing, [BACK_RANK], NODES)
-    while _alive(tmp_path):  # SIGKILL is on its way: a moment may pass
-        time.sleep(0.01)
+    assert fake_engine.die_out(tmp_path)
 
 
 def test_an_absent_engine_is_one_sentence():

@@ -29,16 +29,6 @@ def _config(path: str, **changes) -> EngineConfig:
     return EngineConfig(path, **(dict(processes=2, restarts=2, seconds=60.0) | changes))
 
 
-def _alive(folder: pathlib.Path) -> list[int]:
-    """Processes that a fake engine told of and that still run (zombies are dead)."""
-    found = []
-    for mark in folder.glob("pid-*"):
-        status = pathlib.Path(f"/proc/{mark.name[4:]}/stat")
-        if status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z":
-            found.append(int(mark.name[4:]))
-    return found
-
-
 BOARDS = [chess.Board(), chess.Board("4k3/8/8/8/8/8/8/4K2Q w - - 0 1")] * 10
 
 
@@ -81,8 +71,8 @@ def test_answers_come_in_order(fake, tmp_path):
         assert [(line.move, line.centipawns) for (line,) in lines] == [
             (move, 42) for move in _first_moves(BOARDS)
         ]
-        assert len(_alive(tmp_path)) == 2
-    assert not _alive(tmp_path)
+        assert len(fake_engine.alive(tmp_path)) == 2
+    assert fake_engine.die_out(tmp_path)
 
 
 @pytest.mark.parametrize("fault", ["crash", "hang", "nonsense"])
@@ -90,8 +80,8 @@ def test_an_engine_that_fails_is_replaced(fake, tmp_path, fault):
     seconds = 5.0 if fault == "hang" else 60.0
     with Pool(_config(fake(fault, 1), seconds=seconds)) as pool:
         assert pool.moves(BOARDS, Strength(1)) == _first_moves(BOARDS)
-        assert len(_alive(tmp_path)) == 2
-    assert not _alive(tmp_path)
+        assert len(fake_engine.alive(tmp_path)) == 2
+    assert fake_engine.die_out(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +96,7 @@ def test_an_engine_that_fails_for_ever_is_given_up(fake, tmp_path, fault, says):
             pool.moves(BOARDS, Strength(1))
         assert caught.value.done == [None] * len(BOARDS)
         assert len(str(caught.value).splitlines()) == 1
-        assert not _alive(tmp_path)
+        assert fake_engine.die_out(tmp_path)
     assert len(list(tmp_path.glob("search-*"))) <= 4
 
 
@@ -188,8 +178,7 @@ def test_no_orphans(fake, tmp_path, how):
         process.send_signal(getattr(signal, how))
     process.wait()
     assert list(tmp_path.glob("pid-*"))
-    while _alive(tmp_path):  # SIGKILL is on its way: a moment may pass
-        time.sleep(0.05)
+    assert fake_engine.die_out(tmp_path)
 
 
 # --- Stockfish ----------------------------------------------------------------------------------
@@ -278,7 +267,7 @@ def test_an_interrupt_ends_a_search_and_the_pool_goes_on(fake, tmp_path):
         threading.Thread(target=interrupt).start()
         with pytest.raises(KeyboardInterrupt):
             pool.moves(BOARDS, Strength(1))
-        assert not _alive(tmp_path)
+        assert fake_engine.die_out(tmp_path)
         assert pool.moves(BOARDS, Strength(1)) == _first_moves(BOARDS)
 
 

@@ -20,7 +20,17 @@ from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import LEARNING, Config, Member, assistant_of, loss_of
 from sandwich_jax.objectives import OBJECTIVES
-from sandwich_jax.outside import cluster, log, own_corpus, pace, phase, players, runs, store
+from sandwich_jax.outside import (
+    cluster,
+    log,
+    own_corpus,
+    pace,
+    phase,
+    players,
+    programs,
+    runs,
+    store,
+)
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
@@ -119,6 +129,7 @@ def run(
                 standings = setups.standings(setup, fitted)
                 told.pace.pieces = setups.pieces(setup, fitted)
                 side_by_side.play(setup, standings, members, fitted, world)
+                programs.make_room()
             _wait_for_others(folder, parts, gathered, pause)
         finally:
             gathered.look()
