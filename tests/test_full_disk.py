@@ -39,7 +39,14 @@ def _rows(folder) -> list:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("room", [16_384, 900_000, 3_000_000])
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param(16_384, marks=pytest.mark.slow),
+        900_000,
+        pytest.param(3_000_000, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
     filler, folder = _fill(small_disk, room), small_disk / "run"
     with pytest.raises(SettingError, match="no space left") as stopped:
@@ -51,7 +58,7 @@ def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room)
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("room", [300_000, 1_500_000])
+@pytest.mark.parametrize("room", [pytest.param(300_000, marks=pytest.mark.slow), 1_500_000])
 def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
     common = {name: value for name, value in SMALL.items() if name != "p"}
     settings = common | {"misalignment": "random_move", "p": [0.5], "rounds": 2}
