@@ -16,12 +16,11 @@ from typing import Any
 from sandwich_jax import grid
 from sandwich_jax.grid import Part
 from sandwich_jax.members import strength_names
-from sandwich_jax.outside import log, phase, store, sweeps
+from sandwich_jax.outside import log, pages, phase, store, sweeps
 from sandwich_jax.outside.phase import Phase
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, PLACE = DOCS / "phase_diagram.md", DOCS / "phase_diagram"
-BEGIN, END = "<!-- made by experiments/phase_page.py -->", "<!-- end -->"
 
 
 def main(folder: pathlib.Path) -> None:
@@ -42,12 +41,9 @@ def main(folder: pathlib.Path) -> None:
     log.write_rows(PLACE / "rows.jsonl", last)
     store.write_json(PLACE / "phase.json", store.to_plain(found._asdict()))
     sweeps.draw(PLACE, found)
-    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else f"{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
     made = "\n\n".join([_about(manifest, parts, whole, folder), _grid(found), _curves(found)])
     pictures = "\n\n".join(f"![{p.stem}](phase_diagram/{p.name})" for p in _pictures())
-    store.write_text(PAGE, f"{before}{BEGIN}\n\n{made}\n\n{pictures}\n\n{END}{after}")
+    pages.fill(PAGE, "experiments/phase_page.py", f"{made}\n\n{pictures}")
     print(f"{len(whole)} of {len(parts)} members: {PAGE}")
 
 
@@ -75,11 +71,11 @@ def _about(
 def _grid(found: Phase) -> str:
     head = ("misalignment", "strength", "A's Elo", "Elo gain over W", "PGR", "over control",
             "W < A < E", "games to PGR 0.5")  # fmt: skip
-    return _table(head, [_cells(row) for row in found.rows])
+    return pages.table(head, [_cells(row) for row in found.rows])
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    measured = _interval(row, "elo_gain", "+.0f"), _interval(row, "pgr", ".2f")
+    measured = pages.interval(row, "elo_gain", "+.0f"), pages.interval(row, "pgr", ".2f")
     if row["protocol"] == "never_ask":
         return ("(never asks)", "", "", *measured, "", "", row.get("games_to_half_text", ""))
     strengths = ", ".join(f"{n} = {row[n]:g}" for n in strength_names() if row[n] is not None)
@@ -88,9 +84,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["misalignment"],
         strengths,
-        _interval(row, "a_elo", "+.0f"),
+        pages.interval(row, "a_elo", "+.0f"),
         *measured,
-        _interval(row, "gain_over_control", "+.0f"),
+        pages.interval(row, "gain_over_control", "+.0f"),
         regime,
         row.get("games_to_half_text", ""),
     )
@@ -98,25 +94,13 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _curves(found: Phase) -> str:
     head = ("misalignment", "along", "gain over control crosses 0", "PGR falls under 0.5")
-    return _table(head, [_curve(entry) for entry in found.critical])
+    return pages.table(head, [_curve(entry) for entry in found.critical])
 
 
 def _curve(entry: dict[str, Any]) -> tuple[str, ...]:
     names = ("gain_over_control_0", "pgr_half")
     texts = (entry[name]["text"] if entry[name] else "undefined" for name in names)
     return (entry["misalignment"], entry["strength"], *texts)
-
-
-def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    rows = [head, ("---",) * len(head), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _interval(row: dict[str, Any], name: str, form: str) -> str:
-    if row.get(name) is None:
-        return "undefined"
-    value, low, high = (row[key] for key in (name, f"{name}_lo", f"{name}_hi"))
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python experiments/screen.py --out runs/screen
 
-No claims are made from it: it only says which protocols are worth five seeds. Under an hour on two
-idle cores, and resumable.
+No claims are made from it: it only says which protocols are worth five fresh seeds (confirm.py).
+About an hour of one core's time, and resumable.
 """
 
 import dataclasses
@@ -35,6 +35,7 @@ class Screen:
     p: float = 0.6
     rounds: int = 2
     games: int = 192
+    updates: int = 120
     seeds: int = 2
     openings: int = 64
     protocols: tuple[str, ...] = tuple(name for name in PROTOCOLS if name not in LEFT_OUT)
@@ -42,7 +43,8 @@ class Screen:
 
 def settings(args: Screen, name: str) -> dict[str, Any]:
     """The sweep of all protocols against one misalignment."""
-    sizes = {"rounds": args.rounds, "games": args.games, "final_openings": args.openings}
+    sizes = {"rounds": args.rounds, "games": args.games, "updates": args.updates}
+    sizes |= {"round_openings": args.openings, "final_openings": args.openings}
     asked = {"protocol": list(args.protocols), "p": [args.p], "seeds": args.seeds}
     return asked | sizes | MISALIGNMENTS[name]
 

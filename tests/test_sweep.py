@@ -20,7 +20,7 @@ from helpers import SMALL
 import sandwich_jax
 from sandwich_jax import grid, sandwich, side_by_side, sweep
 from sandwich_jax.members import Config
-from sandwich_jax.outside import log, phase, sweeps
+from sandwich_jax.outside import log, paired, phase, sweeps
 from sandwich_jax.types import SettingError
 
 COMMON = {name: value for name, value in SMALL.items() if name != "p"}
@@ -290,6 +290,18 @@ def test_rows_and_the_grid_are_complete(whole):
     (curve,) = found.critical
     assert curve["strength"] == "p" and set(curve["gain_over_control_0"]) >= {"value", "low"}
     assert json.loads((folder / "phase.json").read_text())["rows"] == found.rows
+
+
+def test_cells_are_compared_seed_by_seed(whole):
+    folder, _, _ = whole
+    cells = list(grid.cells(grid.parse(SWEEP)).values())
+    honest, corrupt = (next(c for c in cells if c[0].config.p == (p,)) for p in (0.0, 0.5))
+    same = paired.difference(folder, corrupt, corrupt)
+    assert abs(same.value) < 1e-6 and same.low <= 1e-6 and same.high >= -1e-6
+    with pytest.raises(SettingError, match="different assistants"):
+        paired.difference(folder, honest, corrupt)
+    with pytest.raises(SettingError, match="different seeds"):
+        paired.difference(folder, corrupt[:1], corrupt)
 
 
 def test_the_last_line_can_be_parsed(reference):

@@ -83,7 +83,7 @@ def phase(folder: pathlib.Path, parts: Sequence[Part]) -> Phase:
 
 
 def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
-    fits = [elo.fit(_pairings(folder, part, known), "W") for part in parts]
+    fits = [elo.fit(pairings(folder, part, known), "W") for part in parts]
     fit = seeds.over_seeds(fits) if len(fits) > 1 else fits[0]
     rows = [rows_of(folder, part) for part in parts]
     last = [own[-1] for own in rows]
@@ -110,8 +110,11 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     return Cell(parts[0].cell, fit, row | _price(rows, parts[0].config))
 
 
-def _pairings(folder: pathlib.Path, part: Part, known: set[Part]) -> dict[tuple[str, str], Any]:
-    """Points of a member's matches, and of its control's, by names that seeds and cells share."""
+def pairings(folder: pathlib.Path, part: Part, known: set[Part]) -> dict[tuple[str, str], Any]:
+    """Points of a member's matches by names that seeds and cells share.
+
+    With those of its control, if that is among the `known`.
+    """
     names = {part.member.name: STUDENT}
     if part.member.assistant != "E":
         names[part.member.assistant] = ASSISTANT

@@ -1,0 +1,104 @@
+"""The best protocol of a screen against always_follow: five fresh seeds, paired.
+
+    python experiments/screen.py --out runs/screen
+    python experiments/confirm.py --screen runs/screen --out runs/confirm
+
+For each misalignment the protocol with the highest score of W' against W in the screen is chosen,
+which neither E's strength nor the `Truth` has a part in, and is played again with seeds that the
+screen did not see. Writes table.json and prints it as Markdown. Interrupted, it goes on.
+"""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import screen
+import tyro
+
+from sandwich_jax import cli, grid
+from sandwich_jax.outside import display, log, pages, paired, store, sweeps
+
+YARDSTICK = "always_follow"
+CONTROLS = ("oracle_gate",)
+"""Protocols that are told the Truth, and no candidates."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Confirm:
+    """Settings; p is the screen's."""
+
+    screen: pathlib.Path = pathlib.Path("runs/screen")
+    out: pathlib.Path = pathlib.Path("runs/confirm")
+    rounds: int = 4
+    games: int = 384
+    updates: int = 240
+    openings: int = 128
+    seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
+
+
+def best(folder: pathlib.Path) -> str:
+    """The protocol with the highest mean score against W in the screen's last round."""
+    rows = log.read_rows(folder / "rows.jsonl")
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        idle = row["role"] or row["protocol"] in (YARDSTICK, *CONTROLS)
+        if row["round"] == max(r["round"] for r in rows) and not idle:
+            scores.setdefault(row["protocol"], []).append(row["score_against_w"])
+    return max(scores, key=lambda name: float(np.mean(scores[name])))
+
+
+def settings(args: Confirm, name: str, p: list[float]) -> dict[str, Any]:
+    """The sweep of both protocols against one misalignment."""
+    sizes = {"rounds": args.rounds, "games": args.games, "updates": args.updates}
+    sizes |= {"final_openings": args.openings}
+    asked = {"protocol": [YARDSTICK, best(args.screen / name)], "p": p, "seeds": list(args.seeds)}
+    return asked | sizes | screen.MISALIGNMENTS[name]
+
+
+def confirm(args: Confirm, name: str) -> dict[str, Any]:
+    """Plays one misalignment: the rows of both protocols, and the difference between them."""
+    p = store.read_json(args.screen / name / "manifest.json")["sweep"]["p"]
+    given, folder = settings(args, name, p), args.out / name
+    with display.bar(name) as bar:
+        found, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
+    cells = {own[0].config.protocol: own for own in grid.cells(grid.parse(given)).values()}
+    chosen = given["protocol"][1]
+    difference = paired.difference(folder, cells[chosen], cells[YARDSTICK])
+    rows = [row for row in found.rows if row["protocol"] in (chosen, YARDSTICK)]
+    return {"misalignment": name, "chosen": chosen, "rows": rows, "paired": vars(difference)}
+
+
+def lines(entry: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the table."""
+    made = []
+    for row in entry["rows"]:
+        ends = entry["paired"]
+        chosen = row["protocol"] == entry["chosen"]
+        made.append((
+            entry["misalignment"],
+            row["protocol"],
+            pages.interval(row, "elo_gain", "+.0f"),
+            pages.interval(row, "pgr", ".2f"),
+            pages.interval(row, "gain_over_control", "+.0f"),
+            "{value:+.0f} [{low:+.0f}, {high:+.0f}]".format(**ends) if chosen else "",
+        ))  # fmt: skip
+    return made
+
+
+HEAD = ("misalignment", "protocol", "Elo gain over W", "PGR", "over never_ask",
+        f"over {YARDSTICK}, paired")  # fmt: skip
+
+
+def main(args: Confirm) -> None:
+    """Plays, and writes after every misalignment."""
+    found = []
+    for name in screen.MISALIGNMENTS:
+        found.append(confirm(args, name))
+        store.write_text(args.out / "table.json", json.dumps(found, indent=1) + "\n")
+    print(pages.table(HEAD, [line for entry in found for line in lines(entry)]))
+
+
+if __name__ == "__main__":
+    cli.guarded(lambda: main(tyro.cli(Confirm, description=__doc__)))
