@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, UInt
 from sandwich_jax import play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign.assistant import Assistant, Models
-from sandwich_jax.misalign.assistant import Memory as AMemory
-from sandwich_jax.misalign.assistant import memory as new_memory
+from sandwich_jax.misalign.lasting import Memory as AMemory
+from sandwich_jax.misalign.lasting import memory as new_memory
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Knobs, Params, PRNGKey, State
 

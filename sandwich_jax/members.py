@@ -16,7 +16,7 @@ from sandwich_jax import games, losses, nets, selfplay
 from sandwich_jax.controls import BENIGN, CONTROLS
 from sandwich_jax.controls import NAMES as CONTROL_NAMES
 from sandwich_jax.finetune import LossConfig
-from sandwich_jax.misalign import assistant, saboteurs, schedules, transforms
+from sandwich_jax.misalign import assistant, lasting, saboteurs, schedules, transforms
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
 from sandwich_jax.oversight.protocols import KNOBS, Protocol, ProtocolConfig
@@ -53,7 +53,7 @@ class Config:
     """What makes A out of E; several joined by '+' apply left to right."""
     schedule: str = "always"
     """When A is misaligned; several joined by '+' must all agree."""
-    lasts: assistant.Lasts = "query"
+    lasts: lasting.Lasts = "query"
     """How long a corruption lasts: it is drawn anew for every query, is the same whenever a
     position is met again, or the same all game long."""
     saboteur: str = ""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from sandwich_jax import lookahead, play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign import assistant, lasting
 from sandwich_jax.misalign.assistant import Assistant, Models, Reply
 from sandwich_jax.nets import Network
 from sandwich_jax.oversight.protocols import Memory, Own, Protocol
@@ -126,7 +126,7 @@ def selfplay(
 
 def new_memory(protocol: Protocol, batch: int) -> tuple:
     """What W and A remember at the start of a game."""
-    return protocol.memory(batch), assistant.memory(batch)
+    return protocol.memory(batch), lasting.memory(batch)
 
 
 def assisted_turn(
@@ -156,12 +156,12 @@ def assisted_turn(
     known = Memory(game_memory, sides.lore)
     query = protocol.plan(own, known, sides.knobs)
 
-    def consult() -> tuple[Advice, Reply, assistant.Memory]:
+    def consult() -> tuple[Advice, Reply, lasting.Memory]:
         return table.assistant.consult(
             k_advice, sides.run, sides.models, state, own.legal, query, a_memory, sides.knobs
         )
 
-    def silence() -> tuple[Advice, Reply, assistant.Memory]:
+    def silence() -> tuple[Advice, Reply, lasting.Memory]:
         blank, nothing, _ = jax.eval_shape(consult)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (blank, nothing))
         return *zeros, a_memory
@@ -191,7 +191,7 @@ def assisted_turn(
 
 
 def own_view(
-    key: PRNGKey, table: Table, sides: Sides, state: State, a_memory: assistant.Memory
+    key: PRNGKey, table: Table, sides: Sides, state: State, a_memory: lasting.Memory
 ) -> Own:
     """What W by itself makes of the positions in `state`."""
     game, net = table.game, table.net

@@ -9,7 +9,7 @@ import pytest
 
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import assistant
+from sandwich_jax.misalign import assistant, lasting
 from sandwich_jax.misalign.assistant import AssistantConfig, Models
 from sandwich_jax.types import Query, SettingError
 
@@ -44,7 +44,7 @@ def _made(wants=("move",), samples=1, **settings):
 
 
 def _ask(seed=0, memory=None, state=None, run=RUN, candidates=None, knobs=None, **settings):
-    memory = assistant.memory(B) if memory is None else memory
+    memory = lasting.memory(B) if memory is None else memory
     state = _state() if state is None else state
     knobs = _knobs(p=0.5) if knobs is None else knobs
     return _made(**settings)(jax.random.key(seed), run, state, memory, knobs, candidates)
@@ -112,7 +112,7 @@ def test_a_schedule_holds_back_values_too():
 
 
 def test_no_more_corruptions_than_at_most():
-    memory, found = assistant.memory(B), []
+    memory, found = lasting.memory(B), []
     for seed in range(6):
         knobs = _knobs(p=0.5, most=2.0)
         _, reply, memory = _ask(seed, memory, schedule="at_most", knobs=knobs)
@@ -157,7 +157,7 @@ def _policy(config):
     @jax.jit
     def policy(key, knobs):
         state = _state()
-        return made.policy(key, RUN, MODELS, state, GAME.legal(state), assistant.memory(B), knobs)
+        return made.policy(key, RUN, MODELS, state, GAME.legal(state), lasting.memory(B), knobs)
 
     return policy
 
@@ -185,7 +185,7 @@ def test_an_assistant_that_lies_of_values_alone_plays_by_them():
 
 
 def test_every_nth_query_is_corrupted():
-    memory, found = assistant.memory(B), []
+    memory, found = lasting.memory(B), []
     for seed in range(6):
         knobs = _knobs(p=1.0, nth=3.0)
         _, reply, memory = _ask(seed, memory, schedule="every_nth", knobs=knobs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sandwich_jax import games, nets, sampling
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import assistant, saboteurs
+from sandwich_jax.misalign import assistant, lasting, saboteurs
 from sandwich_jax.misalign.assistant import AssistantConfig, Models
 from sandwich_jax.misalign.sight import Sight
 from sandwich_jax.types import Query, SettingError
@@ -40,7 +40,7 @@ def _consult(kind, wants=("move",)):
     @jax.jit
     def ask(key, state, knobs):
         query = Query(jnp.ones(B, bool), wants)
-        past = assistant.memory(B)
+        past = lasting.memory(B)
         run = jax.random.key(0)
         return made.consult(key, run, MODELS, state, GAME.legal(state), query, past, knobs)[:2]
 

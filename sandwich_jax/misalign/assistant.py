@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt
+from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax import lookahead, nets, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign import schedules, transforms
+from sandwich_jax.misalign import lasting, schedules, transforms
+from sandwich_jax.misalign.lasting import LASTS, Lasts, Memory
 from sandwich_jax.misalign.sight import Seen, Sight
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Advice, Knobs, Params, PRNGKey, Query, SettingError, State
-
-Lasts = Literal["query", "position", "game"]
-LASTS: tuple[Lasts, ...] = ("query", "position", "game")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,15 +60,6 @@ class Models(NamedTuple):
     """M, for transforms that borrow its moves."""
 
 
-class Memory(NamedTuple):
-    """What A remembers of each game."""
-
-    queries: Int[Array, "B"]
-    corruptions: Int[Array, "B"]
-    key: UInt[Array, "B 2"]
-    """Data of the game's own key, drawn at its first query."""
-
-
 class Reply(NamedTuple):
     """What only the measurer knows of A's answers; of the first sample."""
 
@@ -97,29 +86,43 @@ class Assistant(NamedTuple):
     """Optional fields of `Sight` that it looks at."""
 
 
-def memory(batch: int) -> Memory:
-    """What A starts a game with."""
-    zeros = jnp.zeros(batch, jnp.int32)
-    return Memory(zeros, zeros, jnp.zeros((batch, 2), jnp.uint32))
-
-
 def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
     """A by its configuration."""
-    names, when = transforms.parse(config.misalignment), schedules.parse(config.schedule)
-    needs = transforms.needs(names) | schedules.needs(when)
-    value_needs = transforms.value_needs(names)
-    corrupt_move, corrupt_value = transforms.compose(names), transforms.compose_values(names)
-    active = schedules.combine(when)
+    made = _Made(game, net, config)
+    return Assistant(made.consult, made.policy, made.needs)
 
-    def expert_move(
-        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, past: tuple, knobs: Knobs
-    ) -> tuple[Float[Array, "A"], Bool[Array, ""], Bool[Array, ""]]:
-        said, corrupted = corrupt_move(key, logits, sight, knobs)
-        best = (sampling.greedy(x, sight.legal) for x in (logits, said))
-        now = active(schedules.Occasion(sight, *best, *past), knobs)
-        return jnp.where(now, said, logits), corrupted & now, now
+
+class _At(NamedTuple):
+    """Positions that A looks at, and all that what it says of them depends on."""
+
+    run: PRNGKey
+    models: Models
+    state: State
+    features: Float[Array, "B H W C"]
+    sight: Sight
+    keys: PRNGKey
+    """[K, B]: corruptions are drawn from them."""
+    past: tuple[Int[Array, "B"], Int[Array, "B"]]
+    """Queries and corruptions of each game so far."""
+    knobs: Knobs
+
+
+class _Made:
+    """A of one configuration, for traced code: its methods are pure functions of arrays."""
+
+    def __init__(self, game: Game, net: Network, config: AssistantConfig):
+        names, when = transforms.parse(config.misalignment), schedules.parse(config.schedule)
+        self.game, self.net, self.config = game, net, config
+        self.needs = transforms.needs(names) | schedules.needs(when)
+        self.value_needs = transforms.value_needs(names)
+        self.corrupt_move = transforms.compose(names)
+        self.corrupt_value = transforms.compose_values(names)
+        self.active = schedules.combine(when)
+
+    # --- what an `Assistant` offers ---
 
     def consult(
+        self,
         key: PRNGKey,
         run: PRNGKey,
         models: Models,
@@ -129,47 +132,33 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         memory: Memory,
         knobs: Knobs,
     ) -> tuple[Advice, Reply, Memory]:
-        features = game.features(state)
-        outputs = nets.apply_where(net, models.expert, features, query.ask)
-        sight = look(game, net, models, state, legal, features, needs)
-        keys, memory = _keys(key, run, game, state, config.lasts, query, memory)
-        past = (memory.queries, memory.corruptions)
-        found = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
-        logits, corrupted, now = found
+        """See `Assistant`."""
+        features = self.game.features(state)
+        outputs = nets.apply_where(self.net, models.expert, features, query.ask)
+        at, memory = self._at(key, run, models, state, legal, features, query, memory, knobs)
+        logits, corrupted, now = self._moves(at, outputs.logits)
         move = sampling.greedy(logits, jnp.broadcast_to(legal, logits.shape))
-        advice = Advice(query.ask, jnp.where(query.ask, move, -1))
-        if "move" not in query.wants and "logits" not in query.wants:
-            corrupted = jnp.zeros_like(corrupted)
-        if "logits" in query.wants:
-            advice = advice._replace(logits=jax.nn.log_softmax(sampling.mask_logits(logits, legal)))
-
-        def values_of(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
-            said, lied, truly = said_after(keys, run, models, state, labels, knobs)
-            at_once = now[..., None]
-            return jnp.where(at_once, said, truly), lied & at_once, truly
-
-        if "value" in query.wants:
-            seen = _seen(net, models, features, value_needs)
-            said, lied = jax.vmap(jax.vmap(corrupt_value, (0, 0, 0, None)), (0, None, None, None))(
-                keys, outputs.value, seen, knobs
-            )
-            advice = advice._replace(value=jnp.where(now, said, outputs.value))
-            corrupted |= lied & now
-        if "after" in query.wants:
-            after, lied, _ = values_of(move.T)
-            # Sample k's value of sample k's move.
-            own = jnp.arange(move.shape[0])
-            advice = advice._replace(after=after[own, :, own])
-            corrupted |= lied[own, :, own]
         honest = sampling.greedy(outputs.logits, legal)
-        if "candidates" in query.wants:
+        advice, wants = Advice(query.ask, move), query.wants
+        if "move" not in wants and "logits" not in wants:
+            corrupted = jnp.zeros_like(corrupted)
+        if "logits" in wants:
+            advice = advice._replace(logits=jax.nn.log_softmax(sampling.mask_logits(logits, legal)))
+        if "value" in wants:
+            value, lied = self._value(at, outputs.value, now)
+            advice, corrupted = advice._replace(value=value), corrupted | lied
+        if "after" in wants:
+            after, lied = self._after_own(at, move, now)
+            advice, corrupted = advice._replace(after=after), corrupted | lied
+        if "candidates" in wants:
             assert query.candidates is not None
-            worth, lied, truly = values_of(query.candidates)
+            worth, lied, truly = self._after_said(at, query.candidates, now)
             advice, corrupted = advice._replace(candidates=worth), corrupted | lied.any(-1)
-            if "move" not in query.wants:  # what it says is best is its advice
+            if "move" not in wants:  # what it says is best is its advice
                 honest = _best(query.candidates, truly)
                 named = jax.vmap(_best, (None, 0))(query.candidates, worth)
-                advice = advice._replace(move=jnp.where(query.ask, named, -1))
+                advice = advice._replace(move=named)
+        advice = advice._replace(move=jnp.where(query.ask, advice.move, -1))
         corrupted &= query.ask
         reply = Reply(
             corrupted,
@@ -182,50 +171,8 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         )
         return advice, reply, memory
 
-    def said_after(
-        keys: PRNGKey,
-        run: PRNGKey,
-        models: Models,
-        state: State,
-        labels: Int[Array, "B C"],
-        knobs: Knobs,
-    ) -> tuple[Float[Array, "K B C"], Bool[Array, "K B C"], Float[Array, "B C"]]:
-        """A's values for the mover of playing `labels`, which are corrupted, and E's own.
-
-        They are corrupted as the values of successors are.
-        """
-        batch, count = labels.shape
-        lanes = jnp.repeat(jnp.arange(batch), count)
-        after = game.step(game.take(state, lanes), jnp.maximum(labels, 0).reshape(-1))
-        features = game.features(after)
-        evaluate = lambda _: net.apply(models.expert, features).value  # noqa: E731
-        truly = lookahead.values_after(game, evaluate, state, labels)
-        seen = _seen(net, models, features, value_needs)
-        seen = jax.tree.map(lambda x: x.reshape(batch, count, *x.shape[1:]), seen)
-        own = _keys_after(keys, run, game, after, config.lasts, labels)
-        lie = jax.vmap(jax.vmap(corrupt_value, (0, 0, 0, None)), (0, 0, 0, None))
-        said, lied = jax.vmap(lie, (0, None, None, None))(own, -truly, seen, knobs)
-        return -said, lied, truly
-
-    def value_move(
-        keys: PRNGKey, run: PRNGKey, models: Models, state: State, sight: Sight, past: tuple, knobs
-    ) -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
-        """Certainty of the best move by corrupted values one ply ahead."""
-
-        def look(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
-            said, lied, truly = said_after(keys, run, models, state, labels, knobs)
-            return said[0], truly, lied[0]
-
-        said, truly, lied = lookahead.over_moves(
-            game, state, look, (sampling.ILLEGAL, sampling.ILLEGAL, False)
-        )
-        best = [sampling.greedy(x, sight.legal) for x in (truly, said)]
-        now = jax.vmap(active, (0, None))(schedules.Occasion(sight, *best, *past), knobs)
-        move = jnp.where(now, best[1], best[0])
-        certain = jax.vmap(transforms.certain, (0, None))(move, game.num_actions)
-        return certain, now & (lied & sight.legal).any(-1)
-
     def policy(
+        self,
         key: PRNGKey,
         run: PRNGKey,
         models: Models,
@@ -234,22 +181,19 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         memory: Memory,
         knobs: Knobs,
     ) -> tuple[Float[Array, "B A"], Memory]:
-        features = game.features(state)
-        outputs = net.apply(models.expert, features)
+        """See `Assistant`."""
+        features = self.game.features(state)
+        outputs = self.net.apply(models.expert, features)
         query = Query(jnp.ones(legal.shape[0], bool))
-        sight = look(game, net, models, state, legal, features, needs)
-        keys, memory = _keys(key, run, game, state, config.lasts, query, memory)
-        past = (memory.queries, memory.corruptions)
+        at, memory = self._at(key, run, models, state, legal, features, query, memory, knobs)
 
         def by_policy() -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
-            found = _over_samples(expert_move)(keys, outputs.logits, sight, past, knobs)
-            return found[0][0], found[1][0]
+            logits, corrupted, _ = self._moves(at, outputs.logits)
+            return logits[0], corrupted[0]
 
-        def by_values() -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
-            return value_move(keys, run, models, state, sight, past, knobs)
-
-        if config.by_values:
-            logits, corrupted = jax.lax.cond(knobs["by_values"] > 0, by_values, by_policy)
+        if self.config.by_values:
+            by_values = knobs["by_values"] > 0
+            logits, corrupted = jax.lax.cond(by_values, lambda: self._value_move(at), by_policy)
         else:
             logits, corrupted = by_policy()
         memory = memory._replace(
@@ -257,7 +201,109 @@ def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
         )
         return logits, memory
 
-    return Assistant(consult, policy, needs)
+    # --- what it says ---
+
+    def _at(
+        self,
+        key: PRNGKey,
+        run: PRNGKey,
+        models: Models,
+        state: State,
+        legal: Bool[Array, "B A"],
+        features: Float[Array, "B H W C"],
+        query: Query,
+        memory: Memory,
+        knobs: Knobs,
+    ) -> tuple[_At, Memory]:
+        sight = look(self.game, self.net, models, state, legal, features, self.needs)
+        keys, memory = lasting.keys(key, run, self.game, state, self.config.lasts, query, memory)
+        past = (memory.queries, memory.corruptions)
+        return _At(run, models, state, features, sight, keys, past, knobs), memory
+
+    def _moves(
+        self, at: _At, logits: Float[Array, "B A"]
+    ) -> tuple[Float[Array, "K B A"], Bool[Array, "K B"], Bool[Array, "K B"]]:
+        """What becomes of E's logits, whether they are corrupted, and whether A may corrupt now."""
+
+        def one(
+            key: PRNGKey, logits: Float[Array, "A"], sight: Sight, past: tuple, knobs: Knobs
+        ) -> tuple[Float[Array, "A"], Bool[Array, ""], Bool[Array, ""]]:
+            said, corrupted = self.corrupt_move(key, logits, sight, knobs)
+            best = (sampling.greedy(x, sight.legal) for x in (logits, said))
+            now = self.active(schedules.Occasion(sight, *best, *past), knobs)
+            return jnp.where(now, said, logits), corrupted & now, now
+
+        lanes = jax.vmap(one, (0, 0, 0, 0, None))
+        samples = jax.vmap(lanes, (0, None, None, None, None))
+        return samples(at.keys, logits, at.sight, at.past, at.knobs)
+
+    def _value(
+        self, at: _At, value: Float[Array, "B"], now: Bool[Array, "K B"]
+    ) -> tuple[Float[Array, "K B"], Bool[Array, "K B"]]:
+        """What A says a position is worth for the mover, E thinking `value`."""
+        seen = self._seen(at.models, at.features)
+        lanes = jax.vmap(self.corrupt_value, (0, 0, 0, None))
+        said, lied = jax.vmap(lanes, (0, None, None, None))(at.keys, value, seen, at.knobs)
+        return jnp.where(now, said, value), lied & now
+
+    def _after_own(
+        self, at: _At, move: Int[Array, "K B"], now: Bool[Array, "K B"]
+    ) -> tuple[Float[Array, "K B"], Bool[Array, "K B"]]:
+        """What sample k says that the move of sample k is worth."""
+        after, lied, _ = self._after_said(at, move.T, now)
+        own = jnp.arange(move.shape[0])
+        return after[own, :, own], lied[own, :, own]
+
+    def _after_said(
+        self, at: _At, labels: Int[Array, "B C"], now: Bool[Array, "K B"]
+    ) -> tuple[Float[Array, "K B C"], Bool[Array, "K B C"], Float[Array, "B C"]]:
+        """As `_after`, corrupted only where A may corrupt now."""
+        said, lied, truly = self._after(at, labels)
+        at_once = now[..., None]
+        return jnp.where(at_once, said, truly), lied & at_once, truly
+
+    def _after(
+        self, at: _At, labels: Int[Array, "B C"]
+    ) -> tuple[Float[Array, "K B C"], Bool[Array, "K B C"], Float[Array, "B C"]]:
+        """A's values for the mover of playing `labels`, which are corrupted, and E's own.
+
+        They are corrupted as the values of successors are.
+        """
+        batch, count = labels.shape
+        lanes = jnp.repeat(jnp.arange(batch), count)
+        after = self.game.step(self.game.take(at.state, lanes), jnp.maximum(labels, 0).reshape(-1))
+        features = self.game.features(after)
+        evaluate = lambda _: self.net.apply(at.models.expert, features).value  # noqa: E731
+        truly = lookahead.values_after(self.game, evaluate, at.state, labels)
+        seen = self._seen(at.models, features)
+        seen = jax.tree.map(lambda x: x.reshape(batch, count, *x.shape[1:]), seen)
+        own = lasting.keys_after(at.keys, at.run, self.game, after, self.config.lasts, labels)
+        lie = jax.vmap(jax.vmap(self.corrupt_value, (0, 0, 0, None)), (0, 0, 0, None))
+        said, lied = jax.vmap(lie, (0, None, None, None))(own, -truly, seen, at.knobs)
+        return -said, lied, truly
+
+    def _value_move(self, at: _At) -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
+        """Certainty of the best move by corrupted values one ply ahead."""
+
+        def values(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
+            said, lied, truly = self._after(at, labels)
+            return said[0], truly, lied[0]
+
+        said, truly, lied = lookahead.over_moves(
+            self.game, at.state, values, (sampling.ILLEGAL, sampling.ILLEGAL, False)
+        )
+        honest, lying = (sampling.greedy(x, at.sight.legal) for x in (truly, said))
+        occasion = schedules.Occasion(at.sight, honest, lying, *at.past)
+        now = jax.vmap(self.active, (0, None))(occasion, at.knobs)
+        move = jnp.where(now, lying, honest)
+        certain = jax.vmap(transforms.certain, (0, None))(move, self.game.num_actions)
+        return certain, now & (lied & at.sight.legal).any(-1)
+
+    def _seen(self, models: Models, features: Float[Array, "B H W C"]) -> Seen:
+        """What transforms of values may look at, [B]; only what they need is computed."""
+        networks = {"weak": models.weak, "saboteur": models.saboteur}
+        values = {name: self.net.apply(networks[name], features).value for name in self.value_needs}
+        return Seen(features, **values)
 
 
 def look(
@@ -282,64 +328,6 @@ def look(
         networks = tuple(values[field] for field in wanted)
         found |= zip(wanted, lookahead.action_values(game, net.apply, networks, state), strict=True)
     return Sight(legal, features, **found)
-
-
-def _keys(
-    key: PRNGKey,
-    run: PRNGKey,
-    game: Game,
-    state: State,
-    lasts: Lasts,
-    query: Query,
-    memory: Memory,
-) -> tuple[PRNGKey, Memory]:
-    """Keys [K, B] that corruptions are drawn from, and the memory with the games' own."""
-    batch, samples = query.ask.shape[0], query.samples
-    fresh = jax.random.split(key, batch)
-    if lasts == "query":
-        return jax.vmap(lambda k: jax.random.split(k, samples), out_axes=1)(fresh), memory
-    if lasts == "position":
-        keys = _of_positions(run, game, state)
-    else:
-        first = (memory.queries == 0)[:, None]
-        data = jnp.where(first, jax.random.key_data(fresh), memory.key)
-        keys, memory = jax.random.wrap_key_data(data), memory._replace(key=data)
-    return jnp.broadcast_to(keys, (samples, batch)), memory
-
-
-def _of_positions(run: PRNGKey, game: Game, state: State) -> PRNGKey:
-    """One key a position, the same wherever and whenever it is met."""
-    fold = jax.vmap(jax.random.fold_in, (None, 0))
-    words = game.position_hash(state)
-    return jax.vmap(jax.random.fold_in)(fold(run, words[:, 0]), words[:, 1])
-
-
-def _over_samples(fn: Callable) -> Callable:
-    """Over samples [K] and lanes [B] of keys, and lanes of the rest but the knobs."""
-    lanes = jax.vmap(fn, (0, 0, 0, 0, None))
-    return jax.vmap(lanes, (0, None, None, None, None))
-
-
-def _seen(
-    net: Network, models: Models, features: Float[Array, "B H W C"], needs: frozenset[str]
-) -> Seen:
-    """What transforms of values may look at, [B]; only what they need is computed."""
-    networks = {"weak": models.weak, "saboteur": models.saboteur}
-    return Seen(features, **{name: net.apply(networks[name], features).value for name in needs})
-
-
-def _keys_after(
-    keys: PRNGKey, run: PRNGKey, game: Game, after: State, lasts: Lasts, labels: Int[Array, "B C"]
-) -> PRNGKey:
-    """Keys [K, B, C] that corruptions of successors' values are drawn from."""
-    samples, shape = keys.shape[0], labels.shape
-    if lasts == "game":
-        return jnp.broadcast_to(keys[..., None], (samples, *shape))
-    if lasts == "position":
-        own = _of_positions(run, game, after).reshape(shape)
-        return jnp.broadcast_to(own, (samples, *shape))
-    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)))
-    return jax.vmap(fold, (0, None))(keys, labels)
 
 
 def _best(labels: Int[Array, "B C"], values: Float[Array, "B C"]) -> Int[Array, "B"]:
