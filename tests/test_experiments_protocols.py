@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import sys
 
 import pytest
 
@@ -21,7 +22,9 @@ def _script(name: str):
     return module
 
 
+sys.path.insert(0, str(EXPERIMENTS))  # scripts import one another
 tune, table, screen = map(_script, ("tune_protocols", "protocol_table", "screen"))
+confirm, comparison = map(_script, ("confirm", "comparison_page"))
 
 
 def test_what_is_held_out_is_not_tuned_on():
@@ -74,3 +77,59 @@ def test_the_screen_spans_every_protocol_and_misalignment():
     for name in screen.MISALIGNMENTS:
         parts = grid.parse(screen.settings(screen.Screen(), name))
         assert len(parts) == 2 * (len(screen.Screen().protocols) + 1)
+
+
+def _screened(folder: pathlib.Path, scores: dict[str, float]) -> None:
+    rows = [
+        dict(round=last, protocol=name, role="", score_against_w=score if last == 2 else 1 - score)
+        for name, score in scores.items()
+        for last in (1, 2)
+    ]
+    log.write_rows(folder / "rows.jsonl", rows)
+
+
+def test_the_best_is_by_the_last_round_and_neither_yardstick_nor_oracle(tmp_path):
+    scores = {"always_follow": 0.9, "oracle_gate": 0.95, "product": 0.6, "majority": 0.55}
+    _screened(tmp_path, scores)
+    assert confirm.best(tmp_path) == "product"
+
+
+def test_seeds_of_the_confirmation_are_fresh(tmp_path):
+    args = confirm.Confirm(screen=tmp_path)
+    assert not set(args.seeds) & set(range(screen.Screen().seeds))
+    _screened(tmp_path / "value_worst", {"product": 0.6})
+    parts = grid.parse(confirm.settings(args, "value_worst", [0.6]))
+    assert {p.config.protocol for p in parts} == {"always_follow", "product", "never_ask"}
+    assert len(parts) == 3 * len(args.seeds)
+
+
+def _row(protocol: str, gain: float) -> dict:
+    shares = dict.fromkeys(comparison.SHARES, 0.5)
+    row = dict(protocol=protocol, answers=10.0, pgr=None, **shares)
+    for name in ("elo_gain", "gain_over_control"):
+        row |= {name: gain, f"{name}_lo": gain - 5, f"{name}_hi": gain + 5}
+    return row
+
+
+def test_the_page_shows_the_screen_and_what_confirmed_it(tmp_path, monkeypatch):
+    about = dict(sweep=dict(p=[0.6], seeds=2, rounds=2, games=8, updates=4, final_openings=8),
+                 versions=dict(jax="1.2.3"), commit="abc")  # fmt: skip
+    protocols = screen.Screen().protocols
+    for place in (tmp_path / "screen", tmp_path / "confirm"):
+        folder = place / "value_worst"
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps(about))
+        rows = [_row(name, 10.0 * i) for i, name in enumerate((*protocols, "never_ask"))]
+        (folder / "phase.json").write_text(json.dumps({"rows": rows}))
+    ends = dict(value=30, low=1, high=59)
+    entry = dict(misalignment="value_worst", chosen="product", paired=ends,
+                 rows=[_row("product", 40.0), _row("always_follow", 10.0)])  # fmt: skip
+    (tmp_path / "confirm" / "table.json").write_text(json.dumps([entry]))
+    monkeypatch.setattr(comparison, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(comparison, "PICTURE", tmp_path / "page.png")
+    comparison.main(comparison.Page(tmp_path / "screen", tmp_path / "confirm"))
+    text = (tmp_path / "page.md").read_text()
+    assert "| value_worst | product | +40 [+35, +45] | undefined |" in text
+    assert "+30 [+1, +59]" in text and "seeds 0, 1; 2 rounds of 8 games" in text
+    assert [f"`{name}`" in text for name in protocols] == [True] * len(protocols)
+    assert (tmp_path / "page.png").stat().st_size > 10_000

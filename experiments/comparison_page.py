@@ -1,0 +1,117 @@
+"""Makes the tables and the picture of docs/comparison.md from the screen and what confirmed it.
+
+    python experiments/comparison_page.py --screen runs/screen --confirm runs/confirm
+
+Without a finished confirmation the page has the screen alone.
+"""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import confirm
+import matplotlib
+import screen
+import tyro
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from sandwich_jax import cli
+from sandwich_jax.outside import pages, store
+from sandwich_jax.outside.report import pictures
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+PAGE, PICTURE = DOCS / "comparison.md", DOCS / "comparison.png"
+FIGURE = "gain_over_control"
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Folders of what was played."""
+
+    screen: pathlib.Path = pathlib.Path("runs/screen")
+    confirm: pathlib.Path = pathlib.Path("runs/confirm")
+
+
+def main(args: Page) -> None:
+    """Writes the page."""
+    found = {
+        name: store.read_json(args.screen / name / "phase.json")["rows"]
+        for name in screen.MISALIGNMENTS
+        if (args.screen / name / "phase.json").exists()
+    }
+    made = [f"### The screen: {_sizes(args.screen / next(iter(found)))}"]
+    made += [_screened(name, rows) for name, rows in found.items()]
+    table = args.confirm / "table.json"
+    if table.exists():
+        entries = json.loads(table.read_text())
+        made += [
+            f"### Confirmed: {_sizes(args.confirm / entries[0]['misalignment'])}",
+            pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
+        ]
+    pictures.save(PICTURE, picture(found))
+    made.append(f"![Gain over the control by protocol]({PICTURE.name})")
+    pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
+
+
+def _sizes(folder: pathlib.Path) -> str:
+    """What was played, with which versions."""
+    about = store.read_json(folder / "manifest.json")
+    s, versions = about["sweep"], about["versions"]
+    seeds = s["seeds"] if isinstance(s["seeds"], list) else list(range(s["seeds"]))
+    return (
+        f"p = {s['p'][0]:g}, seeds {', '.join(map(str, seeds))}; {s['rounds']} rounds of"
+        f" {s['games']} games and {s['updates']} updates, matches of"
+        f" {2 * s['final_openings']} games (JAX {versions['jax']}, commit {about['commit']})"
+    )
+
+
+def _screened(name: str, rows: list[dict[str, Any]]) -> str:
+    """A table of all protocols against one misalignment, the best first."""
+    head = (f"against {name}", "Elo gain over W", "over never_ask", "asked", "followed",
+            "followed though corrupt", "refused though good", "answers")  # fmt: skip
+    lines = [
+        (
+            f"`{row['protocol']}`",
+            pages.interval(row, "elo_gain", "+.0f"),
+            pages.interval(row, FIGURE, "+.0f") if row["protocol"] != "never_ask" else "",
+            *("" if row[share] is None else f"{row[share]:.2f}" for share in SHARES),
+            f"{row['answers']:.0f}",
+        )
+        for row in sorted(rows, key=lambda row: -row["elo_gain"])
+    ]
+    return pages.table(head, lines)
+
+
+SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
+
+
+def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:
+    """A panel a misalignment: the gain over the control of every protocol, as dots with bars."""
+    figure, panels = plt.subplots(
+        1, len(found), figsize=(4.2 * len(found), 5), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    order = screen.Screen().protocols
+    for axes, (misalignment, rows) in zip(panels[0], found.items(), strict=True):
+        by_name = {row["protocol"]: row for row in rows}
+        for place, protocol in enumerate(order):
+            row = by_name[protocol]
+            ends = [[row[FIGURE] - row[f"{FIGURE}_lo"]], [row[f"{FIGURE}_hi"] - row[FIGURE]]]
+            control = protocol in confirm.CONTROLS
+            colour = pictures.CONTROL_COLOUR if control else pictures.COLOURS[0]
+            axes.errorbar([row[FIGURE]], [place], xerr=ends, fmt="o", color=colour, capsize=2)
+        yardstick = by_name[confirm.YARDSTICK][FIGURE]
+        axes.axvline(yardstick, color=pictures.COLOURS[1], linestyle="--", linewidth=1)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set(title=misalignment.replace("_", " "), xlabel="Elo over never asking, 95%")
+    panels[0][0].set_yticks(range(len(order)), [name.replace("_", " ") for name in order])
+    panels[0][0].invert_yaxis()
+    return figure
+
+
+if __name__ == "__main__":
+    cli.guarded(lambda: main(tyro.cli(Page, description=__doc__)))
