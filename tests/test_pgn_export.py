@@ -62,7 +62,7 @@ def _rollout(count: int = 6, plies: int = 30):
         advice=labels["advice"],
         followed=flags["followed"],
         advised_value=np.zeros((plies, count)),
-        notes=(),
+        notes=(np.zeros((plies, count)), np.zeros((plies, count, 6))),  # as learned_trust leaves
         result=np.zeros(count),
         finished=np.arange(count) == 1,
         positions=np.zeros((plies, count, 0)),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import chess
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -116,8 +117,7 @@ def games_of(
         value: E's value before each move, for the mover (`advice.view(...).value` of E); by
             default what the truth holds, which is known only where A was asked.
     """
-    rollout = Rollout(*(np.asarray(x) for x in rollout))  # pyright: ignore
-    truth = Truth(*(np.asarray(x) for x in truth))  # pyright: ignore
+    rollout, truth = jax.tree.map(np.asarray, (rollout, truth))
     for column in columns:
         yield _game(rollout, truth, lines, member, round_index, column, value)
 
