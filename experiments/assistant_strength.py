@@ -3,7 +3,8 @@
     python experiments/assistant_strength.py --openings 64
 
 Every A meets W and E; the curve is A's Elo over W. Prints where it falls to W's own strength,
-interpolated, with its 95% interval over openings, and draws it.
+interpolated, with its 95% interval over openings, and draws it. Called again for other kinds, it
+keeps those that the folder has.
 """
 
 import dataclasses
@@ -15,18 +16,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 from matplotlib.figure import Figure
-from rich.table import Table
 
 from sandwich_jax import Config, cli, sandwich, sweep
 from sandwich_jax.measures import critical, standing
 from sandwich_jax.members import members_of, strengths_used
 from sandwich_jax.outside import display, players, store
+from sandwich_jax.outside.report import pictures
 
 P = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NATS = (0.0, 0.5, 1.0, 2.0, 4.0)
 KINDS = {
     "random_move": P,
     "sandbag": P,
+    "borrow": P,
     "policy_noise": NATS,
     "gumbel_noise": NATS,
     "temperature": NATS,
@@ -34,10 +36,13 @@ KINDS = {
     "bias_capture": (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0),
     "bias_check": (-8.0, 0.0, 4.0, 8.0, 16.0),
     "bias_queen": (-8.0, -4.0, 0.0, 2.0, 4.0, 8.0),
-    "steer_to_loss": (0.0, 1.0, 2.0, 4.0, 8.0),
-    "value_noise": (0.0, 0.05, 0.1, 0.2, 0.4),
-    "value_flip": (0.0, 0.02, 0.05, 0.1, 0.3),
-    "value_tilt": (-0.2, -0.05, 0.0, 0.05, 0.2),
+    # These look at all successors: some thirty forward passes a move.
+    "value_worst": (0.0, 0.1, 0.25, 0.5),
+    "plausible_worst": (0.0, 0.5, 1.0),
+    "steer_to_loss": (0.0, 4.0, 8.0, 16.0),
+    "value_noise": (0.0, 0.05, 0.2),
+    "value_flip": (0.0, 0.05, 0.3),
+    "value_tilt": (-0.05, 0.0, 0.05),
 }
 
 
@@ -47,8 +52,10 @@ class Strength:
 
     kinds: tuple[str, ...] = tuple(KINDS)
     openings: int = 64
-    """Of each match; each is played twice. A multiple of 32."""
+    """Of each match; each is played twice. At most 32, or a multiple of it."""
     max_plies: int = 160
+    saboteur: str = "subtle_loser"
+    """Whose moves `borrow` plays."""
     seed: int = 0
     out: pathlib.Path = pathlib.Path("runs/assistant_strength")
 
@@ -58,6 +65,9 @@ def curve(args: Strength, kind: str, told: Callable) -> dict:
     (strength,) = strengths_used(kind)
     settings: dict[str, Any] = {"p": (0.0,)} | {strength: KINDS[kind]}
     settings |= {"arena_max_plies": args.max_plies, "final_openings": args.openings}
+    few = min(args.openings, 32)
+    settings |= {"lanes": 2 * few, "round_openings": few}
+    settings |= {"saboteur": args.saboteur if kind == "borrow" else ""}
     config = Config(misalignment=kind, control=False, seed=args.seed, **settings)
     net, models = players.load_models(config)
     standings = sandwich.standings_of(sandwich.prepare(config, models, net), sweep.layout())
@@ -71,6 +81,7 @@ def curve(args: Strength, kind: str, told: Callable) -> dict:
     points = [dataclasses.astuple(fit.difference(m.assistant, "W")) for m in members]
     expert = dataclasses.astuple(fit.difference("E", "W"))
     found = {"kind": kind, "strength": strength, "axis": axis.tolist(), "elo": points}
+    found |= {"openings": args.openings, "max_plies": args.max_plies, "seed": args.seed}
     return found | {"expert": expert, "falls_to_w": str(falls)}
 
 
@@ -94,24 +105,36 @@ def draw(found: list[dict]) -> Figure:
     return figure
 
 
+def markdown(found: list[dict]) -> str:
+    """A row a kind."""
+    lines = [
+        "| kind | openings, plies | strength: A's Elo over W, 95% interval | falls to W at |",
+        "| --- | --- | --- | --- |",
+    ]
+    for one in found:
+        elos = "; ".join(
+            f"{x:g}: {value:+.0f} [{low:.0f}, {high:.0f}]"
+            for x, (value, low, high) in zip(one["axis"], one["elo"], strict=True)
+        )
+        about = f"`{one['kind']}` (`{one['strength']}`) | {one['openings']}, {one['max_plies']}"
+        lines.append(f"| {about} | {elos} | {one['falls_to_w']} |")
+    return "\n".join(lines)
+
+
 def main(args: Strength) -> None:
     """Plays kind by kind, keeping and drawing what was found so far."""
-    found, path = [], args.out / "curves.json"
+    path = args.out / "curves.json"
     args.out.mkdir(parents=True, exist_ok=True)
+    curves = store.read_json(path) if path.exists() else []
+    found = {one["kind"]: one for one in curves}
     with display.bar("Kinds") as bar:
         for done, kind in enumerate(args.kinds):
             told = lambda _, i=done, k=kind: bar.update(i, len(args.kinds), k)  # noqa: E731
-            found.append(curve(args, kind, told))
-            settings = store.to_plain(dataclasses.asdict(args) | {"out": str(args.out)})
-            store.write_json(path, {"settings": settings, "curves": found})
-            pictures.save(args.out / "curves.png", draw(found))
-    table = Table("kind", "strength", "A's Elo over W", "falls to W at")
-    for one in found:
-        elos = ", ".join(
-            f"{x:g}: {e[0]:+.0f}" for x, e in zip(one["axis"], one["elo"], strict=True)
-        )
-        table.add_row(one["kind"], one["strength"], elos, one["falls_to_w"])
-    cli.OUT.print(table)
+            found[kind] = curve(args, kind, told)
+            curves = [found[name] for name in KINDS if name in found]
+            store.write_json(path, curves)
+            pictures.save(args.out / "curves.png", draw(curves))
+    print(markdown(curves))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from sandwich_jax import arena, games, nets, play
 from sandwich_jax.members import Config, knobs_of
@@ -60,6 +61,26 @@ def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
     honest = match(key, (expert, _knobs(temperature=0.5)), rival, starts, n)
     np.testing.assert_array_equal(honest.moves, corrupt(expert, 0.0, 0.5).moves)
     np.testing.assert_array_equal(corrupt(expert, 1.0, 0.0).moves, corrupt(other, 1.0, 0.0).moves)
+
+
+def test_at_p_one_the_assistant_plays_like_a_random_mover():
+    """Uniformly, at the first moves of many games: no column is full by then."""
+    game, net, _, _ = _connect_four()
+    other, count = net.init(jax.random.key(5)), 240
+    made = assistant.make(game, net, assistant.AssistantConfig("random_move"))
+    rival = arena.network_policy(game, net)
+    starts = game.after(jnp.asarray(game.openings("arena")[:1])[jnp.zeros(count, int)])
+    knobs = _knobs(p=1.0) | {"nth": jnp.float32(1)}
+    masked = arena.Masked(Models(other, other), knobs, jax.random.key_data(jax.random.key(0)))
+    counts = []
+    sides = (arena.assistant_player(game, net, made), masked), (arena.random_policy(game), ())
+    for side, player in sides:
+        match = jax.jit(arena.make_match(game, side, rival, LANES))
+        scores = match(jax.random.key(1), player, (other, _knobs()), starts, jnp.int32(count))
+        first = np.concatenate([scores.moves[0, :, 0], scores.moves[1, :, 1]])
+        counts.append(np.bincount(first, minlength=7))
+        assert stats.chisquare(counts[-1]).pvalue > 1e-4
+    assert stats.chi2_contingency(counts).pvalue > 1e-4
 
 
 def test_at_strength_zero_every_kind_is_e():
