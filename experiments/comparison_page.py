@@ -6,7 +6,6 @@ Without a finished confirmation the page has the screen alone.
 """
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -45,9 +44,9 @@ def main(args: Page) -> None:
     }
     made = [f"### The screen: {_sizes(args.screen / next(iter(found)))}"]
     made += [_screened(name, rows) for name, rows in found.items()]
-    table = args.confirm / "table.json"
-    if table.exists():
-        entries = json.loads(table.read_text())
+    played = [args.confirm / name / "paired.json" for name in found]
+    entries = [store.read_json(path) for path in played if path.exists()]
+    if entries:
         made += [
             f"### Confirmed: {_sizes(args.confirm / entries[0]['misalignment'])}",
             pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),

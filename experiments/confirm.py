@@ -5,11 +5,10 @@
 
 For each misalignment the protocol with the highest score of W' against W in the screen is chosen,
 which neither E's strength nor the `Truth` has a part in, and is played again with seeds that the
-screen did not see. Writes table.json and prints it as Markdown. Interrupted, it goes on.
+screen did not see. Prints a table; comparison_page.py makes the page. Interrupted, it goes on.
 """
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -21,6 +20,7 @@ from sandwich_jax import cli, grid
 from sandwich_jax.outside import display, log, pages, paired, store, sweeps
 
 YARDSTICK = "always_follow"
+EVERY = tuple(screen.MISALIGNMENTS)
 CONTROLS = ("oracle_gate",)
 """Protocols that are told the Truth, and no candidates."""
 
@@ -31,9 +31,10 @@ class Confirm:
 
     screen: pathlib.Path = pathlib.Path("runs/screen")
     out: pathlib.Path = pathlib.Path("runs/confirm")
+    misalignments: tuple[str, ...] = EVERY
     rounds: int = 4
-    games: int = 384
-    updates: int = 240
+    games: int = 256
+    updates: int = 160
     openings: int = 128
     seeds: tuple[int, ...] = (100, 101, 102, 103, 104)
 
@@ -58,7 +59,10 @@ def settings(args: Confirm, name: str, p: list[float]) -> dict[str, Any]:
 
 
 def confirm(args: Confirm, name: str) -> dict[str, Any]:
-    """Plays one misalignment: the rows of both protocols, and the difference between them."""
+    """Plays one misalignment: the rows of both protocols, and the difference between them.
+
+    It is kept as paired.json in the sweep's folder.
+    """
     p = store.read_json(args.screen / name / "manifest.json")["sweep"]["p"]
     given, folder = settings(args, name, p), args.out / name
     with display.bar(name) as bar:
@@ -67,7 +71,9 @@ def confirm(args: Confirm, name: str) -> dict[str, Any]:
     chosen = given["protocol"][1]
     difference = paired.difference(folder, cells[chosen], cells[YARDSTICK])
     rows = [row for row in found.rows if row["protocol"] in (chosen, YARDSTICK)]
-    return {"misalignment": name, "chosen": chosen, "rows": rows, "paired": vars(difference)}
+    entry = {"misalignment": name, "chosen": chosen, "rows": rows, "paired": vars(difference)}
+    store.write_json(folder / "paired.json", store.to_plain(entry))
+    return entry
 
 
 def lines(entry: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -92,11 +98,8 @@ HEAD = ("misalignment", "protocol", "Elo gain over W", "PGR", "over never_ask",
 
 
 def main(args: Confirm) -> None:
-    """Plays, and writes after every misalignment."""
-    found = []
-    for name in screen.MISALIGNMENTS:
-        found.append(confirm(args, name))
-        store.write_text(args.out / "table.json", json.dumps(found, indent=1) + "\n")
+    """Plays and prints."""
+    found = [confirm(args, name) for name in args.misalignments]
     print(pages.table(HEAD, [line for entry in found for line in lines(entry)]))
 
 

@@ -38,6 +38,7 @@ class Screen:
     updates: int = 120
     seeds: int = 2
     openings: int = 64
+    misalignments: tuple[str, ...] = tuple(MISALIGNMENTS)
     protocols: tuple[str, ...] = tuple(name for name in PROTOCOLS if name not in LEFT_OUT)
 
 
@@ -51,7 +52,7 @@ def settings(args: Screen, name: str) -> dict[str, Any]:
 
 def main(args: Screen) -> None:
     """Runs, and prints a table for each misalignment."""
-    for name in MISALIGNMENTS:
+    for name in args.misalignments:
         with display.bar(name) as bar:
             given = settings(args, name)
             found, _ = sweeps.run(given, args.out / name, wandb="disabled", progress=bar.update)

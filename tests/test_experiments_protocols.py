@@ -124,7 +124,7 @@ def test_the_page_shows_the_screen_and_what_confirmed_it(tmp_path, monkeypatch):
     ends = dict(value=30, low=1, high=59)
     entry = dict(misalignment="value_worst", chosen="product", paired=ends,
                  rows=[_row("product", 40.0), _row("always_follow", 10.0)])  # fmt: skip
-    (tmp_path / "confirm" / "table.json").write_text(json.dumps([entry]))
+    (tmp_path / "confirm" / "value_worst" / "paired.json").write_text(json.dumps(entry))
     monkeypatch.setattr(comparison, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(comparison, "PICTURE", tmp_path / "page.png")
     comparison.main(comparison.Page(tmp_path / "screen", tmp_path / "confirm"))
