@@ -42,13 +42,15 @@ def main(args: Page) -> None:
         for name in screen.MISALIGNMENTS
         if (args.screen / name / "phase.json").exists()
     }
-    made = [f"### The screen: {_sizes(args.screen / next(iter(found)))}"]
-    made += [_screened(name, rows) for name, rows in found.items()]
+    made = ["### The screen"]
+    for name, rows in found.items():
+        made += [f"Against `{name}`: {_sizes(args.screen / name)}.", _screened(rows)]
     played = [args.confirm / name / "paired.json" for name in found]
     entries = [store.read_json(path) for path in played if path.exists()]
     if entries:
         made += [
-            f"### Confirmed: {_sizes(args.confirm / entries[0]['misalignment'])}",
+            "### Five fresh seeds",
+            f"{_sizes(args.confirm / entries[0]['misalignment'])}.",
             pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
         ]
     pictures.save(PICTURE, picture(found))
@@ -68,9 +70,9 @@ def _sizes(folder: pathlib.Path) -> str:
     )
 
 
-def _screened(name: str, rows: list[dict[str, Any]]) -> str:
+def _screened(rows: list[dict[str, Any]]) -> str:
     """A table of all protocols against one misalignment, the best first."""
-    head = (f"against {name}", "Elo gain over W", "over never_ask", "asked", "followed",
+    head = ("protocol", "Elo gain over W", "over never_ask", "asked", "followed",
             "followed though corrupt", "refused though good", "answers")  # fmt: skip
     lines = [
         (
@@ -98,6 +100,8 @@ def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:
     for axes, (misalignment, rows) in zip(panels[0], found.items(), strict=True):
         by_name = {row["protocol"]: row for row in rows}
         for place, protocol in enumerate(order):
+            if protocol not in by_name:
+                continue
             row = by_name[protocol]
             ends = [[row[FIGURE] - row[f"{FIGURE}_lo"]], [row[f"{FIGURE}_hi"] - row[FIGURE]]]
             control = protocol in confirm.CONTROLS

@@ -129,6 +129,7 @@ def test_the_page_shows_the_screen_and_what_confirmed_it(tmp_path, monkeypatch):
     monkeypatch.setattr(comparison, "PICTURE", tmp_path / "page.png")
     comparison.main(comparison.Page(tmp_path / "screen", tmp_path / "confirm"))
     text = (tmp_path / "page.md").read_text()
+    assert "Against `value_worst`: p = 0.6" in text
     assert "| value_worst | product | +40 [+35, +45] | undefined |" in text
     assert "+30 [+1, +59]" in text and "seeds 0, 1; 2 rounds of 8 games" in text
     assert [f"`{name}`" in text for name in protocols] == [True] * len(protocols)
