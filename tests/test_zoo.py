@@ -9,8 +9,8 @@ import pytest
 
 from sandwich_jax import arena, games
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.outside import players, store
-from sandwich_jax.training import corpus, match
+from sandwich_jax.outside import players, saboteurs, store
+from sandwich_jax.training import corpus, match, sabotage
 
 
 def test_cards_tell_where_the_networks_come_from():
@@ -82,3 +82,17 @@ def test_human_moves_on_positions_new_to_the_expert(data, tmp_path):
         network = players.load_network(f"zoo:{name}")
         found = match.human_match(network.net, network.params, test, rows, seen)
         assert found.high >= least, found
+
+
+@pytest.mark.slow
+def test_e_sees_the_subtle_loser_better_than_w_does(data, tmp_path):
+    """On a quarter of the test games, so that probes learn less than in docs/saboteurs.md."""
+    games_file = data / "games" / "test.pgn.zst"
+    corpus.build([games_file], tmp_path / "test.npz", test_share=0.0, max_games=1600)
+    test, material = corpus.load(tmp_path / "test.npz"), saboteurs.Material(positions=1600)
+    bank = saboteurs.of_games(test, np.arange(1600), material, lambda *told: None)
+    network = players.load_network("zoo:subtle_loser")
+    game = games.make("chess")
+    chosen = sabotage.of_network(game, network.net, network.params, bank)
+    found = sabotage.detection(game, bank, chosen)
+    assert found.weak.value <= 0.65 and found.expert.value >= 0.85, found
