@@ -39,6 +39,8 @@ KINDS = {
     # These look at all successors: some thirty forward passes a move.
     "value_worst": (0.0, 0.1, 0.25, 0.5),
     "plausible_worst": (0.0, 0.5, 1.0),
+    "soft_saboteur": (0.0, 0.5, 1.0),
+    "soft_saboteur_weak": (0.0, 0.5, 1.0),
     "steer_to_loss": (0.0, 4.0, 8.0, 16.0),
     "value_noise": (0.0, 0.05, 0.2),
     "value_flip": (0.0, 0.05, 0.3),
@@ -96,7 +98,7 @@ def draw(found: list[dict]) -> Figure:
         place.errorbar(one["axis"], value, errors, fmt="o-", markersize=3, capsize=2)
         place.axhline(one["expert"][0], color="black", linewidth=0.8)
         place.axhline(0, color="black", linewidth=0.8, linestyle=":")
-        place.set_title(f"{one['kind']}: W at {one['falls_to_w']}", fontsize=8)
+        place.set_title(f"{one['kind']}: W at {one['falls_to_w']}", fontsize=7)
         place.set_xlabel(one["strength"], fontsize=8)
         place.tick_params(labelsize=7)
     for place in np.ravel(axes)[len(found) :]:
