@@ -31,7 +31,7 @@ class Crossing(NamedTuple):
     def _end(self, x: float) -> str:
         if np.isinf(x):
             return f">{self.last:g}" if x > 0 else f"<{self.first:g}"
-        return f"{x:.3g}"
+        return f"{x:.0f}" if abs(x) >= 1000 else f"{x:.3g}"
 
 
 def falls_below(

@@ -351,18 +351,15 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
     """PGR against every strength that the grid varies, a picture a curve."""
     for entry in found.critical:
         own = [row for row in found.rows if _on_curve(row, entry)]
-        name = runs.slug(f"pgr-{entry['misalignment']}-{entry['protocol']}-{_rest(entry)}")
+        name = runs.slug(f"pgr-{entry['misalignment']}-{entry['protocol']}{_rest(entry)}")
         pictures.save(folder / f"{name}.png", pictures.pgr_against(own, entry["strength"]))
 
 
 def _rest(entry: dict[str, Any]) -> str:
-    names = [name for name in grid.NUMBERS if name not in grid.ABOUT_A]
-    rest = [str(entry[name]) for name in (*LEARNING, "every", "network")]
-    rest += [f"{entry[name]:g}" for name in names]
-    # Names stay short: what only some protocols use is told where it is not the default.
-    about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
-    changed = [name for name in about if entry[name] != getattr(Config, name)]
-    return "-".join(rest + [f"{name}={entry[name]:g}" for name in changed])
+    """What a curve has other than by default: names stay short, and the same as a grid grows."""
+    names = (*LEARNING, "every", "network", *grid.NUMBERS, *grid.SIZES)
+    changed = [name for name in names if entry[name] != getattr(Config, name)]
+    return "".join(f"-{name}={entry[name]}" for name in changed)
 
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
