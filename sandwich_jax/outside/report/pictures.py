@@ -53,6 +53,11 @@ def _about(row: Row) -> bool:
     return row.get("role") in (None, "", "ceiling") and row["protocol"] != "never_ask"
 
 
+def _misalignment(rows: list[Row]) -> str:
+    """What the rows are about; controls may have another, or a default that means nothing."""
+    return next((row for row in rows if _about(row)), rows[0])["misalignment"]
+
+
 def _label(row: Row) -> str:
     if not _about(row):
         return f"{_control(row)} (control)"
@@ -89,7 +94,7 @@ def learning_curves(rows: list[Row]) -> Figure:
     axes.annotate("W before training", (0, 0), xytext=(4, -12), textcoords="offset points")
     axes.set_xlabel("round")
     axes.set_ylabel("Elo over W before training")
-    axes.set_title(f"W fine-tuned with a misaligned assistant ({rows[0]['misalignment']})")
+    axes.set_title(f"W fine-tuned with a misaligned assistant ({_misalignment(rows)})")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -123,7 +128,7 @@ def pgr_against(rows: list[Row], knob: str) -> Figure:
     axes.annotate("E", (1, 1), xycoords=("axes fraction", "data"), xytext=(-14, 4),
                   textcoords="offset points")  # fmt: skip
     axes.axhline(0, color="black", linewidth=1, linestyle=":")
-    axes.set_xlabel(f"{knob} ({final[0]['misalignment'] if final else ''})")
+    axes.set_xlabel(f"{knob} ({_misalignment(rows)})")
     axes.set_ylabel("performance gap recovered (Elo)")
     axes.set_title("How much of the gap to E is recovered; bars are 95% intervals")
     if final:
