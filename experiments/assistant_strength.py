@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from sandwich_jax import Config, cli, sandwich, sweep
 from sandwich_jax.measures import critical, standing
 from sandwich_jax.members import members_of, strengths_used
-from sandwich_jax.outside import display, players, store
+from sandwich_jax.outside import display, pages, players, store
 from sandwich_jax.outside.report import pictures
 
 P = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -109,18 +109,16 @@ def draw(found: list[dict]) -> Figure:
 
 def markdown(found: list[dict]) -> str:
     """A row a kind."""
-    lines = [
-        "| kind | openings, plies | strength: A's Elo over W, 95% interval | falls to W at |",
-        "| --- | --- | --- | --- |",
-    ]
+    head = ("kind", "openings, plies", "strength: A's Elo over W, 95% interval", "falls to W at")
+    lines = []
     for one in found:
         elos = "; ".join(
             f"{x:g}: {value:+.0f} [{low:.0f}, {high:.0f}]"
             for x, (value, low, high) in zip(one["axis"], one["elo"], strict=True)
         )
-        about = f"`{one['kind']}` (`{one['strength']}`) | {one['openings']}, {one['max_plies']}"
-        lines.append(f"| {about} | {elos} | {one['falls_to_w']} |")
-    return "\n".join(lines)
+        kind, sizes = f"`{one['kind']}` (`{one['strength']}`)", (one["openings"], one["max_plies"])
+        lines.append((kind, "{}, {}".format(*sizes), elos, one["falls_to_w"]))
+    return pages.table(head, lines)
 
 
 def main(args: Strength) -> None:

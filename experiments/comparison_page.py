@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from sandwich_jax import cli
 from sandwich_jax.outside import pages, store
+from sandwich_jax.outside.display import SHARES
 from sandwich_jax.outside.report import pictures
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -55,6 +56,7 @@ def main(args: Page) -> None:
         ]
     pictures.save(PICTURE, picture(found))
     made.append(f"![Gain over the control by protocol]({PICTURE.name})")
+    made.append(f"The screen as a picture. Dashed: `{confirm.YARDSTICK}`; grey: told the truth.")
     pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
 
 
@@ -85,9 +87,6 @@ def _screened(rows: list[dict[str, Any]]) -> str:
         for row in sorted(rows, key=lambda row: -row["elo_gain"])
     ]
     return pages.table(head, lines)
-
-
-SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 
 
 def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:

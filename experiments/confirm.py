@@ -17,6 +17,7 @@ import screen
 import tyro
 
 from sandwich_jax import cli, grid
+from sandwich_jax.measures import elo
 from sandwich_jax.outside import display, log, pages, paired, store, sweeps
 
 YARDSTICK = "always_follow"
@@ -42,10 +43,10 @@ class Confirm:
 def best(folder: pathlib.Path) -> str:
     """The protocol with the highest mean score against W in the screen's last round."""
     rows = log.read_rows(folder / "rows.jsonl")
-    scores: dict[str, list[float]] = {}
+    last, scores = max(row["round"] for row in rows), {}
     for row in rows:
         idle = row["role"] or row["protocol"] in (YARDSTICK, *CONTROLS)
-        if row["round"] == max(r["round"] for r in rows) and not idle:
+        if row["round"] == last and not idle:
             scores.setdefault(row["protocol"], []).append(row["score_against_w"])
     return max(scores, key=lambda name: float(np.mean(scores[name])))
 
@@ -78,19 +79,18 @@ def confirm(args: Confirm, name: str) -> dict[str, Any]:
 
 def lines(entry: dict[str, Any]) -> list[tuple[str, ...]]:
     """Rows of the table."""
-    made = []
-    for row in entry["rows"]:
-        ends = entry["paired"]
-        chosen = row["protocol"] == entry["chosen"]
-        made.append((
+    over_yardstick = str(elo.Interval(**entry["paired"]))
+    return [
+        (
             entry["misalignment"],
             row["protocol"],
             pages.interval(row, "elo_gain", "+.0f"),
             pages.interval(row, "pgr", ".2f"),
             pages.interval(row, "gain_over_control", "+.0f"),
-            "{value:+.0f} [{low:+.0f}, {high:+.0f}]".format(**ends) if chosen else "",
-        ))  # fmt: skip
-    return made
+            over_yardstick if row["protocol"] == entry["chosen"] else "",
+        )
+        for row in entry["rows"]
+    ]
 
 
 HEAD = ("misalignment", "protocol", "Elo gain over W", "PGR", "over never_ask",

@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, sweeps
+from sandwich_jax.outside import display, pages, store, sweeps
 
 HELD_OUT: dict[str, dict[str, Any]] = {
     "value_worst, per position": {"misalignment": "value_worst", "lasts": "position"},
@@ -23,6 +23,7 @@ HELD_OUT: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 UNTUNED = ("always_follow", "search_with_advice", "search_with_advised_value", "oracle_gate")
 COLUMNS = ("pgr", "gain_over_control")
+HEAD = ("held out", "protocol", "p", "PGR", "over control (Elo)", "asked", "followed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,22 +53,18 @@ def settings(args: Reported, protocol: str, knobs: dict[str, Any], held_out: str
     return asked | sizes | knobs | HELD_OUT[held_out]
 
 
-def line(held_out: str, row: dict[str, Any]) -> str:
-    """A row as Markdown."""
+def line(held_out: str, row: dict[str, Any]) -> list[str]:
+    """The cells of a row."""
     cells = [held_out, row["protocol"], f"{row['p']:g}"]
-    for name in COLUMNS:
-        ends = (row[name], row[f"{name}_lo"], row[f"{name}_hi"])
-        known = all(end is not None for end in ends)
-        cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*ends) if known else "undefined")
+    cells += [pages.interval(row, name, ".2f") for name in COLUMNS]
     for name in ("asked", "followed"):
         cells.append("" if row[name] is None else f"{row[name]:.2f}")
-    return f"| {' | '.join(cells)} |"
+    return cells
 
 
 def main(args: Reported) -> None:
     """Runs and prints the table."""
-    lines = ["| held out | protocol | p | PGR | over control (Elo) | asked | followed |",
-             "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    lines: list[list[str]] = []
     for held_out in HELD_OUT:
         for protocol, knobs in tuned(args).items():
             folder = args.out / held_out.partition(",")[0] / protocol
@@ -76,8 +73,8 @@ def main(args: Reported) -> None:
                 found, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
             rows = [row for row in found.rows if row["protocol"] == protocol]
             lines += [line(held_out, row) for row in rows]
-            (args.out / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+            store.write_text(args.out / "table.md", pages.table(HEAD, lines) + "\n")
+    print(pages.table(HEAD, lines))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from sandwich_jax.outside import display, pages, runs, shift
 from sandwich_jax.training import corpus
 
 OBJECTIVES: Mapping[str, float] = {"imitate": 2.5e-3, "imitate_wins": 2.5e-3, "ppo": 5e-4}
-"""With their learning rates: a policy gradient at that of imitation destroys W."""
+"""With their learning rates: that of runs, and a smaller one for the policy gradient, not tuned."""
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "shift.md"
 
 

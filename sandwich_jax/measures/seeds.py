@@ -16,6 +16,11 @@ from sandwich_jax.measures.elo import Fit
 from sandwich_jax.types import SettingError
 
 
+def mean(fits: Sequence[Fit]) -> Fit:
+    """`over_seeds`; one fit stays as it is, its intervals being over openings alone."""
+    return over_seeds(fits) if len(fits) > 1 else fits[0]
+
+
 def over_seeds(fits: Sequence[Fit], seed: int = 0) -> Fit:
     """The mean over seeds of every player's Elo, with the seed as the unit.
 

@@ -31,8 +31,7 @@ def difference(folder: pathlib.Path, first: Sequence[Part], second: Sequence[Par
     if set(by_seed[0]) != set(by_seed[1]):
         raise SettingError("Cells of different seeds cannot be paired.")
     fits = [_fit(folder, part, by_seed[1][seed]) for seed, part in by_seed[0].items()]
-    fit = seeds.over_seeds(fits) if len(fits) > 1 else fits[0]
-    return fit.difference(STUDENT, OTHER)
+    return seeds.mean(fits).difference(STUDENT, OTHER)
 
 
 def _fit(folder: pathlib.Path, first: Part, second: Part) -> elo.Fit:

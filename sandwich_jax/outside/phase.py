@@ -84,7 +84,7 @@ def phase(folder: pathlib.Path, parts: Sequence[Part]) -> Phase:
 
 def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     fits = [elo.fit(pairings(folder, part, known), "W") for part in parts]
-    fit = seeds.over_seeds(fits) if len(fits) > 1 else fits[0]
+    fit = seeds.mean(fits)
     rows = [rows_of(folder, part) for part in parts]
     last = [own[-1] for own in rows]
     pgr = gap.recovered(fit, STUDENT, "W", "E")

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from sandwich_jax import games
 from sandwich_jax.measures import elo
-from sandwich_jax.outside import analyses, engine_saboteurs, players, saboteurs, store
+from sandwich_jax.outside import analyses, engine_saboteurs, pages, players, saboteurs, store
 from sandwich_jax.outside.analyses import Analyses
 from sandwich_jax.outside.engines import EngineConfig, Pool
 from sandwich_jax.outside.report import pictures
@@ -174,30 +174,28 @@ def _figure(name: str, found: elo.Interval) -> dict[str, float]:
 
 # --- as a table and a picture -------------------------------------------------------------------
 
-HEADER = (
-    "| M | harm | W accepts | prior gate | value gate | AUC, W's knowledge | AUC, E's knowledge |"
-    " moves (harm, detection) |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
-)
+HEAD = ("M", "harm", "W accepts", "prior gate", "value gate", "AUC, W's knowledge",
+        "AUC, E's knowledge", "moves (harm, detection)")  # fmt: skip
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as a table."""
-    lines = [HEADER]
-    for row in rows:
-        cells = [
+    lines = [
+        (
+            row["name"],
             _cell(row, "harm"),
             *(f"{row[name]:.0%}" for name in ("accepted", "prior", "value")),
-        ]
-        cells += [_cell(row, "auc_weak"), _cell(row, "auc_expert")]
-        cells.append(f"{row['harm_moves']:,}, {row['detected_moves']:,}")
-        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+            _cell(row, "auc_weak"),
+            _cell(row, "auc_expert"),
+            f"{row['harm_moves']:,}, {row['detected_moves']:,}",
+        )
+        for row in rows
+    ]
+    return pages.table(HEAD, lines) + "\n"
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
-    if name not in row:
-        return "too few"
-    return f"{row[name]:.2f} [{row[f'{name}_lo']:.2f}, {row[f'{name}_hi']:.2f}]"
+    return pages.interval(row, name, ".2f") if name in row else "too few"
 
 
 def picture(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
