@@ -6,18 +6,16 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from sandwich_jax.games import Game
 from sandwich_jax.sampling import ILLEGAL
 from sandwich_jax.types import Params, State
 
-CHUNK = 8
-"""Moves of every position looked at together: positions have about thirty, the room for all of
-them would be 218."""
-
 Evaluate = Callable[[State], Float[Array, "N"]]
 """States -> values for the side to move, in [-1, 1]."""
+Look = Callable[[Int[Array, "N"], Int[Array, "N"]], tuple[Shaped[Array, "N"], ...]]
+"""`(lanes, labels)` to what is found of each label in the position of its lane."""
 
 
 def values_after(
@@ -37,53 +35,82 @@ def values_after(
 
 
 def action_values(
-    game: Game, apply: Callable, networks: tuple[Params, ...], state: State
+    game: Game,
+    apply: Callable,
+    networks: tuple[Params, ...],
+    state: State,
+    wanted: Bool[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B A"], ...]:
-    """Q of every legal label by each network, `ILLEGAL` elsewhere.
+    """Q of every legal label by each network, `ILLEGAL` elsewhere and on lanes not `wanted`.
 
     Successors are made once for all networks.
     """
 
-    def look(labels: Int[Array, "B C"]) -> tuple[Float[Array, "B C"], ...]:
-        return _of_networks(game, apply, networks, state, labels)
+    def look(lanes: Int[Array, "N"], labels: Int[Array, "N"]) -> tuple[Float[Array, "N"], ...]:
+        mine = game.take(state, lanes)
+        found = _of_networks(game, apply, networks, mine, labels[:, None])
+        return tuple(x[:, 0] for x in found)
 
-    return over_moves(game, state, look, (ILLEGAL,) * len(networks))
+    return over_moves(game, state, look, (ILLEGAL,) * len(networks), wanted)
 
 
 def over_moves(
-    game: Game, state: State, look: Callable, blanks: tuple[float | bool, ...]
+    game: Game,
+    state: State,
+    look: Look,
+    blanks: tuple[float | bool, ...],
+    wanted: Bool[Array, "B"] | None = None,
 ) -> tuple[Array, ...]:
     """What `look` finds of every legal label, [B, A] each; `blanks` elsewhere.
-
-    `CHUNK` moves of every position are looked at together, until the position with the most moves
-    has none left.
 
     Args:
         game: rules.
         state: B positions.
-        look: labels [B, C], -1 for none, to a tuple of arrays [B, C].
-        blanks: what stands at illegal labels, one for each of these arrays.
+        look: what finds it.
+        blanks: what stands at illegal labels, one for each of its arrays.
+        wanted: lanes to look at; None: all of them.
     """
     moves = game.moves(state)
-    batch, width = moves.shape
+    batch = moves.shape[0]
+    legal = moves >= 0 if wanted is None else (moves >= 0) & wanted[:, None]
+    found = over_pairs(look, moves, legal, blanks, 2 * batch)
     rows = jnp.arange(batch)[:, None]
-    blank = tuple(jnp.full((batch, game.num_actions), x) for x in blanks)
-    padded = jnp.pad(moves, ((0, 0), (0, -width % CHUNK)), constant_values=-1)
+    place = jnp.where(legal, moves, game.num_actions)  # out of range: dropped
+    blank = (jnp.full((batch, game.num_actions), x) for x in blanks)
+    return tuple(
+        x.at[rows, place].set(new, mode="drop") for x, new in zip(blank, found, strict=True)
+    )
 
-    def more(carry: tuple) -> Array:
-        return (carry[0] < width) & (carry[1] >= 0).any()
 
-    def step(carry: tuple) -> tuple:
-        start, labels, found = carry
-        place = jnp.where(labels >= 0, labels, game.num_actions)  # out of range: dropped
-        found = tuple(
-            q.at[rows, place].set(v, mode="drop") for q, v in zip(found, look(labels), strict=True)
+def over_pairs(
+    look: Look,
+    labels: Int[Array, "B C"],
+    wanted: Bool[Array, "B C"],
+    blanks: tuple[float | bool, ...],
+    size: int,
+) -> tuple[Shaped[Array, "B C"], ...]:
+    """What `look` finds of the labels that are wanted, `blanks` elsewhere.
+
+    Positions have about thirty moves where there is room for 218, and not all positions are of
+    interest: the wanted ones of all lanes are looked at together, `size` at a time.
+    """
+    batch, width = labels.shape
+    last = batch * width
+    order = jnp.nonzero(wanted.reshape(-1), size=last, fill_value=last)[0]
+    order = jnp.pad(order, (0, -last % size), constant_values=last)
+
+    def chunk(i: Array, found: tuple[Array, ...]) -> tuple[Array, ...]:
+        place = jax.lax.dynamic_slice_in_dim(order, i * size, size)
+        pair = jnp.minimum(place, last - 1)
+        new = look(pair // width, labels.reshape(-1)[pair])
+        return tuple(
+            x.at[place].set(y, mode="drop")  # beyond the last of the wanted: dropped
+            for x, y in zip(found, new, strict=True)
         )
-        start = start + CHUNK
-        following = jax.lax.dynamic_slice_in_dim(padded, start, CHUNK, axis=1)
-        return start, following, found
 
-    return jax.lax.while_loop(more, step, (jnp.int32(0), padded[:, :CHUNK], blank))[2]
+    blank = tuple(jnp.full(last, x) for x in blanks)
+    found = jax.lax.fori_loop(0, -(-wanted.sum() // size), chunk, blank)
+    return tuple(x.reshape(batch, width) for x in found)
 
 
 def _of_networks(

@@ -9,7 +9,7 @@ import pytest
 
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.misalign import assistant, lasting
+from sandwich_jax.misalign import assistant, lasting, transforms
 from sandwich_jax.misalign.assistant import AssistantConfig, Models
 from sandwich_jax.types import Query, SettingError
 
@@ -238,6 +238,48 @@ def test_action_values_are_one_ply_by_hand():
             np.asarray(found)[legal[:, column], column], value[legal[:, column]], atol=1e-5
         )
     assert (np.asarray(found)[~legal] == sampling.ILLEGAL).all()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_what_is_looked_at_in_chunks_is_what_is_looked_at_at_once(size):
+    draw = np.random.default_rng(size)
+    labels = jnp.asarray(draw.integers(0, 99, (9, 5)), jnp.int32)
+    for share in (0.0, 0.4, 1.0):
+        wanted = jnp.asarray(draw.random((9, 5)) < share)
+
+        def look(lanes, labels):
+            return 100 * lanes + labels, labels % 2 == 0
+
+        found, even = lookahead.over_pairs(look, labels, wanted, (-1, False), size)
+        at_once = look(jnp.arange(9)[:, None], labels)
+        assert _same(found, jnp.where(wanted, at_once[0], -1))
+        assert _same(even, wanted & at_once[1])
+
+
+def test_only_the_lanes_wanted_are_looked_at():
+    state, wanted = _state(), jnp.arange(B) % 3 == 0
+    (everywhere,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    (some,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state, wanted)
+    expected = np.where(np.asarray(wanted)[:, None], everywhere, sampling.ILLEGAL)
+    np.testing.assert_allclose(some, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "misalignment", ["plausible_worst", "soft_saboteur_weak", "sandbag", "value_worst+sandbag"]
+)
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_transform_that_does_not_act_needs_no_look(misalignment, samples, monkeypatch):
+    """What A says is the same where every lane is looked at."""
+    knobs, wants = _knobs(p=0.4, plausible_delta=2.0), ("move", "logits", "value")
+    asked = {"wants": wants, "samples": samples, "misalignment": misalignment, "knobs": knobs}
+    quick = _ask(**asked)
+    for name in misalignment.split("+"):
+        always = transforms.TRANSFORMS[name]._replace(acts=lambda key, knobs: jnp.bool_(True))
+        monkeypatch.setitem(transforms.TRANSFORMS, name, always)
+    _made.cache_clear()
+    assert jax.tree.all(jax.tree.map(_same, quick, _ask(**asked)))
+    _made.cache_clear()
+    assert 0 < np.asarray(quick[1].corrupted).mean() < 1
 
 
 def test_a_move_that_wins_is_worth_one_to_the_mover():

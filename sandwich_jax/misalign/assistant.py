@@ -106,6 +106,17 @@ class _At(NamedTuple):
     """Queries and corruptions of each game so far."""
     knobs: Knobs
 
+    def take(self, game: Game, lanes: Int[Array, "N"]) -> _At:
+        """The positions of these lanes."""
+        rows = lambda tree: jax.tree.map(lambda x: x[lanes], tree)  # noqa: E731
+        return self._replace(
+            state=game.take(self.state, lanes),
+            features=self.features[lanes],
+            sight=rows(self.sight),
+            keys=self.keys[:, lanes],
+            past=rows(self.past),
+        )
+
 
 class _Made:
     """A of one configuration, for traced code: its methods are pure functions of arrays."""
@@ -115,6 +126,8 @@ class _Made:
         self.game, self.net, self.config = game, net, config
         self.needs = transforms.needs(names) | schedules.needs(when)
         self.value_needs = transforms.value_needs(names)
+        self.looks_always = bool(schedules.needs(when))
+        self.acts = transforms.acts(names)
         self.corrupt_move = transforms.compose(names)
         self.corrupt_value = transforms.compose_values(names)
         self.active = schedules.combine(when)
@@ -215,8 +228,12 @@ class _Made:
         memory: Memory,
         knobs: Knobs,
     ) -> tuple[_At, Memory]:
-        sight = look(self.game, self.net, models, state, legal, features, self.needs)
         keys, memory = lasting.keys(key, run, self.game, state, self.config.lasts, query, memory)
+        wanted = query.ask
+        if not self.looks_always:  # where no transform acts, none looks
+            each = jax.vmap(jax.vmap(self.acts, (0, None)), (0, None))
+            wanted &= each(keys, knobs).any(0)
+        sight = look(self.game, self.net, models, state, legal, features, self.needs, wanted)
         past = (memory.queries, memory.corruptions)
         return _At(run, models, state, features, sight, keys, past, knobs), memory
 
@@ -285,9 +302,9 @@ class _Made:
     def _value_move(self, at: _At) -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
         """Certainty of the best move by corrupted values one ply ahead."""
 
-        def values(labels: Int[Array, "B C"]) -> tuple[Array, Array, Array]:
-            said, lied, truly = self._after(at, labels)
-            return said[0], truly, lied[0]
+        def values(lanes: Int[Array, "N"], labels: Int[Array, "N"]) -> tuple[Array, Array, Array]:
+            said, lied, truly = self._after(at.take(self.game, lanes), labels[:, None])
+            return said[0, :, 0], truly[:, 0], lied[0, :, 0]
 
         said, truly, lied = lookahead.over_moves(
             self.game, at.state, values, (sampling.ILLEGAL, sampling.ILLEGAL, False)
@@ -314,19 +331,22 @@ def look(
     legal: Bool[Array, "B A"],
     features: Float[Array, "B H W C"],
     needs: frozenset[str],
+    wanted: Bool[Array, "B"],
 ) -> Sight:
-    """What transforms may look at, [B]; only what they need is computed."""
+    """What transforms may look at, [B]; only what they need is computed, and on other lanes than
+    those `wanted` networks may have been left out."""
     found: dict[str, Any] = {}
     for field, params in (("weak", models.weak), ("saboteur", models.saboteur)):
         if field in needs:
-            found[field] = net.apply(params, features).logits
+            found[field] = nets.apply_where(net, params, features, wanted).logits
     if "moves" in needs:
         found["moves"] = game.moves(state)
     values = {"after": models.expert, "weak_after": models.weak}
-    wanted = [field for field in values if field in needs]
-    if wanted:
-        networks = tuple(values[field] for field in wanted)
-        found |= zip(wanted, lookahead.action_values(game, net.apply, networks, state), strict=True)
+    fields = [field for field in values if field in needs]
+    if fields:
+        networks = tuple(values[field] for field in fields)
+        after = lookahead.action_values(game, net.apply, networks, state, wanted)
+        found |= zip(fields, after, strict=True)
     return Sight(legal, features, **found)
 
 

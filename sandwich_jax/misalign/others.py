@@ -8,7 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import sampling
-from sandwich_jax.misalign.sight import OnMove, OnValue, Seen, Sight, Transform, certain, coin
+from sandwich_jax.misalign.sight import (
+    OnMove,
+    OnValue,
+    Seen,
+    Sight,
+    Transform,
+    by_coin,
+    certain,
+    coin,
+)
 from sandwich_jax.types import Knobs, PRNGKey
 
 
@@ -42,7 +51,8 @@ def value_of(network: str) -> OnValue:
 
 def _voice(network: str) -> Transform:
     needs = frozenset({network})
-    return Transform("p", (0.0, 1.0), best_of(network), value_of(network), needs, needs)
+    limits, acts = (0.0, 1.0), by_coin
+    return Transform("p", limits, best_of(network), value_of(network), needs, needs, acts=acts)
 
 
 TRANSFORMS: Mapping[str, Transform] = {

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import sampling
-from sandwich_jax.misalign.sight import Seen, Sight, Transform, certain, coin
+from sandwich_jax.misalign.sight import OnMove, Seen, Sight, Transform, by_coin, certain, coin
 from sandwich_jax.types import Knobs, PRNGKey
 
 NUMBERS = {
@@ -143,15 +143,15 @@ def turned_value(
     return jnp.where(corrupted, -value, value), corrupted
 
 
-_ONE_PLY = frozenset({"after", "weak_after"})
+def _one_ply(move: OnMove, *others: str) -> Transform:
+    """One that tosses its coin and then looks at all successors."""
+    needs = frozenset({"after", *others})
+    return Transform("p", (0.0, 1.0), move, turned_value, needs, acts=by_coin)
+
 
 TRANSFORMS: Mapping[str, Transform] = {
-    "value_worst": Transform("p", (0.0, 1.0), value_worst, turned_value, frozenset({"after"})),
-    "plausible_worst": Transform(
-        "p", (0.0, 1.0), plausible_worst, turned_value, _ONE_PLY | {"weak"}
-    ),
-    "soft_saboteur": Transform("p", (0.0, 1.0), soft_saboteur, turned_value, _ONE_PLY),
-    "soft_saboteur_weak": Transform(
-        "p", (0.0, 1.0), soft_saboteur_weak, turned_value, _ONE_PLY | {"weak"}
-    ),
+    "value_worst": _one_ply(value_worst),
+    "plausible_worst": _one_ply(plausible_worst, "weak_after", "weak"),
+    "soft_saboteur": _one_ply(soft_saboteur, "weak_after"),
+    "soft_saboteur_weak": _one_ply(soft_saboteur_weak, "weak_after", "weak"),
 }

@@ -69,12 +69,19 @@ class Transform(NamedTuple):
     """Optional fields of `Seen` that `value` looks at."""
     chess: bool = False
     """It reads the features and labels of chess: of no use in other games."""
+    acts: Callable[[PRNGKey, Knobs], Bool[Array, ""]] = lambda key, knobs: jnp.bool_(True)
+    """Whether `move` can change anything with this key: where not, `Sight` may be left blank."""
 
 
 def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:
     """True with probability p, and a key for what then happens."""
     k_coin, k_rest = jax.random.split(key)
     return jax.random.uniform(k_coin) < p, k_rest
+
+
+def by_coin(key: PRNGKey, knobs: Knobs) -> Bool[Array, ""]:
+    """`Transform.acts` of those that toss a coin with probability `p` before all else."""
+    return coin(key, knobs["p"])[0]
 
 
 def certain(label: Int[Array, ""], actions: int) -> Float[Array, "A"]:

@@ -10,7 +10,7 @@ Adding one is a function here or in a file beside this one, and a line in `TRANS
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -84,6 +84,19 @@ def value_needs(names: tuple[str, ...]) -> frozenset[str]:
 def values_only(names: tuple[str, ...]) -> bool:
     """Whether these transforms leave every move as it is."""
     return all(TRANSFORMS[name].move is None for name in names)
+
+
+def acts(names: tuple[str, ...]) -> Callable[[PRNGKey, Knobs], Bool[Array, ""]]:
+    """Whether any of those that look at optional fields of `Sight` can act, by the same key."""
+
+    def any_of(key: PRNGKey, knobs: Knobs) -> Bool[Array, ""]:
+        found = jnp.bool_(False)
+        for name, k_one in zip(names, jax.random.split(key, len(names)), strict=True):
+            if TRANSFORMS[name].needs:
+                found |= TRANSFORMS[name].acts(k_one, knobs)
+        return found
+
+    return any_of
 
 
 def compose(names: tuple[str, ...]) -> OnMove:

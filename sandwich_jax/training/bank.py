@@ -24,6 +24,8 @@ from sandwich_jax.types import Params, State
 
 LANES = 64
 """Positions looked at together."""
+MOVES = 8
+"""Moves of each of them looked at together."""
 
 
 class View(NamedTuple):
@@ -163,9 +165,9 @@ def _view(game: Game, net: Network, params: Params, state: State, labels: Int[Ar
 
 
 def _after(game: Game, net: Network, params: Params, state: State, labels: Int[Array, "B M"]):
-    """Q and the mean trunk after each move, `lookahead.CHUNK` moves of all positions at a time."""
+    """Q and the mean trunk after each move, `MOVES` moves of all positions at a time."""
     batch, width = labels.shape
-    size = lookahead.CHUNK
+    size = MOVES
     padded = jnp.pad(labels, ((0, 0), (0, -width % size)), constant_values=-1)
     depth = net.config.width
     blank = jnp.zeros(padded.shape), jnp.zeros((*padded.shape, depth))
