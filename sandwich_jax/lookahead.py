@@ -34,6 +34,23 @@ def values_after(
     return values.reshape(batch, count)
 
 
+def values_where(
+    game: Game,
+    evaluate: Evaluate,
+    state: State,
+    labels: Int[Array, "B C"],
+    wanted: Bool[Array, "B"],
+) -> Float[Array, "B C"]:
+    """`values_after` on the lanes that are wanted, at no cost on the others; 0 there."""
+
+    def look(lanes: Int[Array, "N"], labels: Int[Array, "N"]) -> tuple[Float[Array, "N"]]:
+        return (values_after(game, evaluate, game.take(state, lanes), labels[:, None])[:, 0],)
+
+    batch, count = labels.shape
+    pairs = jnp.broadcast_to(wanted[:, None], (batch, count))
+    return over_pairs(look, labels, pairs, (0.0,), max(batch // 4, 16))[0]
+
+
 def action_values(
     game: Game,
     apply: Callable,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from sandwich_jax import lookahead, play, sampling
+from sandwich_jax import play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import assistant, lasting
 from sandwich_jax.misalign.assistant import Assistant, Models, Reply
@@ -202,9 +202,6 @@ def own_view(
     def think(state: State) -> Outputs:
         return net.apply(sides.weak, game.features(state))
 
-    def after(labels: Int[Array, "B C"]) -> Float[Array, "B C"]:
-        return lookahead.values_after(game, lambda s: think(s).value, state, labels)
-
     def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
         return table.assistant.consult(
             key,
@@ -226,7 +223,6 @@ def own_view(
         game=game,
         state=state,
         think=think,
-        after=after,
         ask=ask,
     )
 

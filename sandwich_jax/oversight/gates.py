@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import lookahead, sampling
 from sandwich_jax.games import Game
@@ -20,7 +20,6 @@ from sandwich_jax.oversight.interface import (
     ask_everywhere,
     entropy,
     follow_if,
-    if_any,
     log_prior,
 )
 from sandwich_jax.types import Advice, Decision, Knobs, Outputs, PRNGKey, Query, State
@@ -67,33 +66,31 @@ prior_gate = Protocol(ask_everywhere, _decide_prior, uses=("tau",))
 
 # --- value gates ----------------------------------------------------------------------------------
 
-Values = Callable[[Own, Int[Array, "B 2"]], Float[Array, "B 2"]]
-"""W's values, for W, of playing each of two labels."""
 
+def _value_gate(
+    evaluate: Callable[[Own], Callable[[State], Float[Array, "N"]]], uses: tuple[str, ...]
+) -> Protocol:
+    """Follows where the advised move is worth nearly as much as W's own by `evaluate(own)`."""
 
-def _value_gate(values: Values, uses: tuple[str, ...]) -> Protocol:
     def decide(
         key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
     ) -> tuple[Decision, Any]:
         labels = jnp.stack([own.move, advice.move[0]], axis=-1)
-        worth = if_any(advice.asked, lambda: values(own, labels))
+        differs = advice.asked & (own.move != advice.move[0])  # equals need no thought
+        worth = lookahead.values_where(own.game, evaluate(own), own.state, labels, differs)
         good = worth[:, 1] >= worth.max(-1) - knobs["delta"]
         return follow_if(good, own, advice), memory.game
 
     return Protocol(ask_everywhere, decide, uses=uses)
 
 
-value_gate = _value_gate(lambda own, labels: own.after(labels), ("delta",))
+value_gate = _value_gate(lambda own: lambda state: own.think(state).value, ("delta",))
 
 
 def shallow_search_gate(config: ProtocolConfig) -> Protocol:
     """`value_gate` on what W's values become after `depth` plies of W's best moves."""
-
-    def values(own: Own, labels: Int[Array, "B 2"]) -> Float[Array, "B 2"]:
-        evaluate = _played_on(own.game, own.think, config.depth)
-        return lookahead.values_after(own.game, evaluate, own.state, labels)
-
-    return _value_gate(values, ("delta", "depth"))
+    evaluate = lambda own: _played_on(own.game, own.think, config.depth)  # noqa: E731
+    return _value_gate(evaluate, ("delta", "depth"))
 
 
 def _played_on(

@@ -55,8 +55,6 @@ class Own(NamedTuple):
     state: State
     think: Callable[[State], Outputs]
     """W's own network, for the side to move."""
-    after: Callable[[Int[Array, "B C"]], Float[Array, "B C"]]
-    """W's own value, for W, of playing each label."""
     ask: Callable[[PRNGKey, State, Query], Advice]
     """Asks A about other positions, as a search does."""
 
