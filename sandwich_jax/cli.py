@@ -260,7 +260,12 @@ class Bench:
     repeats: int = 5
     """Runs of each side; figures are medians."""
     network: str = "tiny"
-    """Of selfplay."""
+    """Of selfplay: the size of fresh networks."""
+    expert: str = "fresh:1"
+    """Of selfplay: E. What trained networks play differs from what fresh ones do, and with it what
+    some protocols cost."""
+    weak: str = "fresh:2"
+    """Of selfplay: W."""
     protocols: tuple[str, ...] = ("always_follow",)
     """Of selfplay; beside always_follow, the cost of the others is told relative to it."""
     plies: int = 80
@@ -457,17 +462,16 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
         from sandwich_jax.training.corpus_bench import bench as corpus_rows
 
         return corpus_rows(args.pgn, args.games, args.repeats)
-    from sandwich_jax.measures.throughput import bench as selfplay_rows
+    from sandwich_jax import games
+    from sandwich_jax.measures import throughput
+    from sandwich_jax.outside import players, store
 
+    net, expert, weak = players.load_pair(args.expert, args.weak, "chess", args.network)
+    name = f"E {args.expert} and W {args.weak} ({store.size_name(net.config)})"
+    pair = throughput.Pair(name, games.make("chess"), net, expert, weak)
     batches = args.batches or (256, 1024)
-    return selfplay_rows(
-        batches,
-        args.network,
-        args.protocols,
-        args.misalignment,
-        repeats=args.repeats,
-        plies=args.plies,
-    )
+    about = (args.protocols, args.misalignment, args.repeats, args.plies)
+    return throughput.bench(pair, batches, *about)
 
 
 VERBS: dict[str, tuple[type, Callable]] = {

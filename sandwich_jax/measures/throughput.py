@@ -5,33 +5,59 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sandwich_jax import games, nets
+from sandwich_jax.games import Game
 from sandwich_jax.members import Config, knobs_of, strengths_used
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.nets import Network
 from sandwich_jax.oversight import protocols as known
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Knobs, Params
 
-PLIES = 80
+YARDSTICK = "always_follow"
+"""The protocol that others are measured beside."""
 ORDINARY = "random_move"
 """The misalignment that others are measured beside."""
+STRENGTH = 0.5
+"""Of every misalignment."""
+
+Call = Callable[[Array], Array]
+"""`seed -> plies`: plays so many, or makes the forward passes for so many."""
+
+
+class Pair(NamedTuple):
+    """Who plays what."""
+
+    name: str
+    """Of the networks, as rows tell it."""
+    game: Game
+    net: Network
+    expert: Params
+    weak: Params
+
+
+class Size(NamedTuple):
+    """How much is played at once."""
+
+    batch: int
+    """Lanes; two games a lane are played, so that most lanes are busy to the end."""
+    plies: int
+    """Of a game at most, after its opening."""
 
 
 def bench(
+    pair: Pair,
     batches: tuple[int, ...] = (256, 1024),
-    network: str = "tiny",
-    protocols: tuple[str, ...] = ("always_follow",),
-    misalignment: str = "random_move",
-    game_name: str = "chess",
+    protocols: tuple[str, ...] = (YARDSTICK,),
+    misalignment: str = ORDINARY,
     repeats: int = 5,
-    plies: int = PLIES,
+    plies: int = 80,
 ) -> Iterator[dict[str, Any]]:
     """Measures self-play of W with an assistant against W's copy.
 
@@ -44,88 +70,82 @@ def bench(
     one too, as time a ply.
 
     Args:
-        batches: lanes; two games a lane are played, so that most lanes are busy to the end.
-        network: a size of `nets.SIZES`, untrained.
+        pair: game and networks.
+        batches: lanes.
         protocols: their names, sizes by default.
-        misalignment: spelling of what makes A out of E, at a strength of 0.5.
-        game_name: chess, or pgx:chess.
+        misalignment: spelling of what makes A out of E.
         repeats: runs of each side.
         plies: of a game at most, after its opening.
     """
-    game = games.make(game_name)
-    net = nets.make(network, game.heads)
-    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
-    on_cpu = jax.default_backend() == "cpu"
-    clock = time.process_time if on_cpu else time.perf_counter
-    unit = "plies per CPU-second" if on_cpu else "plies per second"
-    unit_of_time = "CPU-microseconds a ply" if on_cpu else "microseconds a ply"
+    order = sorted(protocols, key=lambda name: name != YARDSTICK)
     for batch in batches:
-        usual = None
-        for protocol in sorted(protocols, key=lambda name: name != "always_follow"):
-            ours = _selfplay(game, net, expert, weak, protocol, misalignment, batch, plies)
-            sides = {
-                "ours": ours,
-                "peer": _forwards(game, net, expert, weak, protocol, batch, plies),
-            }
+        size, yardstick = Size(batch, plies), None
+        for protocol in order:
+            ours = _selfplay(pair, size, protocol, misalignment)
+            sides = {"ours": ours, "peer": _forwards(pair, size, protocol)}
             if misalignment != ORDINARY:
-                about = (expert, weak, protocol, ORDINARY, batch, plies)
-                sides["ordinary"] = _selfplay(game, net, *about)
-            if usual:
-                sides["usual"] = usual
-            began = time.perf_counter()
-            jax.block_until_ready(ours(jnp.int32(0)))
-            compiled = time.perf_counter() - began
-            for side in list(sides)[1:]:
-                jax.block_until_ready(sides[side](jnp.int32(0)))
-            rates = {side: [] for side in sides}
-            for i in range(1, repeats + 1):
-                for side, call in sides.items():
-                    began = clock()
-                    played = int(jax.block_until_ready(call(jnp.int32(i))))
-                    rates[side].append(played / (clock() - began))
-            medians = {side: statistics.median(found) for side, found in rates.items()}
-            mine, bare = medians["ours"], medians["peer"]
-            common = {"batch": batch, "device": jax.devices()[0].device_kind}
-            name = f"self-play, {game_name}, {network}, {protocol}, {misalignment}"
-            yield _row(name, mine, bare, mine / bare, unit, common)
-            if "ordinary" in medians:
-                rate = medians["ordinary"]
-                times = (1e6 / mine, 1e6 / rate, rate / mine)
-                yield _row(f"{name} beside {ORDINARY}", *times, unit_of_time, common)
-            yield _row(f"first call, {name}", compiled, None, None, "seconds", common)
-            if usual:
-                rate = medians["usual"]
-                cost = f"cost of {name} relative to always_follow"
-                yield _row(cost, mine, rate, rate / mine, unit, common)
-            elif protocol == "always_follow":
-                usual = ours
+                sides["ordinary"] = _selfplay(pair, size, protocol, ORDINARY)
+            if yardstick:
+                sides["yardstick"] = yardstick
+            compiled, rates = _rates(sides, repeats)
+            name = f"self-play, {pair.game.name}, {pair.name}, {protocol}, {misalignment}"
+            yield from _rows(name, batch, compiled, rates)
+            if protocol == YARDSTICK:
+                yardstick = ours
 
 
-def _row(
-    what: str, ours: float, peer: float | None, ratio: float | None, unit: str, common: dict
-) -> dict[str, Any]:
-    figures = {"ours": ours, "peer": peer, "ratio": ratio, "unit": unit}
-    return {"what": what, "batch": common["batch"], **figures, "device": common["device"]}
+def _rates(sides: dict[str, Call], repeats: int) -> tuple[float, dict[str, float]]:
+    """Seconds of our first call, and the median rate of each side."""
+    clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter
+    first = {}
+    for side, call in sides.items():
+        began = time.perf_counter()
+        jax.block_until_ready(call(jnp.int32(0)))
+        first[side] = time.perf_counter() - began
+    rates = {side: [] for side in sides}
+    for i in range(1, repeats + 1):
+        for side, call in sides.items():
+            began = clock()
+            plies = int(jax.block_until_ready(call(jnp.int32(i))))
+            rates[side].append(plies / (clock() - began))
+    return first["ours"], {side: statistics.median(found) for side, found in rates.items()}
 
 
-def _selfplay(
-    game: games.Game,
-    net: nets.Network,
-    expert: Params,
-    weak: Params,
-    protocol: str,
-    misalignment: str,
-    batch: int,
-    plies: int,
-) -> Callable[[Array], Array]:
-    """`seed -> plies played`."""
-    config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=plies)
+def _rows(
+    name: str, batch: int, compiled: float, rates: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """What was found of one protocol at one batch."""
+    prefix = "CPU-" if jax.default_backend() == "cpu" else ""
+    per_second, per_ply = f"plies per {prefix}second", f"{prefix}microseconds a ply"
+    ours, device = rates["ours"], jax.devices()[0].device_kind
+
+    def row(
+        what: str, ours: float, peer: float | None, ratio: float | None, unit: str
+    ) -> dict[str, Any]:
+        figures = {"ours": ours, "peer": peer, "ratio": ratio, "unit": unit}
+        return {"what": what, "batch": batch, **figures, "device": device}
+
+    yield row(name, ours, rates["peer"], ours / rates["peer"], per_second)
+    if "ordinary" in rates:
+        beside = f"{name} beside {ORDINARY}"
+        times = 1e6 / ours, 1e6 / rates["ordinary"]
+        yield row(beside, *times, times[0] / times[1], per_ply)
+    yield row(f"first call, {name}", compiled, None, None, "seconds")
+    if "yardstick" in rates:
+        cost = f"cost of {name} relative to {YARDSTICK}"
+        yield row(cost, ours, rates["yardstick"], rates["yardstick"] / ours, per_second)
+
+
+def _selfplay(pair: Pair, size: Size, protocol: str, misalignment: str) -> Call:
+    """Self-play."""
+    game, batch = pair.game, size.batch
+    config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=size.plies)
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
-    made = assistant.make(game, net, assistant.AssistantConfig(misalignment))
-    table = Table(game, net, made, known.make(protocol))
-    strengths: Knobs = {name: jnp.float32(0.5) for name in strengths_used(misalignment)}
-    knobs: Knobs = knobs_of(Config(), None, 0.5) | strengths
+    made = assistant.make(game, pair.net, assistant.AssistantConfig(misalignment))
+    table = Table(game, pair.net, made, known.make(protocol))
+    strengths: Knobs = {name: jnp.float32(STRENGTH) for name in strengths_used(misalignment)}
+    knobs: Knobs = knobs_of(Config(), None, STRENGTH) | strengths
 
     @jax.jit
     def play(seed: Array, expert: Params, weak: Params, starts: Any) -> Array:
@@ -136,19 +156,12 @@ def _selfplay(
         sums = [x.astype(jnp.float32).sum() for x in jax.tree.leaves((rollout, truth))]
         return rollout.played.sum() + (jnp.stack(sums).sum() * 0).astype(jnp.int32)
 
-    return lambda seed: play(seed, expert, weak, starts)
+    return lambda seed: play(seed, pair.expert, pair.weak, starts)
 
 
-def _forwards(
-    game: games.Game,
-    net: nets.Network,
-    expert: Params,
-    weak: Params,
-    protocol: str,
-    batch: int,
-    plies: int,
-) -> Callable[[Array], Array]:
-    """`seed -> plies that so many forward passes are for`."""
+def _forwards(pair: Pair, size: Size, protocol: str) -> Call:
+    """The bare forward passes."""
+    game, net, (batch, plies) = pair.game, pair.net, size
 
     @jax.jit
     def run(seed: Array, expert: Params, weak: Params) -> Array:
@@ -167,4 +180,4 @@ def _forwards(
         kept = ((front + back).sum() * 0).astype(jnp.int32)
         return jnp.int32(2 * plies * batch) + kept
 
-    return lambda seed: run(seed, expert, weak)
+    return lambda seed: run(seed, pair.expert, pair.weak)
