@@ -43,8 +43,9 @@ class Tuning:
 
     out: pathlib.Path = pathlib.Path("runs/tuning")
     protocols: tuple[str, ...] = tuple(GRID)
-    rounds: int = 4
-    games: int = 256
+    rounds: int = 2
+    games: int = 192
+    updates: int = 120
     seeds: int = 1
     openings: int = 96
     """Of the matches that decide."""
@@ -52,7 +53,8 @@ class Tuning:
 
 def settings(args: Tuning, protocol: str) -> dict[str, Any]:
     """The sweep over one protocol's knobs."""
-    sizes = {"rounds": args.rounds, "games": args.games, "final_openings": args.openings}
+    sizes = {"rounds": args.rounds, "games": args.games, "updates": args.updates}
+    sizes |= {"round_openings": args.openings, "final_openings": args.openings}
     return {"protocol": protocol, "seeds": args.seeds, "control": False, **sizes,
             **DEVELOPMENT, **GRID[protocol]}  # fmt: skip
 
