@@ -1,29 +1,34 @@
 """The table of protocols on held-out misalignments, with knobs that tune_protocols.py fixed.
 
-    python experiments/protocol_table.py --knobs runs/tuning/knobs.json --out runs/table
+    python experiments/protocol_table.py --knobs runs/tuning/knobs.json --out runs/table --page
 
-Nothing is chosen here. Without --knobs, protocols have their defaults. Interrupted, it goes on.
+Nothing is chosen here. Without --knobs, protocols have their defaults; --page writes the tables
+into docs/held_out.md. Interrupted, it goes on.
 """
 
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
+import tune_protocols
 import tyro
 
 from sandwich_jax import cli
 from sandwich_jax.outside import display, pages, store, sweeps
 
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "held_out.md"
 HELD_OUT: dict[str, dict[str, Any]] = {
-    "value_worst, per position": {"misalignment": "value_worst", "lasts": "position"},
-    "subtle_loser, per position": {
+    "value_worst": {"misalignment": "value_worst", "lasts": "position"},
+    "subtle_loser": {
         "misalignment": "borrow", "saboteur": "zoo:subtle_loser", "lasts": "position",
     },
 }  # fmt: skip
 UNTUNED = ("always_follow", "search_with_advice", "search_with_advised_value", "oracle_gate")
-COLUMNS = ("pgr", "gain_over_control")
-HEAD = ("held out", "protocol", "p", "PGR", "over control (Elo)", "asked", "followed")
+SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
+HEAD = ("protocol", "knobs", "Elo gain over W", "PGR", "over never_ask",
+        *(name.replace("_", " ") for name in SHARES))  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,48 +38,99 @@ class Reported:
     knobs: pathlib.Path | None = None
     """From tune_protocols.py."""
     out: pathlib.Path = pathlib.Path("runs/table")
-    p: tuple[float, ...] = (0.6,)
-    rounds: int = 8
-    games: int = 256
-    seeds: int = 5
-    openings: int = 192
+    held_out: tuple[str, ...] = tuple(HELD_OUT)
+    p: float = 0.6
+    rounds: int = 2
+    games: int = 192
+    updates: int = 120
+    seeds: tuple[int, ...] = (200, 201, 202)
+    """No other script has these."""
+    openings: int = 64
+    page: bool = False
+
+
+def fixed(args: Reported) -> dict[str, Any]:
+    """What tune_protocols.py found."""
+    return json.loads(args.knobs.read_text()) if args.knobs else {"knobs": {}, "scores": {}}
 
 
 def tuned(args: Reported) -> dict[str, dict[str, Any]]:
     """Every protocol with its knobs."""
-    found = json.loads(args.knobs.read_text())["knobs"] if args.knobs else {}
-    return {name: {} for name in UNTUNED} | found
+    return {name: {} for name in UNTUNED} | fixed(args)["knobs"]
 
 
 def settings(args: Reported, protocol: str, knobs: dict[str, Any], held_out: str) -> dict:
     """The sweep of one protocol against one misalignment."""
-    sizes = {"rounds": args.rounds, "games": args.games, "final_openings": args.openings}
-    asked = {"protocol": protocol, "p": list(args.p), "seeds": args.seeds}
+    sizes = {"rounds": args.rounds, "games": args.games, "updates": args.updates}
+    sizes |= {"round_openings": args.openings, "final_openings": args.openings}
+    asked = {"protocol": protocol, "p": [args.p], "seeds": list(args.seeds)}
     return asked | sizes | knobs | HELD_OUT[held_out]
 
 
-def line(held_out: str, row: dict[str, Any]) -> list[str]:
+def played(args: Reported, held_out: str) -> list[list[str]]:
+    """Plays one misalignment: the lines of its table, best first.
+
+    All protocols share a folder, and so the games of never_ask.
+    """
+    folder, found = args.out / held_out, {}
+    for protocol, knobs in tuned(args).items():
+        with display.bar(f"{protocol}, {held_out}") as bar:
+            given = settings(args, protocol, knobs, held_out)
+            done, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
+        rows = {row["protocol"]: row for row in done.rows}
+        found |= {name: (rows[name], knobs) for name in (protocol, "never_ask")}
+    found["never_ask"] = (found["never_ask"][0], {})
+    ordered = sorted(found.values(), key=lambda pair: -pair[0]["elo_gain"])
+    return [line(row, knobs) for row, knobs in ordered]
+
+
+def line(row: Mapping[str, Any], knobs: Mapping[str, Any]) -> list[str]:
     """The cells of a row."""
-    cells = [held_out, row["protocol"], f"{row['p']:g}"]
-    cells += [pages.interval(row, name, ".2f") for name in COLUMNS]
-    for name in ("asked", "followed"):
-        cells.append("" if row[name] is None else f"{row[name]:.2f}")
-    return cells
+    told = ", ".join(f"`{name}` {value:g}" for name, value in knobs.items())
+    cells = [f"`{row['protocol']}`", told, pages.interval(row, "elo_gain", "+.0f")]
+    cells.append(pages.interval(row, "pgr", ".2f"))
+    control = row["protocol"] == "never_ask"
+    cells.append("" if control else pages.interval(row, "gain_over_control", "+.0f"))
+    return cells + ["" if row[name] is None else f"{row[name]:.2f}" for name in SHARES]
+
+
+def about(args: Reported) -> str:
+    """What the tables are of."""
+    versions = store.manifest({})
+    seeds = ", ".join(map(str, args.seeds))
+    return (
+        f"p = {args.p:g}, seeds {seeds}; {args.rounds} rounds of {args.games} games and"
+        f" {args.updates} updates, matches of {2 * args.openings} games"
+        f" (JAX {versions['versions']['jax']}, commit {versions['commit']})."
+    )
+
+
+def choices(scores: Mapping[str, list[Mapping[str, float]]]) -> str:
+    """The table of what was tried while tuning."""
+    lines = []
+    for protocol, tried in scores.items():
+        cells = []
+        for values in sorted(tried, key=lambda one: -one["score_against_w"]):
+            own = [f"{values[name]:g}" for name in tune_protocols.GRID[protocol]]
+            cells.append(f"{', '.join(own)}: {values['score_against_w']:.3f}")
+        names = ", ".join(f"`{name}`" for name in tune_protocols.GRID[protocol])
+        lines.append((f"`{protocol}`", names, "; ".join(cells)))
+    head = ("protocol", "knobs", "values: mean score of W' against W, the chosen one first")
+    return pages.table(head, lines)
 
 
 def main(args: Reported) -> None:
-    """Runs and prints the table."""
-    lines: list[list[str]] = []
-    for held_out in HELD_OUT:
-        for protocol, knobs in tuned(args).items():
-            folder = args.out / held_out.partition(",")[0] / protocol
-            with display.bar(f"{protocol}, {held_out}") as bar:
-                given = settings(args, protocol, knobs, held_out)
-                found, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
-            rows = [row for row in found.rows if row["protocol"] == protocol]
-            lines += [line(held_out, row) for row in rows]
-            store.write_text(args.out / "table.md", pages.table(HEAD, lines) + "\n")
-    print(pages.table(HEAD, lines))
+    """Plays, prints and writes."""
+    parts = []
+    if args.knobs:
+        parts.append(f"### Tuned on development misalignments\n\n{choices(fixed(args)['scores'])}")
+    for held_out in args.held_out:
+        table = pages.table(HEAD, played(args, held_out))
+        parts.append(f"### Held out: `{held_out}`, per position\n\n{about(args)}\n\n{table}")
+    made = "\n\n".join(parts)
+    print(made)
+    if args.page:
+        pages.fill(PAGE, "experiments/protocol_table.py", made)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,34 @@ def test_the_table_takes_the_knobs_that_were_fixed(tmp_path):
     for held_out in table.HELD_OUT:
         parts = grid.parse(table.settings(args, "prior_gate", {"tau": 0.1}, held_out))
         asking = [p for p in parts if p.config.protocol == "prior_gate"]
-        assert {p.config.tau for p in asking} == {0.1} and len(asking) == args.seeds
+        assert {p.config.tau for p in asking} == {0.1} and len(asking) == len(args.seeds)
         assert {p.config.lasts for p in asking} == {"position"}
+
+
+@pytest.mark.slow
+def test_all_protocols_of_the_table_have_one_control_and_are_told_best_first(tmp_path, monkeypatch):
+    small = {"game": "tic_tac_toe", "expert": "fresh:1", "weak": "fresh:2", "lanes": 8, "batch": 8}
+    usual = table.settings
+    monkeypatch.setattr(table, "settings", lambda *given: usual(*given) | small)
+    monkeypatch.setattr(table, "UNTUNED", ("always_follow",))
+    monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
+    tried = {"prior_gate": [dict(tau=0.1, score_against_w=0.4), dict(tau=0.3, score_against_w=0.6)]}
+    knobs = tmp_path / "knobs.json"
+    knobs.write_text(json.dumps({"knobs": {"prior_gate": {"tau": 0.3}}, "scores": tried}))
+    sizes = dict(rounds=1, games=8, updates=2, seeds=(0, 1), openings=4)
+    args = table.Reported(knobs, tmp_path / "runs", ("value_worst",), page=True, **sizes)
+    table.main(args)
+    text = (tmp_path / "page.md").read_text()
+    assert "| `prior_gate` | `tau` | 0.3: 0.600; 0.1: 0.400 |" in text
+    lines = [x.split(" | ") for x in text.split("### Held out")[1].splitlines() if "| `" in x]
+    rows = {cells[0]: cells[1:] for cells in lines}
+    assert rows["| `prior_gate`"][0] == "`tau` 0.3"
+    assert rows["| `always_follow`"][4:6] == ["1.00", "1.00"]
+    assert rows["| `never_ask`"][3:5] == ["", "0.00"]
+    gains = [float(cells[2].split(" [")[0]) for cells in lines]
+    assert len(gains) == 3 and gains == sorted(gains, reverse=True)
+    members = [path.name for path in (tmp_path / "runs" / "value_worst" / "members").iterdir()]
+    assert sum(name.startswith("never_ask") for name in members) == 2
 
 
 def test_the_screen_spans_every_protocol_and_misalignment():
