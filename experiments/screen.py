@@ -3,8 +3,8 @@
     python experiments/screen.py --out runs/screen
 
 No claims are made from it: it only says which protocols are worth five fresh seeds (confirm.py).
-On a CPU some 25 minutes of one core a misalignment, but two hours for value_worst, whose A looks at
-all successors: --misalignments chooses. Resumable.
+On a CPU some 25 minutes of one core a misalignment, and 45 for value_worst, whose A looks at all
+successors: --misalignments chooses. Resumable.
 """
 
 import dataclasses
