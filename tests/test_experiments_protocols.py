@@ -78,13 +78,13 @@ def test_all_protocols_of_the_table_have_one_control_and_are_told_best_first(tmp
     small = {"game": "tic_tac_toe", "expert": "fresh:1", "weak": "fresh:2", "lanes": 8, "batch": 8}
     usual = table.settings
     monkeypatch.setattr(table, "settings", lambda *given: usual(*given) | small)
-    monkeypatch.setattr(table, "UNTUNED", ("always_follow",))
     monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
     tried = {"prior_gate": [dict(tau=0.1, score_against_w=0.4), dict(tau=0.3, score_against_w=0.6)]}
     knobs = tmp_path / "knobs.json"
     knobs.write_text(json.dumps({"knobs": {"prior_gate": {"tau": 0.3}}, "scores": tried}))
     sizes = dict(rounds=1, games=8, updates=2, seeds=(0, 1), openings=4)
-    args = table.Reported(knobs, tmp_path / "runs", ("value_worst",), page=True, **sizes)
+    names = ("value_worst",), ("always_follow",)
+    args = table.Reported(knobs, tmp_path / "runs", *names, page=True, **sizes)
     table.main(args)
     text = (tmp_path / "page.md").read_text()
     assert "| `prior_gate` | `tau` | 0.3: 0.600; 0.1: 0.400 |" in text
