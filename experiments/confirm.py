@@ -1,11 +1,12 @@
-"""The best protocol of a screen against always_follow: five fresh seeds, paired.
+"""The best protocols of a screen against always_follow: five fresh seeds, paired.
 
     python experiments/screen.py --out runs/screen
     python experiments/confirm.py --screen runs/screen --out runs/confirm
 
 For each misalignment the protocol with the highest score of W' against W in the screen is chosen,
 which neither E's strength nor the `Truth` has a part in, and is played again with seeds that the
-screen did not see. Prints a table; comparison_page.py makes the page. Interrupted, it goes on.
+screen did not see; so is `--also`, against all of them. Prints a table; comparison_page.py makes the
+page. Interrupted, it goes on.
 """
 
 import dataclasses
@@ -33,6 +34,8 @@ class Confirm:
     screen: pathlib.Path = pathlib.Path("runs/screen")
     out: pathlib.Path = pathlib.Path("runs/confirm")
     misalignments: tuple[str, ...] = EVERY
+    also: tuple[str, ...] = ("prior_gate",)
+    """Protocols to play besides the best: one that did well against all."""
     rounds: int = 4
     games: int = 256
     updates: int = 160
@@ -52,15 +55,16 @@ def best(folder: pathlib.Path) -> str:
 
 
 def settings(args: Confirm, name: str, p: list[float]) -> dict[str, Any]:
-    """The sweep of both protocols against one misalignment."""
+    """The sweep of these protocols against one misalignment."""
     sizes = {"rounds": args.rounds, "games": args.games, "updates": args.updates}
     sizes |= {"final_openings": args.openings}
-    asked = {"protocol": [YARDSTICK, best(args.screen / name)], "p": p, "seeds": list(args.seeds)}
+    protocols = dict.fromkeys((YARDSTICK, best(args.screen / name), *args.also))
+    asked = {"protocol": list(protocols), "p": p, "seeds": list(args.seeds)}
     return asked | sizes | screen.MISALIGNMENTS[name]
 
 
 def confirm(args: Confirm, name: str) -> dict[str, Any]:
-    """Plays one misalignment: the rows of both protocols, and the difference between them.
+    """Plays one misalignment: rows of all protocols, and the difference of each from the yardstick.
 
     It is kept as paired.json in the sweep's folder.
     """
@@ -69,25 +73,28 @@ def confirm(args: Confirm, name: str) -> dict[str, Any]:
     with display.bar(name) as bar:
         found, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
     cells = {own[0].config.protocol: own for own in grid.cells(grid.parse(given)).values()}
-    chosen = given["protocol"][1]
-    difference = paired.difference(folder, cells[chosen], cells[YARDSTICK])
-    rows = [row for row in found.rows if row["protocol"] in (chosen, YARDSTICK)]
-    entry = {"misalignment": name, "chosen": chosen, "rows": rows, "paired": vars(difference)}
+    differences = {
+        protocol: vars(paired.difference(folder, cells[protocol], cells[YARDSTICK]))
+        for protocol in given["protocol"][1:]
+    }
+    by_protocol = {row["protocol"]: row for row in found.rows}
+    rows = [by_protocol[protocol] for protocol in given["protocol"]]
+    entry = {"misalignment": name, "rows": rows, "paired": differences}
     store.write_json(folder / "paired.json", store.to_plain(entry))
     return entry
 
 
 def lines(entry: dict[str, Any]) -> list[tuple[str, ...]]:
     """Rows of the table."""
-    over_yardstick = str(elo.Interval(**entry["paired"]))
+    over_yardstick = {name: str(elo.Interval(**x)) for name, x in entry["paired"].items()}
     return [
         (
-            entry["misalignment"],
-            row["protocol"],
+            f"`{entry['misalignment']}`",
+            f"`{row['protocol']}`",
             pages.interval(row, "elo_gain", "+.0f"),
             pages.interval(row, "pgr", ".2f"),
             pages.interval(row, "gain_over_control", "+.0f"),
-            over_yardstick if row["protocol"] == entry["chosen"] else "",
+            over_yardstick.get(row["protocol"], ""),
         )
         for row in entry["rows"]
     ]

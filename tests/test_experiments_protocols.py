@@ -125,8 +125,9 @@ def test_seeds_of_the_confirmation_are_fresh(tmp_path):
     assert not set(args.seeds) & set(range(screen.Screen().seeds))
     _screened(tmp_path / "value_worst", {"product": 0.6})
     parts = grid.parse(confirm.settings(args, "value_worst", [0.6]))
-    assert {p.config.protocol for p in parts} == {"always_follow", "product", "never_ask"}
-    assert len(parts) == 3 * len(args.seeds)
+    names = {"always_follow", "product", "prior_gate", "never_ask"}
+    assert {p.config.protocol for p in parts} == names
+    assert len(parts) == 4 * len(args.seeds)
 
 
 def _row(protocol: str, gain: float) -> dict:
@@ -148,7 +149,7 @@ def test_the_page_shows_the_screen_and_what_confirmed_it(tmp_path, monkeypatch):
         rows = [_row(name, 10.0 * i) for i, name in enumerate((*protocols, "never_ask"))]
         (folder / "phase.json").write_text(json.dumps({"rows": rows}))
     ends = dict(value=30, low=1, high=59)
-    entry = dict(misalignment="value_worst", chosen="product", paired=ends,
+    entry = dict(misalignment="value_worst", paired=dict(product=ends),
                  rows=[_row("product", 40.0), _row("always_follow", 10.0)])  # fmt: skip
     (tmp_path / "confirm" / "value_worst" / "paired.json").write_text(json.dumps(entry))
     monkeypatch.setattr(comparison, "PAGE", tmp_path / "page.md")
@@ -156,7 +157,7 @@ def test_the_page_shows_the_screen_and_what_confirmed_it(tmp_path, monkeypatch):
     comparison.main(comparison.Page(tmp_path / "screen", tmp_path / "confirm"))
     text = (tmp_path / "page.md").read_text()
     assert "Against `value_worst`: p = 0.6" in text
-    assert "| value_worst | product | +40 [+35, +45] | undefined |" in text
+    assert "| `value_worst` | `product` | +40 [+35, +45] | undefined |" in text
     assert "+30 [+1, +59]" in text and "seeds 0, 1; 2 rounds of 8 games" in text
     assert [f"`{name}`" in text for name in protocols] == [True] * len(protocols)
     assert (tmp_path / "page.png").stat().st_size > 10_000
