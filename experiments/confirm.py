@@ -5,8 +5,8 @@
 
 For each misalignment the protocol with the highest score of W' against W in the screen is chosen,
 which neither E's strength nor the `Truth` has a part in, and is played again with seeds that the
-screen did not see; so is `--also`, against all of them. Prints a table; comparison_page.py makes the
-page. Interrupted, it goes on.
+screen did not see; so is `--also`, against all of them. Prints a table; comparison_page.py makes
+the page. Interrupted, it goes on.
 """
 
 import dataclasses
