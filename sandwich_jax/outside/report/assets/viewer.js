@@ -20,7 +20,7 @@ function viewerSection(games) {
     extensions: [{class: Vendor.Arrows, props: {headSize: 5}}, {class: Vendor.Markers, props: {autoMarkers: null}}],
   });
   parts.board.querySelector("svg").setAttribute("aria-hidden", "true");
-  let timeline = null;
+  let timeline = null, turning = false;
 
   const memberOf = (game) => [game.member, game.seed === null ? null : `seed ${game.seed}`, severalSources ? game.source : null].filter(Boolean).join(", ");
   const severalSources = new Set(games.map((game) => game.source)).size > 1;
@@ -61,8 +61,14 @@ function viewerSection(games) {
 
   const orientation = () => ((state.game.side === "w") !== state.flipped ? "w" : "b");
 
+  /** One turn at a time: the board drops what comes while it turns, so it is looked at again then. */
   function turn() {
-    if (board.getOrientation() !== orientation()) board.setOrientation(orientation());
+    if (turning || board.getOrientation() === orientation()) return;
+    turning = true;
+    Promise.resolve(board.setOrientation(orientation())).then(() => {
+      turning = false;
+      turn();
+    });
   }
 
   function fillMoves() {
