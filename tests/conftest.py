@@ -1,5 +1,6 @@
 import os
 import pathlib
+import signal
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -10,6 +11,9 @@ from sandwich_jax import cli
 from sandwich_jax.outside import programs
 
 cli.quiet_start()
+# A shell ignores these for what it starts in the background, and what tests start would too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = pathlib.Path(os.environ.get("SANDWICH_DATA", "../shared/data"))
 

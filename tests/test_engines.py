@@ -151,9 +151,6 @@ import signal, sys, time
 import chess
 from sandwich_jax.outside.engines import EngineConfig, Pool, Strength
 
-# Whoever started the tests in the background may have had these ignored, and so they would stay.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
 pool = Pool(EngineConfig(sys.argv[1], processes=2, seconds=1000.0))
 how = sys.argv[2]
 if how == "exit":
