@@ -72,7 +72,7 @@ def _own(value, logits=None, turns=0) -> Own:
         jnp.zeros(batch, jnp.int32),
         game,
         state,
-        *(unused,) * 3,
+        *(unused,) * 2,
     )
 
 
@@ -211,7 +211,7 @@ def _searcher(name: str, game_name: str):
         legal, batch = game.legal(state), asked.shape[0]
         last = actions - 1 - jnp.argmax(legal[:, ::-1], -1)
         zeros, logits = jnp.zeros(batch), jnp.where(legal, 0.0, -1e30)
-        own = Own(logits, legal, zeros, zeros, last, game, state, flat, None, ask)
+        own = Own(logits, legal, zeros, zeros, last, game, state, flat, ask)
         query = protocol.plan(own, Memory((), ()), {})
         advice = ask(None, state, query)._replace(asked=asked)
         return protocol.decide(jax.random.key(0), own, advice, Memory((), ()), {})[0]
