@@ -45,31 +45,19 @@ def main(args: Page) -> None:
     }
     made = ["### The screen"]
     for name, rows in found.items():
-        made += [f"Against `{name}`: {_sizes(args.screen / name)}.", _screened(rows)]
+        made += [f"Against `{name}`: {pages.played(args.screen / name)}.", _screened(rows)]
     played = [args.confirm / name / "paired.json" for name in found]
     entries = [store.read_json(path) for path in played if path.exists()]
     if entries:
         made += [
             "### Five fresh seeds",
-            f"{_sizes(args.confirm / entries[0]['misalignment'])}.",
+            f"{pages.played(args.confirm / entries[0]['misalignment'])}.",
             pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
         ]
     pictures.save(PICTURE, picture(found))
     made.append(f"![Gain over the control by protocol]({PICTURE.name})")
     made.append(f"The screen as a picture. Dashed: `{confirm.YARDSTICK}`; grey: told the truth.")
     pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
-
-
-def _sizes(folder: pathlib.Path) -> str:
-    """What was played, with which versions."""
-    about = store.read_json(folder / "manifest.json")
-    s, versions = about["sweep"], about["versions"]
-    seeds = s["seeds"] if isinstance(s["seeds"], list) else list(range(s["seeds"]))
-    return (
-        f"p = {s['p'][0]:g}, seeds {', '.join(map(str, seeds))}; {s['rounds']} rounds of"
-        f" {s['games']} games and {s['updates']} updates, matches of"
-        f" {2 * s['final_openings']} games (JAX {versions['jax']}, commit {about['commit']})"
-    )
 
 
 def _screened(rows: list[dict[str, Any]]) -> str:

@@ -12,21 +12,17 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import screen
 import tune_protocols
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, pages, store, sweeps
+from sandwich_jax.outside import display, pages, sweeps
+from sandwich_jax.outside.display import SHARES
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "held_out.md"
-HELD_OUT: dict[str, dict[str, Any]] = {
-    "value_worst": {"misalignment": "value_worst", "lasts": "position"},
-    "subtle_loser": {
-        "misalignment": "borrow", "saboteur": "zoo:subtle_loser", "lasts": "position",
-    },
-}  # fmt: skip
+HELD_OUT = {name: screen.MISALIGNMENTS[name] for name in ("value_worst", "subtle_loser")}
 UNTUNED = ("always_follow", "search_with_advice", "search_with_advised_value", "oracle_gate")
-SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 HEAD = ("protocol", "knobs", "Elo gain over W", "PGR", "over never_ask",
         *(name.replace("_", " ") for name in SHARES))  # fmt: skip
 
@@ -96,17 +92,6 @@ def line(row: Mapping[str, Any], knobs: Mapping[str, Any]) -> list[str]:
     return cells + ["" if row[name] is None else f"{row[name]:.2f}" for name in SHARES]
 
 
-def about(args: Reported) -> str:
-    """What the tables are of."""
-    versions = store.manifest({})
-    seeds = ", ".join(map(str, args.seeds))
-    return (
-        f"p = {args.p:g}, seeds {seeds}; {args.rounds} rounds of {args.games} games and"
-        f" {args.updates} updates, matches of {2 * args.openings} games"
-        f" (JAX {versions['versions']['jax']}, commit {versions['commit']})."
-    )
-
-
 def choices(scores: Mapping[str, list[Mapping[str, float]]]) -> str:
     """The table of what was tried while tuning."""
     lines = []
@@ -128,7 +113,8 @@ def main(args: Reported) -> None:
         parts.append(f"### Tuned on development misalignments\n\n{choices(fixed(args)['scores'])}")
     for held_out in args.held_out:
         table = pages.table(HEAD, played(args, held_out))
-        parts.append(f"### Held out: `{held_out}`, per position\n\n{about(args)}\n\n{table}")
+        sizes = pages.played(args.out / held_out)
+        parts.append(f"### Held out: `{held_out}`, per position\n\n{sizes}.\n\n{table}")
     made = "\n\n".join(parts)
     print(made)
     if args.page:

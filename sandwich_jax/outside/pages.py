@@ -23,6 +23,18 @@ def interval(row: Mapping[str, Any], name: str, form: str) -> str:
     return f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
+def played(folder: pathlib.Path) -> str:
+    """What was played in a sweep's folder, over one p, and with which versions."""
+    about = store.read_json(folder / "manifest.json")
+    s, versions = about["sweep"], about["versions"]
+    seeds = s["seeds"] if isinstance(s["seeds"], list) else list(range(s["seeds"]))
+    return (
+        f"p = {s['p'][0]:g}, seeds {', '.join(map(str, seeds))}; {s['rounds']} rounds of"
+        f" {s['games']} games and {s['updates']} updates, matches of"
+        f" {2 * s['final_openings']} games (JAX {versions['jax']}, commit {about['commit']})"
+    )
+
+
 def fill(page: pathlib.Path, script: str, made: str) -> None:
     """Writes `made` between the marks of a script; what stands outside them is kept."""
     begin, end = f"<!-- made by {script} -->", f"<!-- end of {script} -->"
