@@ -1,6 +1,7 @@
 """Seeded hostile input: a share of every kind here, all of it among the slow tests."""
 
 import pytest
+
 from hostile.common import kinds, tally
 
 KINDS = kinds()
