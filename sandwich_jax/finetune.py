@@ -9,11 +9,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
-from sandwich_jax import losses, objectives
+from sandwich_jax import forms, losses, objectives
 from sandwich_jax.games import Game
-from sandwich_jax.nets import CPU_CHUNK, Network
+from sandwich_jax.nets import Network
 from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
 
 VALUE_WEIGHT = 0.5
@@ -57,6 +58,11 @@ class Trainer(NamedTuple):
 
     init: Callable[[Params], TrainState]
     update: Callable[..., tuple[TrainState, Metrics]]
+    """Of a state that `enter` gave."""
+    enter: Callable[[TrainState], TrainState]
+    """The state in the form in which a loop of updates carries it ..."""
+    leave: Callable[[TrainState], TrainState]
+    """... and back: what is kept has one form, whatever machine it was trained on."""
 
 
 def make_trainer(
@@ -65,20 +71,24 @@ def make_trainer(
     weight_decay: float = 1e-4,
     axis: str | None = None,
     loss: LossConfig = LossConfig(),
+    piece: int | None = None,
 ) -> Trainer:
     """AdamW (decoupled weight decay) with gradients clipped at a norm of 1.
 
     The learning rate is an argument of `update`, so that it can be swept and scheduled. Under
-    `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`.
+    `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`. `piece`: see
+    `mean_gradient`.
     """
-    optimizer = optax.chain(
+    by_leaf = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(),
         optax.add_decayed_weights(weight_decay),
     )
+    flat = forms.here().flat_updates
+    optimizer = optax.flatten(by_leaf) if flat else by_leaf
 
     def init(params: Params) -> TrainState:
-        return TrainState(params, optimizer.init(params), jnp.int32(0))
+        return TrainState(params, by_leaf.init(params), jnp.int32(0))
 
     def update(
         state: TrainState, batch: Batch, learning_rate: Float[Array, ""], guide: Guide | None = None
@@ -86,7 +96,8 @@ def make_trainer(
         def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
             return _loss(game, net, loss, guide, params, batch)
 
-        grads, (policy, value) = _mean_gradient(loss_of, state.params, batch)
+        blank = (jnp.float32(0), jnp.float32(0))
+        grads, (policy, value) = mean_gradient(loss_of, state.params, batch, blank, piece)
         if axis is not None:
             grads, policy, value = _mean_over(axis, (grads, policy, value))
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
@@ -97,12 +108,36 @@ def make_trainer(
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), metrics
 
-    return Trainer(init, update)
+    if not flat:
+        return Trainer(init, update, lambda state: state, lambda state: state)
+    return Trainer(init, update, _flattened, _unflattened)
+
+
+def _flattened(state: TrainState) -> TrainState:
+    """The optimiser's copies of the parameters as vectors."""
+    structure = jax.tree.structure(state.params)
+
+    def whole(node: PyTree[Array]) -> bool:
+        return jax.tree.structure(node) == structure
+
+    def one(node: PyTree[Array]) -> Array:
+        return ravel_pytree(node)[0] if whole(node) else node
+
+    return state._replace(optimizer=jax.tree.map(one, state.optimizer, is_leaf=whole))
+
+
+def _unflattened(state: TrainState) -> TrainState:
+    vector, back = ravel_pytree(state.params)
+
+    def one(leaf: Array) -> PyTree[Array]:
+        return back(leaf) if leaf.shape == vector.shape else leaf
+
+    return state._replace(optimizer=jax.tree.map(one, state.optimizer))
 
 
 def _mean_over(axis: str, tree: PyTree[Array]) -> PyTree[Array]:
     """Mean over devices; on CPU in one order, however they are shared out among processes."""
-    if jax.default_backend() != "cpu":
+    if forms.here().platform != "cpu":
         return jax.lax.pmean(tree, axis)
     return jax.tree.map(lambda x: jax.lax.all_gather(x, axis).mean(axis=0), tree)
 
@@ -146,21 +181,37 @@ def _clipped(
     return clipped * batch.policy_weight
 
 
-def _mean_gradient(
-    loss_of: Callable, params: Params, batch: Batch
-) -> tuple[Params, tuple[Array, Array]]:
-    """Gradient of the mean loss; on CPU summed over pieces whose activations fit in the cache."""
-    gradient = jax.grad(loss_of, has_aux=True)
-    size = batch.moves.shape[0]
-    if jax.default_backend() != "cpu" or size <= CPU_CHUNK or size % CPU_CHUNK:
+def mean_gradient(
+    loss: Callable[..., tuple[Array, PyTree[Array]]],
+    params: Params,
+    batch: PyTree[Array],
+    blank: PyTree[Array],
+    piece: int | None = None,
+) -> tuple[Params, PyTree[Array]]:
+    """Gradient of a mean loss, and the means that come with it, summed over pieces of the batch.
+
+    A piece's activations fit into a CPU's cache, or beside those of other members into an
+    accelerator's memory. A batch that pieces do not divide is taken whole.
+
+    Args:
+        loss: `(params, batch) -> mean loss, further means`.
+        params: its first argument.
+        batch: its second; leaves with leading axis N.
+        blank: zeros in the shape of the further means.
+        piece: samples; by default those that suit a CPU, and the whole batch elsewhere.
+    """
+    gradient = jax.grad(loss, has_aux=True)
+    size = jax.tree.leaves(batch)[0].shape[0]
+    piece = piece or forms.here().chunk or size
+    if size <= piece or size % piece:
         return gradient(params, batch)
-    count = size // CPU_CHUNK
-    pieces = jax.tree.map(lambda x: x.reshape(count, CPU_CHUNK, *x.shape[1:]), batch)
+    count = size // piece
+    pieces = jax.tree.map(lambda x: x.reshape(count, piece, *x.shape[1:]), batch)
 
-    def add(total: Params, piece: Batch) -> tuple[Params, None]:
-        return jax.tree.map(jnp.add, total, gradient(params, piece)), None
+    def add(total: PyTree[Array], part: PyTree[Array]) -> tuple[PyTree[Array], None]:
+        return jax.tree.map(jnp.add, total, gradient(params, part)), None
 
-    zero = jax.tree.map(jnp.zeros_like, (params, (jnp.float32(0), jnp.float32(0))))
+    zero = jax.tree.map(jnp.zeros_like, params), blank
     total, _ = jax.lax.scan(add, zero, pieces)
     return jax.tree.map(lambda x: x / count, total)
 
@@ -195,19 +246,21 @@ def finetune(
     to_play = window.policy_weight > 0
     cumulative = jnp.cumsum(to_play | (window.value_weight > 0))
     total = jnp.where(to_play.any(), cumulative[-1], 0)
+    # A loop within the loop would cost a GPU four launches a turn.
+    method = "scan" if forms.here().platform == "cpu" else "scan_unrolled"
 
     def one(state: TrainState, step: tuple[PRNGKey, Array]) -> tuple[TrainState, Metrics]:
         key, share = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
-        index = jnp.searchsorted(cumulative, rank)
+        index = jnp.searchsorted(cumulative, rank, method=method)
         samples = Batch(*jax.tree.map(lambda x: x[index], window))
         after, metrics = trainer.update(state, samples, share * learning_rate, guide)
         kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), after, state)
         return kept, metrics
 
     steps = (jax.random.split(key, updates), annealing(updates))
-    state, metrics = jax.lax.scan(one, state, steps)
-    return state, average(metrics)
+    state, metrics = jax.lax.scan(one, trainer.enter(state), steps)
+    return trainer.leave(state), average(metrics)
 
 
 def annealing(updates: int) -> Float[Array, "S"]:

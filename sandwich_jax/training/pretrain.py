@@ -280,8 +280,8 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None)
     def run(
         state: TrainState, shard: Samples, indices: Int[Array, "S N"]
     ) -> tuple[TrainState, Metrics]:
-        state, metrics = jax.lax.scan(one(shard), state, indices)
-        return state, average(metrics)
+        state, metrics = jax.lax.scan(one(shard), trainer.enter(state), indices)
+        return trainer.leave(state), average(metrics)
 
     if mesh is not None:
         specs = (WHOLE, WHOLE, SHARED)
