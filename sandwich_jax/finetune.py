@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
-from sandwich_jax import forms, losses, objectives
+from sandwich_jax import forms, losses, nets, objectives
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
@@ -79,22 +80,22 @@ def make_trainer(
     `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`. `piece`: see
     `mean_gradient`.
     """
-    by_leaf = optax.chain(
+    optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(),
         optax.add_decayed_weights(weight_decay),
     )
-    flat = forms.here().flat_updates
-    optimizer = optax.flatten(by_leaf) if flat else by_leaf
+    flat = _Flat(net) if forms.here().flat_updates else None
 
     def init(params: Params) -> TrainState:
-        return TrainState(params, by_leaf.init(params), jnp.int32(0))
+        return TrainState(params, optimizer.init(params), jnp.int32(0))
 
     def update(
         state: TrainState, batch: Batch, learning_rate: Float[Array, ""], guide: Guide | None = None
     ) -> tuple[TrainState, Metrics]:
         def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
-            return _loss(game, net, loss, guide, params, batch)
+            whole = params if flat is None else flat.tree(nets.cast(params))
+            return _loss(game, net, loss, guide, whole, batch)
 
         blank = (jnp.float32(0), jnp.float32(0))
         grads, (policy, value) = mean_gradient(loss_of, state.params, batch, blank, piece)
@@ -108,31 +109,41 @@ def make_trainer(
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), metrics
 
-    if not flat:
+    if flat is None:
         return Trainer(init, update, lambda state: state, lambda state: state)
-    return Trainer(init, update, _flattened, _unflattened)
+    return Trainer(init, update, flat.enter, flat.leave)
 
 
-def _flattened(state: TrainState) -> TrainState:
-    """The optimiser's copies of the parameters as vectors."""
-    structure = jax.tree.structure(state.params)
+class _Flat:
+    """All parameters of a network, and the optimiser's copies of them, as one vector each.
 
-    def whole(node: PyTree[Array]) -> bool:
-        return jax.tree.structure(node) == structure
+    A kernel then updates them all, where a GPU would launch some for each of a hundred leaves.
+    """
 
-    def one(node: PyTree[Array]) -> Array:
-        return ravel_pytree(node)[0] if whole(node) else node
+    def __init__(self, net: Network):
+        leaves, self.structure = jax.tree.flatten(jax.eval_shape(net.init, jax.random.key(0)))
+        self.shapes = [leaf.shape for leaf in leaves]
+        self.ends = np.cumsum([leaf.size for leaf in leaves])
 
-    return state._replace(optimizer=jax.tree.map(one, state.optimizer, is_leaf=whole))
+    def vector(self, tree: PyTree[Array]) -> Float[Array, "N"]:
+        """The vector of a tree like the parameters."""
+        return jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
 
+    def tree(self, vector: Float[Array, "N"]) -> PyTree[Array]:
+        """And back."""
+        parts = zip(jnp.split(vector, self.ends[:-1]), self.shapes, strict=True)
+        return jax.tree.unflatten(self.structure, [part.reshape(shape) for part, shape in parts])
 
-def _unflattened(state: TrainState) -> TrainState:
-    vector, back = ravel_pytree(state.params)
+    def enter(self, state: TrainState) -> TrainState:
+        """See `Trainer`."""
+        whole = lambda node: jax.tree.structure(node) == self.structure  # noqa: E731
+        one = lambda node: self.vector(node) if whole(node) else node  # noqa: E731
+        return jax.tree.map(one, state, is_leaf=whole)
 
-    def one(leaf: Array) -> PyTree[Array]:
-        return back(leaf) if leaf.shape == vector.shape else leaf
-
-    return state._replace(optimizer=jax.tree.map(one, state.optimizer))
+    def leave(self, state: TrainState) -> TrainState:
+        """See `Trainer`."""
+        one = lambda leaf: self.tree(leaf) if leaf.shape == (self.ends[-1],) else leaf  # noqa: E731
+        return jax.tree.map(one, state)
 
 
 def _mean_over(axis: str, tree: PyTree[Array]) -> PyTree[Array]:
@@ -216,6 +227,19 @@ def mean_gradient(
     return jax.tree.map(lambda x: x / count, total)
 
 
+def piece_of(net: Network, batch: int, members: int = 1) -> int | None:
+    """Samples of a member's gradient at a time, so that those of all members fit into memory.
+
+    The largest divisor of `batch` that does; None where the machine has its own rule.
+    """
+    limit = forms.here().channels_at_once
+    if limit is None:
+        return None
+    members = 1 if forms.in_turn(forms.here(), batch) else members
+    fitting = limit // (net.config.width * net.config.blocks * members)
+    return max(n for n in range(1, batch + 1) if batch % n == 0 and n <= max(fitting, 1))
+
+
 def average(metrics: Metrics) -> Metrics:
     """One `Metrics` of a stacked one, over its leading axis."""
     first_bad = jnp.where(metrics.finite, jnp.iinfo(jnp.int32).max, metrics.bad_step).min()
@@ -243,6 +267,23 @@ def finetune(
     `learning_rate` is its peak (see `annealing`). With no move to learn in the window (no game was
     won, say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
     """
+    run = functools.partial(_updates, trainer, updates, batch)
+    if forms.in_turn(forms.here(), batch):
+        run = jax.custom_batching.sequential_vmap(run)
+    return run(key, state, window, learning_rate, guide)
+
+
+def _updates(
+    trainer: Trainer,
+    updates: int,
+    batch: int,
+    key: PRNGKey,
+    state: TrainState,
+    window: Window,
+    learning_rate: Float[Array, ""],
+    guide: Guide | None,
+) -> tuple[TrainState, Metrics]:
+    """The updates of one member, see `finetune`."""
     to_play = window.policy_weight > 0
     cumulative = jnp.cumsum(to_play | (window.value_weight > 0))
     total = jnp.where(to_play.any(), cumulative[-1], 0)
@@ -254,13 +295,12 @@ def finetune(
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
         index = jnp.searchsorted(cumulative, rank, method=method)
         samples = Batch(*jax.tree.map(lambda x: x[index], window))
-        after, metrics = trainer.update(state, samples, share * learning_rate, guide)
-        kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), after, state)
-        return kept, metrics
+        return trainer.update(state, samples, share * learning_rate, guide)
 
     steps = (jax.random.split(key, updates), annealing(updates))
-    state, metrics = jax.lax.scan(one, trainer.enter(state), steps)
-    return trainer.leave(state), average(metrics)
+    after, metrics = jax.lax.scan(one, trainer.enter(state), steps)
+    kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), trainer.leave(after), state)
+    return kept, average(metrics)
 
 
 def annealing(updates: int) -> Float[Array, "S"]:

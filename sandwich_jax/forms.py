@@ -35,8 +35,10 @@ class Forms:
     """Plies between two looks at whether all games are over; each look is a wait for the host."""
     flat_updates: bool = True
     """The optimiser sees all parameters as one vector."""
-    samples_at_once: int | None = None
-    """Of the gradients of all members that are updated side by side; None: no limit."""
+    channels_at_once: int | None = None
+    """What gradients made at once may hold: samples of all members updated side by side, times
+    width times blocks of their network; None: no limit. An accelerator's memory sets it: 16,384
+    samples of `base` keep some 8 GiB of activations."""
 
 
 CPU = Forms(
@@ -50,8 +52,11 @@ CPU = Forms(
     one_pass=False,
     flat_updates=False,
 )
-GPU = Forms("gpu", plies_a_check=16, samples_at_once=16_384)
-TPU = Forms("tpu", samples_at_once=16_384)
+GPU = Forms("gpu", plies_a_check=16, channels_at_once=16_384 * 64 * 6)
+TPU = Forms("tpu", channels_at_once=16_384 * 64 * 6)
+
+LARGE = 1024
+"""Positions above which one network's pass fills a GPU by itself."""
 
 _CHOSEN = jax.make_user_context(default_value=None)
 
@@ -68,6 +73,15 @@ def here() -> Forms:
 def using(forms: Forms):
     """A context in which `here` gives these forms; what is jitted within is traced anew."""
     return _CHOSEN(forms)
+
+
+def in_turn(forms: Forms, batch: int) -> bool:
+    """Whether members make their updates of so many samples one after the other.
+
+    A large update fills a GPU by itself; side by side, members would have `taps` in place of
+    `native`, three times the memory traffic, and the activations of all at once.
+    """
+    return forms.platform == "gpu" and batch > LARGE
 
 
 def convolution(forms: Forms, batch: int, mapped: bool, gradient: bool) -> Convolution:
@@ -91,6 +105,6 @@ def convolution(forms: Forms, batch: int, mapped: bool, gradient: bool) -> Convo
     """
     if forms.platform == "cpu":
         return "taps" if gradient else "native"
-    if mapped or (forms.platform == "gpu" and batch <= 1024):
+    if mapped or (forms.platform == "gpu" and batch <= LARGE):
         return "taps"
     return "native"

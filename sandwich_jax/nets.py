@@ -95,6 +95,10 @@ def _in_form(compute: Callable[..., Any], gradient: bool) -> Callable[..., Any]:
 
     @mappable.def_vmap
     def _(size: int, batched: list[bool], *args: Array) -> Any:
+        if size == 1:
+            alone = [x[0] if own else x for x, own in zip(args, batched, strict=True)]
+            out = jax.tree.map(lambda x: x[None], mappable(*alone))
+            return out, jax.tree.map(lambda _: True, out)
         if batched == [True, False]:  # one network on the positions of all members
             x, kernel = args
             out = mappable(x.reshape(-1, *x.shape[2:]), kernel)
