@@ -8,6 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 # From top to bottom; a room may import itself and those above.
 ROOMS = (
     "types",
+    "given",
     "board",
     "games",
     "nets",
@@ -23,7 +24,10 @@ ROOMS = (
     "sweep",
     "arena",
     "controls",
+    "uses",
     "members",
+    "sweep_file",
+    "identity",
     "grid",
     "measures",
     "sandwich",
