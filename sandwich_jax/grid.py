@@ -128,7 +128,8 @@ def _configs(asked: Asked) -> Iterator[Config]:
             own |= {name: (own[name],) for name in own if name in strengths}
             own["seed"] = own.pop("seeds")
             settings: dict[str, Any] = asked.single | shared | strengths | chosen.kinds | own
-            yield Config(**settings | {"control": False} | unused)
+            settings |= {"control": False} | unused
+            yield Config(**settings)
 
 
 def _control_of(config: Config) -> Config:
@@ -161,7 +162,7 @@ def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
     found = []
     for member in members_of(wanted):
         if member.role and member.role != CONTROL:
-            own = {name: (value,) for name, value in member.strengths}
+            own: dict[str, Any] = {name: (value,) for name, value in member.strengths}
             if member.assistant == "E":  # one for all misalignments
                 own = dict.fromkeys(own, (0.0,)) | _honest()
             own["controls"] = config.controls

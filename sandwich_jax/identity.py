@@ -18,7 +18,7 @@ from sandwich_jax.types import SettingError
 
 SPANNING = ("control", "controls", "benign_sigma")
 """Settings of a run that say which members it has, and nothing of any of them."""
-PER_SEED = ("seed",)
+PER_SEED = ("seed", "seeds")
 KINDS = ("protocol", "misalignment")
 """What a reader looks for first."""
 
@@ -60,6 +60,17 @@ def _idle(settings: Mapping[str, Any]) -> frozenset[str]:
         return uses.idle(choice) | (set() if choice.asks else {"misalignment"})
     except SettingError:
         return frozenset()
+
+
+def of_row(row: Mapping[str, Any]) -> tuple:
+    """The same for the rows of one cell: of a member whatever its seed and round.
+
+    Args:
+        row: with its strengths, and `settings` as from `settings_of`.
+    """
+    settings = row["settings"] if "settings" in row else settings_of(row, {})
+    strengths = ((name, row.get(name)) for name in strength_names())
+    return (row.get("source"), key(settings), key(dict(strengths)))
 
 
 def key(settings: Mapping[str, Any]) -> tuple:

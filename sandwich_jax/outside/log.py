@@ -93,7 +93,7 @@ class WandbRuns:
 
 
 def _identifier(*parts: str) -> str:
-    """Of a Weights & Biases run: the same whenever these parts are, and of different ones another."""
+    """Of a Weights & Biases run: others for other parts, whatever their length."""
     text = "-".join(parts)
     return given.cut("".join(c if c.isalnum() or c in "-_" else "-" for c in text), MOST_LETTERS)
 
