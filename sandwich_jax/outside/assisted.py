@@ -63,7 +63,8 @@ def parse(spec: str) -> members.Config:
             raise SettingError(f"'{part}' in '{spec}' is neither of {known}.")
     # A is honest until its strengths are set, as a chess program does by options.
     kind = found.get("misalignment", members.Config.misalignment)
-    return members.Config(**dict.fromkeys(members.strengths_used(kind), (0.0,)) | found)
+    honest: dict[str, Any] = dict.fromkeys(members.strengths_used(kind), (0.0,))
+    return members.Config(**honest | found)
 
 
 def _setting(name: str, value: str, spec: str) -> Any:
