@@ -70,7 +70,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         SettingError: it is missing or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SettingError(f"{path}: missing or not TOML ({error}).") from error
 
