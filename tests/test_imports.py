@@ -9,6 +9,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 ROOMS = (
     "types",
     "forms",
+    "given",
     "board",
     "games",
     "nets",
@@ -24,7 +25,10 @@ ROOMS = (
     "sweep",
     "arena",
     "controls",
+    "uses",
     "members",
+    "sweep_file",
+    "identity",
     "grid",
     "measures",
     "sandwich",

@@ -9,8 +9,11 @@ from typing import Any, Literal, cast
 
 import wandb
 
+from sandwich_jax import given
 from sandwich_jax.outside import store
 
+MOST_LETTERS = 120
+"""Of a run's identifier; Weights & Biases takes 128."""
 WandbMode = Literal["offline", "online", "disabled"]
 
 
@@ -90,8 +93,9 @@ class WandbRuns:
 
 
 def _identifier(*parts: str) -> str:
+    """Of a Weights & Biases run: others for other parts, whatever their length."""
     text = "-".join(parts)
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:120]
+    return given.cut("".join(c if c.isalnum() or c in "-_" else "-" for c in text), MOST_LETTERS)
 
 
 os.environ.setdefault("WANDB_SILENT", "true")

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import games, nets, sandwich
+from sandwich_jax import games, given, nets, sandwich
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member
 from sandwich_jax.misalign.assistant import Models
@@ -42,6 +42,9 @@ CONTENTS = {
 
 PGN_GAMES = 8
 """Self-play games saved a round a member."""
+
+MOST_LETTERS = 200
+"""Of a file's name, without what is put before and behind it."""
 
 Progress = Callable[[float, float, str], None]
 """`(done, total, what was done)`, in rounds of one member."""
@@ -245,5 +248,5 @@ def store_network(
 
 
 def slug(name: str) -> str:
-    """A member's name as a file name."""
-    return "".join(c if c.isalnum() or c in "._" else "-" for c in name)
+    """A member's name as a file name, no longer than file systems allow."""
+    return given.cut("".join(c if c.isalnum() or c in "._" else "-" for c in name), MOST_LETTERS)
