@@ -8,6 +8,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 # From top to bottom; a room may import itself and those above.
 ROOMS = (
     "types",
+    "outputs",
+    "arrays",
     "board",
     "games",
     "nets",

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sandwich_jax import outputs
 from sandwich_jax.outside import analyses, display, engines, evaluate_games, evaluate_networks
 from sandwich_jax.outside.evaluation import ROWS, EvaluateConfig, Ledger, Row, Run, Work, open_run
 from sandwich_jax.outside.report import evaluation_pictures
@@ -49,8 +50,12 @@ def evaluate(
     Raises:
         SettingError: `folder` holds no run.
     """
-    run = open_run(folder)
     notes: list[str] = []
+    run = open_run(folder, notes)
+    outputs.check_file(folder / ROWS, name="RUN")
+    if config.cache is not None:
+        read = [path for path in (config.puzzles, config.corpus) if path]
+        outputs.check_file(config.cache, read, "--cache", append=True)
     work = Work(run, config, Ledger(folder, notes), told)
     views = evaluate_games.Views(work)
     if not run.members():
