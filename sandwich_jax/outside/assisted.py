@@ -49,7 +49,7 @@ def parse(spec: str) -> members.Config:
     parts = spec.partition(":")[2].split(",")
     if len(parts) < 2:
         raise SettingError(f"Unknown player '{spec}': spell it {SPELLING}.")
-    found: dict[str, Any] = {"weak": parts[0], "expert": parts[1], "p": (0.0,)}
+    found: dict[str, Any] = {"weak": parts[0], "expert": parts[1]}
     for part in parts[2:]:
         name, equals, value = part.partition("=")
         if equals:
@@ -61,7 +61,9 @@ def parse(spec: str) -> members.Config:
         else:
             known = ", ".join([*transforms.TRANSFORMS, *PROTOCOLS])
             raise SettingError(f"'{part}' in '{spec}' is neither of {known}.")
-    return members.Config(**found)
+    # A is honest until its strengths are set, as a chess program does by options.
+    kind = found.get("misalignment", members.Config.misalignment)
+    return members.Config(**dict.fromkeys(members.strengths_used(kind), (0.0,)) | found)
 
 
 def _setting(name: str, value: str, spec: str) -> Any:

@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sandwich_jax.members import LEARNING, NUMBERS, SIZES, strength_names
+from sandwich_jax import given, identity
+from sandwich_jax.members import strength_names
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
@@ -170,8 +171,6 @@ def _who(row: dict[str, Any]) -> str:
     return row["protocol"] + (f" ({role})" if role and role != row["protocol"] else "")
 
 
-SETTINGS = (*LEARNING, "every", "network", *NUMBERS, *SIZES)
-"""Shown where a grid varies them."""
 SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 
 
@@ -180,7 +179,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     seeds = max(row["seeds"] for row in rows)
     unit = f"95% intervals over {seeds} seeds" if seeds > 1 else "95% intervals over openings"
     cells = Table(title=f"After round {rows[0]['round']}, {unit}")
-    varied = [name for name in SETTINGS if len({row[name] for row in rows}) > 1]
+    settings = [name for name in identity.fields() if name not in identity.KINDS]
+    varied = identity.varied(rows, settings)
     for header in ("W's protocol", "misalignment", *varied, "strength"):
         cells.add_column(header)
     headers = ("PGR", "over control", "assisted score")
@@ -192,7 +192,7 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
         cells.add_row(
             _who(row),
             row["misalignment"] if asks else "",
-            *(_setting(row[name]) for name in varied),
+            *(identity.text(row[name]) for name in varied),
             _strength(row),
             _interval(row, "pgr", ".2f") or "undefined",
             _interval(row, "gain_over_control", "+.0f") if asks else "",
@@ -203,7 +203,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     if not critical:
         return [cells]
     curves = Table(title="Critical strength: where W stops gaining from A")
-    for header in ("W's protocol", "misalignment", *varied, "along"):
+    others = ["at"] if any(_strength(entry) for entry in critical) else []
+    for header in ("W's protocol", "misalignment", *varied, *others, "along"):
         curves.add_column(header)
     curves.add_column("gain over control crosses 0", justify="right")
     curves.add_column("PGR falls under 0.5", justify="right")
@@ -211,7 +212,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
         curves.add_row(
             entry["protocol"],
             entry["misalignment"],
-            *(_setting(entry[name]) for name in varied),
+            *(identity.text(entry[name]) for name in varied),
+            *([_strength(entry)] if others else ()),
             entry["strength"],
             *(
                 (entry[name] or {"text": "undefined"})["text"].replace("[", "\\[")
@@ -221,19 +223,15 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     return [cells, curves]
 
 
-def _setting(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
 def _strength(row: dict[str, Any]) -> str:
-    values = [(k, row[k]) for k in strength_names() if row[k] is not None]
+    values = [(k, row[k]) for k in strength_names() if row.get(k) is not None]
     if len(values) == 1 and values[0][0] == "p":
-        return f"{values[0][1]:g}"
-    return ", ".join(f"{k}={v:g}" for k, v in values)
+        return given.exact(values[0][1])
+    return ", ".join(f"{k}={given.exact(v)}" for k, v in values)
 
 
 def _interval(row: dict[str, Any], name: str, form: str) -> str:

@@ -18,7 +18,7 @@ from rich.table import Table
 from sandwich_jax import outputs
 from sandwich_jax.outside import analyses, display, engines, evaluate_games, evaluate_networks
 from sandwich_jax.outside.evaluation import ROWS, EvaluateConfig, Ledger, Row, Run, Work, open_run
-from sandwich_jax.outside.report import evaluation_pictures
+from sandwich_jax.outside.report import evaluation_pictures, usable
 from sandwich_jax.types import SettingError
 
 DEFAULT, DEFAULT_ENGINE = EvaluateConfig(), engines.EngineConfig()
@@ -134,8 +134,9 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
     def show(found: list[Row], column: str, form: str) -> str:
         for row in found:
             value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
-            if value is not None:
-                ends = [value] if low is None else [value, low, high]
+            if usable.is_number(value):
+                whole = usable.is_number(low) and usable.is_number(high)
+                ends = [value, low, high] if whole else [value]
                 return "\n".join(f"{number:{form}}" for number in ends)
         return ""
 

@@ -106,7 +106,9 @@ def queries_of(work: Work) -> None:
     for member in dict.fromkeys(row["member"] for row in work.run.rows):
         own = [row for row in work.run.rows if row["member"] == member]
         if log.rounds_whole(own, 1) < own[-1]["round"]:
-            work.ledger.notes.append(f"{member}: rows.jsonl lacks rounds: its queries were left out.")
+            work.ledger.notes.append(
+                f"{member}: rows.jsonl lacks rounds: its queries were left out."
+            )
             continue
         if not all({"queries", "pgr", "pgr_lo", "pgr_hi"} <= set(row) for row in own):
             work.ledger.notes.append(f"{member}: rows.jsonl does not count queries (an older run).")

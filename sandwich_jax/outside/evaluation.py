@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sandwich_jax import games, nets
 from sandwich_jax.outside import log, players, rollouts, runs, store
+from sandwich_jax.outside.report import usable
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 ROWS = "evaluation.jsonl"
@@ -165,31 +166,9 @@ class Ledger:
 
 
 def _is_measured(row: Row) -> bool:
-    """Whether an object is a row of an evaluation, with all that its picture shows."""
-    if not all(isinstance(row.get(name), str) for name in ("measure", "subject")):
-        return False
-    drawn = DRAWN.get(row["measure"], {})
-    return all(_is_figure(row.get(name), kind) for name, kind in drawn.items())
-
-
-DRAWN: dict[str, dict[str, type]] = {
-    "calibration": {"network": str, "ece": float, "stated": list, "came": list},
-    "detection": {"network": str, "score": str, "curve": dict},
-}
-"""Columns that pictures need, by measure."""
-
-
-def _is_figure(value: Any, kind: type) -> bool:
-    if kind is dict:  # a curve
-        pair = [value.get(name) for name in ("usefulness", "safety")] if isinstance(value, dict) else []
-        return len(pair) == 2 and all(_is_figure(side, list) for side in pair) and (
-            len(pair[0]) == len(pair[1])
-        )
-    if kind is list:
-        return isinstance(value, list) and all(_is_figure(x, float) for x in value)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind)
+    """Whether an object is a row of an evaluation, with all that pictures and charts show."""
+    told = all(isinstance(row.get(name), str) for name in ("measure", "subject"))
+    return told and usable.SHOWN.get(row["measure"], lambda row: True)(row)
 
 
 class Work(NamedTuple):

@@ -11,10 +11,13 @@ from typing import Any, Literal, NamedTuple, cast
 
 import wandb
 
+from sandwich_jax import given
 from sandwich_jax.members import strength_names
 from sandwich_jax.outside import notices, store
 from sandwich_jax.types import SettingError
 
+MOST_LETTERS = 120
+"""Of a run's identifier; Weights & Biases takes 128."""
 WandbMode = Literal["offline", "online", "disabled"]
 FIGURES = ("elo_gain", "elo_gain_lo", "elo_gain_hi", "pgr", "pgr_lo", "pgr_hi", "a_elo", "e_elo")
 """Columns of numbers that every row of a run has, beside strengths."""
@@ -209,8 +212,9 @@ class WandbRuns:
 
 
 def _identifier(*parts: str) -> str:
+    """Of a Weights & Biases run: others for other parts, whatever their length."""
     text = "-".join(parts)
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:120]
+    return given.cut("".join(c if c.isalnum() or c in "-_" else "-" for c in text), MOST_LETTERS)
 
 
 os.environ.setdefault("WANDB_SILENT", "true")

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sandwich_jax import grid
+from sandwich_jax import grid, identity
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
-from sandwich_jax.members import CONTROL, LEARNING, Config, strength_names
+from sandwich_jax.members import CONTROL, Config, protocol_of, strength_names
 from sandwich_jax.outside import log, runs, store
 from sandwich_jax.types import SettingError
 
@@ -74,9 +74,7 @@ def _whole_rows(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
 
 def rows_of(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows as the sweep's `rows.jsonl` has them: with what tells it from others."""
-    c = part.config
-    about = {"run": part.id, "seed": c.seed, "network": c.network}
-    about |= {name: getattr(c, name) for name in (*grid.NUMBERS, *grid.SIZES)}
+    about = {"run": part.id, "seed": part.config.seed} | identity.columns(part.config)
     return [about | row for row in _whole_rows(folder, part)]
 
 
@@ -97,13 +95,13 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     spread = {
         "elo_gain": fit.difference(STUDENT, "W"),
         "pgr": pgr,
-        "a_elo": fit.difference(assistant, "W"),
+        "a_elo": fit.difference(assistant, "W") if protocol_of(parts[0].config).asks else None,
         "e_elo": fit.difference("E", "W"),
     }
     if CONTROL in fit.players:
         spread["gain_over_control"] = fit.difference(STUDENT, CONTROL)
-    kept = ("round", "member", "role", "protocol", "misalignment", *strength_names(), "every")
-    kept += (*LEARNING, "network", *grid.NUMBERS, *grid.SIZES, "arena_games")
+    kept = ("round", "member", "role", *identity.KINDS, *strength_names())
+    kept += (*identity.columns(parts[0].config), "arena_games")
     row = {name: last[0][name] for name in kept} | {"seeds": len(parts)}
     for name, value in spread.items():
         ends = (value.value, value.low, value.high) if value else (None, None, None)
@@ -168,18 +166,16 @@ def _strengths(config: Config) -> tuple[tuple[str, float], ...]:
 
 
 def _but(config: Config, name: str) -> tuple:
-    others = tuple(pair for pair in _strengths(config) if pair[0] != name)
-    numbers = tuple(getattr(config, number) for number in (*grid.STATIC, *grid.NUMBERS))
-    return (*numbers, others)
+    """All that cells of one curve have in common."""
+    return tuple(pair for pair in vars(config).items() if pair[0] not in (name, "seed"))
 
 
 def _critical(name: str, cells: list[Cell]) -> dict[str, Any]:
     """Where the gain over the control crosses 0, and where PGR falls under `PGR_LEVEL`."""
     cells = sorted(cells, key=lambda cell: cell.row[name])
     axis = np.asarray([cell.row[name] for cell in cells])
-    kept = ("protocol", "misalignment", "every", *LEARNING, "network")
-    kept += (*grid.NUMBERS, *grid.SIZES, "seeds")
-    entry = {key: cells[0].row[key] for key in kept} | {"strength": name}
+    kept = (*identity.columns(cells[0].config), *strength_names(), "seeds")
+    entry = {key: cells[0].row[key] for key in kept} | {name: None, "strength": name}
     entry |= {"gain_over_control_0": None, "pgr_half": None}
     if all(CONTROL in cell.fit.players for cell in cells):
         gains = [cell.fit.of(STUDENT) - cell.fit.of(CONTROL) for cell in cells]

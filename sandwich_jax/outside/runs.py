@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import arrays, games, nets, outputs, sandwich
+from sandwich_jax import arrays, games, given, nets, outputs, sandwich
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.misalign.assistant import Models
@@ -51,6 +51,9 @@ CONTENTS = {
 
 PGN_GAMES = 8
 """Self-play games saved a round a member."""
+
+MOST_LETTERS = 200
+"""Of a file's name, without what is put before and behind it."""
 
 Progress = Callable[[float, float, str], None]
 """`(done, total, what was done)`, in rounds of one member."""
@@ -287,5 +290,5 @@ def store_network(
 
 
 def slug(name: str) -> str:
-    """A member's name as a file name."""
-    return "".join(c if c.isalnum() or c in "._" else "-" for c in name)
+    """A member's name as a file name, no longer than file systems allow."""
+    return given.cut("".join(c if c.isalnum() or c in "._" else "-" for c in name), MOST_LETTERS)

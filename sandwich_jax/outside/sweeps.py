@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, arrays, grid, outputs, sandwich, side_by_side, sweep
+from sandwich_jax import arena, arrays, grid, identity, outputs, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
-from sandwich_jax.members import LEARNING, Config, Member, assistant_of, loss_of
+from sandwich_jax.members import CONTROL, Config, Member, assistant_of, loss_of, strength_names
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.outside import (
     checkpoints,
@@ -379,15 +379,16 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
 
 def _rest(entry: dict[str, Any]) -> str:
     """What a curve has other than by default: names stay short, and the same as a grid grows."""
-    names = (*LEARNING, "every", "network", *grid.NUMBERS, *grid.SIZES)
-    changed = [name for name in names if entry[name] != getattr(Config, name)]
-    return "".join(f"-{name}={entry[name]}" for name in changed)
+    names = [name for name in identity.columns(Config()) if name not in identity.KINDS]
+    changed = [name for name in names if entry[name] not in (None, getattr(Config, name))]
+    changed += [name for name in strength_names() if entry[name] is not None]
+    return "".join(f"-{name}={identity.text(entry[name])}" for name in changed)
 
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
-    about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
-    shared = (*LEARNING, "network", *(name for name in grid.NUMBERS if name not in about))
-    if any(row[name] != entry[name] for name in shared):
-        return False
-    own = ("protocol", "misalignment", "every", *about)
-    return row["protocol"] == "never_ask" or all(row[name] == entry[name] for name in own)
+    """Whether a row is of this curve, or of the control that it is laid beside."""
+    names = list(identity.columns(Config()))
+    if row["protocol"] == CONTROL:
+        return all(row[name] in (None, entry[name]) for name in names if name != "protocol")
+    names += [name for name in strength_names() if name != entry["strength"]]
+    return all(row[name] == entry[name] for name in names)
