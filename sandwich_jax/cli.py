@@ -9,6 +9,7 @@ import json
 import operator
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
@@ -17,11 +18,19 @@ import platformdirs
 import tyro
 from rich.console import Console
 
-from sandwich_jax.outside import cluster, preempt
+from sandwich_jax.outside import cluster, machine, notices, preempt
+from sandwich_jax.types import SettingError
 
-cluster.join_if_asked(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+try:
+    machine.start(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+except SettingError as error:
+    notices.tell(str(error))
+    sys.exit(2)
+except KeyboardInterrupt:
+    notices.tell("interrupted.")
+    sys.exit(130)
 
-# ruff: noqa: E402
+from sandwich_jax import outputs
 from sandwich_jax.members import Config
 from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.evaluation import EvaluateConfig
@@ -34,7 +43,6 @@ from sandwich_jax.outside.sweeps import Devices
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.training.saboteur import SaboteurConfig
-from sandwich_jax.types import SettingError
 
 OUT = Console(width=None if sys.stdout.isatty() else 140)
 
@@ -284,19 +292,27 @@ def corpus_build(args: CorpusBuild) -> None:
     from sandwich_jax.training import corpus
 
     total = sum(path.stat().st_size for path in args.pgn if path.is_file())
-    with display.bar("Corpus") as bar:
-        counts = corpus.build(
-            list(args.pgn),
-            args.out,
-            args.filters,
-            args.test_share,
-            args.max_games,
-            args.workers,
-            lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
-        )
+    try:
+        with display.bar("Corpus") as bar:
+            counts = corpus.build(
+                list(args.pgn),
+                args.out,
+                args.filters,
+                args.test_share,
+                args.max_games,
+                args.workers,
+                lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
+            )
+    except outputs.Unwritten as error:
+        _print_counts(error.result)
+        raise
+    _print_counts(counts)
+    OUT.print(f"Corpus in {args.out}", highlight=False)
+
+
+def _print_counts(counts: dict[str, int]) -> None:
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         OUT.print(f"{count:>10,}  {reason}", highlight=False)
-    OUT.print(f"Corpus in {args.out}", highlight=False)
 
 
 def pretrain(args: Pretrain) -> None:
@@ -517,21 +533,32 @@ def guarded(call: Callable[[], None]) -> None:
     except SettingError as error:
         print(f"sandwich-jax: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # Nobody reads on, as after `| head`: as the signal would, and nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno is None:
             raise
-        place = f" for {error.filename}" if error.filename else ""
-        print(
-            f"sandwich-jax: no space left on the disk{place}; what was finished is kept. Make space"
-            " and run the same command again.",
-            file=sys.stderr,
-        )
+        print(f"sandwich-jax: {_io_sentence(error)}", file=sys.stderr)
         sys.exit(2)
     except preempt.Stopped:
         preempt.leave(cluster.linger())
     except KeyboardInterrupt:
         print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+
+
+def _io_sentence(error: OSError) -> str:
+    """What the operating system refused, and to which file."""
+    if error.errno == errno.ENOSPC:
+        place = f" for {error.filename}" if error.filename else ""
+        return (
+            f"no space left on the disk{place}; what was finished is kept. Make space and run the"
+            " same command again."
+        )
+    place = error.filename2 or error.filename or "reading or writing failed"
+    return f"{place}: {(error.strerror or str(error)).lower()}; nothing that was finished is lost."
 
 
 def quiet_start() -> None:

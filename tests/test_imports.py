@@ -9,6 +9,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 ROOMS = (
     "types",
     "forms",
+    "outputs",
+    "arrays",
     "given",
     "board",
     "games",

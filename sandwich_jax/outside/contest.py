@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,8 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sandwich_jax import outputs
 from sandwich_jax.measures import sprt
 from sandwich_jax.outside import display, matches, store
+from sandwich_jax.outside import players as spelled
 from sandwich_jax.outside.engines import EngineConfig, EngineFault
 from sandwich_jax.types import SettingError
 
@@ -45,10 +46,10 @@ def match(
     console: Console,
 ) -> dict[str, Any]:
     """Plays a match, shows it, and returns its row."""
-    with matches.Hall((a, b), config, engine) as hall:
-        row = _shown(hall, a, b, test, out, console)
-    if test is not None:
-        console.print(_test_line(row["sprt"]), highlight=False)
+    with results(out, (a, b), engine) as lines, matches.Hall((a, b), config, engine) as hall:
+        row = _shown(hall, a, b, test, lines, console)
+        if test is not None:
+            console.print(_test_line(row["sprt"]), highlight=False)
     return row
 
 
@@ -69,12 +70,13 @@ def elo(
     pairs = matches.pairs_of(players, scale.schedule)
     if scale.anchor not in players:
         raise SettingError(f"anchor is '{scale.anchor}': it must be one of the players.")
-    with matches.Hall(players, config, engine) as hall:
-        rows = [_shown(hall, a, b, None, out, console) for a, b in pairs]
-    pairings = {(row["a"], row["b"]): row["points"] for row in rows}
-    standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
-    append(out, *standings, model)
-    console.print(standings_table(standings, model))
+    with results(out, players, engine) as lines:
+        with matches.Hall(players, config, engine) as hall:
+            rows = [_shown(hall, a, b, None, lines, console) for a, b in pairs]
+        pairings = {(row["a"], row["b"]): row["points"] for row in rows}
+        standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
+        console.print(standings_table(standings, model))
+        lines.add([*standings, model])
     return Standings(standings, model, [_plain(row) for row in rows])
 
 
@@ -83,7 +85,7 @@ def _shown(
     a: str,
     b: str,
     test: sprt.Test | None,
-    out: pathlib.Path | None,
+    lines: outputs.Lines,
     console: Console,
 ) -> dict[str, Any]:
     """Plays a match; its row is written and shown, what there is of it after an engine's fault."""
@@ -93,28 +95,27 @@ def _shown(
             row = matches.play(hall, a, b, test, bar.update)
     except EngineFault as fault:
         for row in fault.done:
-            append(out, row | {"cut_off": True})
             console.print(match_table(row))
+            lines.add([_plain(row | {"cut_off": True})])
         raise
-    append(out, row)
     console.print(match_table(row))
+    lines.add([_plain(row)])
     return row
 
 
-def append(path: pathlib.Path | None, *rows: dict[str, Any]) -> None:
-    """Adds rows to a file of JSON lines, without their points.
+def results(
+    out: pathlib.Path | None,
+    players: Sequence[str],
+    engine: EngineConfig | None = None,
+    files: Sequence[pathlib.Path] = (),
+) -> outputs.Lines:
+    """Where a command's rows go; they are added once they are shown.
 
     Raises:
-        SettingError: the file cannot be written.
+        SettingError: nothing can be written at `out`, or the players or `files` are read from it.
     """
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(_plain(row)) + "\n" for row in rows)
-    except OSError as error:
-        raise SettingError(f"{path} cannot be written ({error}).") from error
+    program = [pathlib.Path(engine.path)] if engine and engine.path else []
+    return outputs.Lines(out, [*spelled.inputs_of(*players), *program, *files])
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,8 @@ from sandwich_jax.members import strength_names
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
+NOTEBOOK_EVERY = 0.5
+"""Seconds between updates of a notebook's line."""
 
 
 class _Left(ProgressColumn):
@@ -85,6 +87,44 @@ def bar(title: str, console: Console | None = None) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         yield Bar(progress, console, title)
+
+
+@contextmanager
+def watched(title: str) -> Iterator[Callable[[float, float, str], None]]:
+    """A progress display for a caller from Python, in a terminal or a notebook; elsewhere none."""
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        yield _Notebook(title).update
+    elif console.is_terminal:
+        with bar(title, console) as shown:
+            yield shown.update
+    else:
+        yield lambda done, total, text: None
+
+
+class _Notebook:
+    """A line below the cell that is written anew."""
+
+    def __init__(self, title: str):
+        self.title, self.start, self.said = title, time.monotonic(), 0.0
+        self.handle: Any = None
+
+    def update(self, done: float, total: float, text: str = "") -> None:
+        """Tells how much of the work is done, in any unit."""
+        from IPython.display import display  # pyright: ignore
+
+        now = time.monotonic()
+        if now - self.said < NOTEBOOK_EVERY and done < total:
+            return
+        self.said = now
+        left = _seconds_left(done, total, now - self.start)
+        percent = f"{100 * done / total if total else 0:.0f}%"
+        parts = (f"{self.title}: {percent}", f"{_clock(left)} left" if left else "", text)
+        line = {"text/plain": ", ".join(part for part in parts if part)}
+        if self.handle is None:
+            self.handle = display(line, raw=True, display_id=True)
+        else:
+            self.handle.update(line, raw=True)
 
 
 def _seconds_left(done: float, total: float, elapsed: float) -> float | None:

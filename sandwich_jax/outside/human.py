@@ -16,7 +16,8 @@ import chess
 from rich.console import Console
 from rich.text import Text
 
-from sandwich_jax.outside import assisted, seats, store, turns
+from sandwich_jax import outputs
+from sandwich_jax.outside import assisted, players, seats, store, turns
 from sandwich_jax.outside.report import pgn
 from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply
 from sandwich_jax.types import SettingError
@@ -67,17 +68,35 @@ def play(spec: str, config: PlayConfig, lines: Iterator[str], console: Console) 
     Raises:
         SettingError: a player or the position cannot be used.
     """
+    if config.pgn is not None:
+        inputs = players.inputs_of(spec, config.advisor)
+        outputs.check_file(config.pgn, inputs, "--pgn")
     game = _Game(spec, config, console)
     try:
         game.run(lines)
-    finally:
+    finally:  # a game that was cut off is shown and kept as well
         game.opponent.close()
-    for line in summary(game.record):
-        console.print(line, highlight=False, markup=False)
-    if config.pgn is not None:
-        store.write_text(config.pgn, pgn.text_of(game.annotated(spec)) + "\n")
-        console.print(f"Game in {config.pgn}", highlight=False, markup=False)
+        for line in summary(game.record):
+            console.print(line, highlight=False, markup=False)
+        if config.pgn is not None:
+            _keep(config.pgn, pgn.text_of(game.annotated(spec)) + "\n", console)
     return game.record
+
+
+def _keep(path: pathlib.Path, text: str, console: Console) -> None:
+    """Writes a game; shows it where it cannot be written.
+
+    Raises:
+        SettingError: it could not.
+    """
+    try:
+        store.write_text(path, text)
+    except OSError as error:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        raise SettingError(
+            f"{path} cannot be written ({outputs.reason(error)}); the game is shown above."
+        ) from error
+    console.print(f"Game in {path}", highlight=False, markup=False)
 
 
 class _Game:

@@ -12,7 +12,7 @@ from sandwich_jax import grid, identity
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
 from sandwich_jax.members import CONTROL, Config, protocol_of, strength_names
-from sandwich_jax.outside import log, store
+from sandwich_jax.outside import log, runs, store
 from sandwich_jax.types import SettingError
 
 PGR_LEVEL = 0.5
@@ -53,7 +53,7 @@ def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
         SettingError: it is a sweep's, and no member has begun.
     """
     manifest = folder / "manifest.json"
-    if not manifest.is_file() or "sweep" not in store.read_json(manifest):
+    if not manifest.is_file() or "sweep" not in store.read_object(manifest):
         return [folder]
     found = sorted(path.parent for path in folder.glob("members/*/manifest.json"))
     if not found:
@@ -62,15 +62,20 @@ def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def is_done(folder: pathlib.Path, part: Part) -> bool:
-    """Whether a member's last row is there."""
-    rows = log.read_rows(member_folder(folder, part) / "rows.jsonl")
-    return bool(rows) and rows[-1]["round"] == part.config.rounds
+    """Whether a member's rows are there, to the last."""
+    rows = _whole_rows(folder, part)
+    return log.rounds_whole(rows, 1) >= part.config.rounds
+
+
+def _whole_rows(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
+    """A member's rows but those that are damaged, which it plays again."""
+    return log.lines_of(member_folder(folder, part) / "rows.jsonl", log.is_numbered).rows
 
 
 def rows_of(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows as the sweep's `rows.jsonl` has them: with what tells it from others."""
     about = {"run": part.id, "seed": part.config.seed} | identity.columns(part.config)
-    return [about | row for row in log.read_rows(member_folder(folder, part) / "rows.jsonl")]
+    return [about | row for row in _whole_rows(folder, part)]
 
 
 def phase(folder: pathlib.Path, parts: Sequence[Part]) -> Phase:
@@ -124,12 +129,8 @@ def pairings(folder: pathlib.Path, part: Part, known: set[Part]) -> dict[tuple[s
 
 
 def _points(folder: pathlib.Path, names: dict[str, str]) -> dict[tuple[str, str], Any]:
-    found = {}
-    with np.load(folder / "arena" / "final.npz") as stored:
-        for key in stored:
-            a, b = key.split(" | ")
-            found[names.get(a, a), names.get(b, b)] = stored[key]
-    return found
+    played = runs.points_of(folder)
+    return {(names.get(a, a), names.get(b, b)): points for (a, b), points in played.items()}
 
 
 def _mean(values: list[float | None]) -> float | None:

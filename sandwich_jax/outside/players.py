@@ -76,6 +76,17 @@ def folder_of(spec: str) -> pathlib.Path | None:
     raise SettingError(f"Unknown player '{spec}': spell it {SPELLINGS}.")
 
 
+def inputs_of(*specs: str) -> list[pathlib.Path]:
+    """The files that players are read from, also those of W with an assistant."""
+    folders = [
+        pathlib.Path(part.removeprefix("assisted:").removeprefix("ckpt:"))
+        for spec in specs
+        for part in spec.split(",")
+        if part.removeprefix("assisted:").startswith("ckpt:")
+    ]
+    return [folder / name for folder in folders for name in ("network.json", "params.npz")]
+
+
 def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
     """The network in `folder`, which must be for `game`.
 

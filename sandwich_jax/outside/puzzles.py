@@ -19,7 +19,7 @@ from rich.table import Table
 from sandwich_jax import arena, board, games, nets, sampling
 from sandwich_jax.measures import puzzles
 from sandwich_jax.measures.shares import Share
-from sandwich_jax.outside import contest, display, engine_players, players, puzzle_file
+from sandwich_jax.outside import contest, display, engine_players, players, puzzle_file, store
 from sandwich_jax.types import Params, SettingError, State
 
 
@@ -39,19 +39,22 @@ def show(
     if not specs or len(set(specs)) < len(specs):
         raise SettingError("Puzzles need at least one player, and each one once.")
     rows: list[dict[str, Any]] = []
-    with display.bar("Puzzles") as bar:
-        bar.say(f"reading {file}")
-        given = puzzle_file.read(file, count, seed)
-        whole = len(specs) * len(given.names)
-        for place, spec in enumerate(specs):
+    with contest.results(out, specs, files=[file]) as lines:
+        with display.bar("Puzzles") as bar:
+            bar.say(f"reading {file}")
+            given = puzzle_file.read(file, count, seed)
+            whole = len(specs) * len(given.names)
+            for place, spec in enumerate(specs):
 
-            def told(done: int, spec: str = spec, before: int = place * len(given.names)) -> None:
-                bar.update(before + done, whole, spec)
+                def told(
+                    done: int, spec: str = spec, before: int = place * len(given.names)
+                ) -> None:
+                    bar.update(before + done, whole, spec)
 
-            found = rows_of(spec, solve(spec, given, told), given)
-            contest.append(out, *found)
-            rows += found
-    console.print(table(rows))
+                found = rows_of(spec, solve(spec, given, told), given)
+                lines.add(store.to_plain(found))
+                rows += found
+        console.print(table(rows))
     return rows
 
 

@@ -15,14 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, grid, identity, sandwich, side_by_side, sweep
+from sandwich_jax import arena, arrays, grid, identity, outputs, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import CONTROL, Config, Member, assistant_of, loss_of, strength_names
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.outside import (
+    checkpoints,
     cluster,
     log,
+    notices,
     own_corpus,
     pace,
     phase,
@@ -100,6 +102,9 @@ def run(
         SettingError: a setting cannot be used, or `folder` holds something else.
     """
     folder = pathlib.Path(folder)
+    if jax.process_index() == 0:
+        outputs.check_folder(folder)
+        log.check_wandb(wandb)
     parts = grid.parse(settings)
     layout = sweep.layout(where.mode, where.devices, where.group)
     setups = _Setups()
@@ -107,6 +112,7 @@ def run(
         setups.of(program)  # whatever is wrong with it should be known before anything runs
     if jax.process_index() == 0:
         _claim(folder, settings)
+        _forget_damaged(folder, parts)
     cluster.barrier("claimed")
     cluster.check_shared(folder / "manifest.json")
     pending = [part for part in parts if not is_done(folder, part)]
@@ -147,8 +153,8 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     path, axes = folder / "manifest.json", grid.axes()
     wanted = store.to_plain(dict(settings))
     if path.exists():
-        stored = store.read_json(path).get("sweep")
-        if stored is None:
+        stored = store.read_object(path, "sweep")
+        if not stored:
             raise SettingError(f"{folder} holds a run, not a sweep; choose another with --out.")
         fixed = (set(stored) | set(wanted)) - set(axes)
         differing = sorted(key for key in fixed if stored.get(key) != wanted.get(key))
@@ -162,6 +168,17 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     about = store.manifest({}) | {"sweep": wanted, "processes": jax.process_count()}
     del about["config"]
     store.write_json(path, about)
+
+
+def _forget_damaged(folder: pathlib.Path, parts: Sequence[Part]) -> None:
+    """Takes the rows of members whose last matches an accident has damaged: they play again."""
+    for part in parts:
+        if is_done(folder, part):
+            try:
+                runs.points_of(member_folder(folder, part))
+            except SettingError as error:
+                notices.tell(f"{str(error).rstrip('.')}; this member is played again.")
+                log.write_rows(member_folder(folder, part) / "rows.jsonl", [])
 
 
 class _Setups:
@@ -240,7 +257,7 @@ class _MemberFolder(runs.RunFolder):
         own = member_folder(folder, part)
         setup = setup._replace(config=part.config)
         super().__init__(own, setup)
-        self.saver = store.Background(own / "checkpoints", writer)
+        self.saver = checkpoints.Background(own / "checkpoints", writer, self.check_round)
         self.counted = told
 
     def forget_rows_after(self, round_index: int) -> None:
@@ -277,8 +294,12 @@ class _Book:
         path = self._path(key)
         if not path.exists():
             return None
-        with np.load(path) as stored:
-            kept: Any = {name: stored[name] for name in self.FIELDS}
+        try:
+            stored = arrays.read(path)
+        except SettingError as error:
+            notices.tell(f"{str(error).rstrip('.')}; this match is played again.")
+            return None
+        kept: Any = {name: stored[name] for name in self.FIELDS}
         return arena.Scores(**kept, moves=jnp.zeros((0, 0, 2)))
 
     def keep(self, key: Hashable, scores: arena.Scores) -> None:
@@ -307,7 +328,8 @@ class _Gathered:
 
     def _logged(self, part: Part) -> int:
         path = self.folder / "rows.jsonl"
-        return sum(row["run"] == part.id for row in log.read_rows(path))
+        # Made of the members' rows; a damaged line is written anew with all others.
+        return sum(row.get("run") == part.id for row in log.lines_of(path).rows)
 
     def look(self) -> None:
         """Takes in what members have written since."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import chess
 import numpy as np
 
+from sandwich_jax import outputs
 from sandwich_jax.board import geometry
 from sandwich_jax.board import label_of as board_label
 from sandwich_jax.training import san
@@ -127,11 +128,14 @@ def build(
         Games by reason: `kept` and why others were skipped.
 
     Raises:
-        SettingError: a file is missing, empty, damaged or has no usable game.
+        SettingError: a file is missing, empty, damaged or has no usable game, or `out` cannot be
+            written or is one of them.
+        Unwritten: the corpus could not be written in the end; holds the counts.
     """
     if not 0 <= test_share <= 1:
         raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
     check_inputs(paths)
+    outputs.check_file(out, paths)
     read = 0
 
     def count(size: int) -> None:
@@ -162,7 +166,10 @@ def build(
         if not counts["kept"]:
             raise SettingError(f"No usable game in {_names(paths)}: {_reasons(counts)}.")
         stats = {"counts": dict(counts), "filters": dataclasses.asdict(filters)}
-        writer.finish(stats | {"sources": [path.name for path in paths]})
+        try:
+            writer.finish(stats | {"sources": [path.name for path in paths]})
+        except OSError as error:
+            raise outputs.Unwritten(out, error, dict(counts)) from error
     finally:
         writer.discard()
     return dict(counts)

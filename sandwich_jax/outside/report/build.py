@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.markup import escape
 
-from sandwich_jax import identity
+from sandwich_jax import identity, outputs
 from sandwich_jax.members import strength_names
 from sandwich_jax.outside.report import cells, charts, evaluation_charts, figures, page, watch
 from sandwich_jax.outside.report.cells import plain
@@ -56,11 +56,13 @@ def report(
         SettingError: there is nothing to show in any of the folders.
     """
     notes: list[str] = []
+    if out is not None:
+        _check(out, folders, config)
     told("reading")
     sources = collect(folders, notes)
-    out = out or sources[0].folder / PAGE
-    if out.is_dir():
-        raise SettingError(f"{out} is a folder: --out names the page, such as {out / PAGE}.")
+    if out is None:
+        out = sources[0].folder / PAGE
+        _check(out, (), config)
     made = [*charts.of_rows(sources), *evaluation_charts.of_evaluation(sources)]
     told("games")
     games = watch.games_of(sources, config.games, notes)
@@ -71,6 +73,18 @@ def report(
         told("figures")
         drawn = figures.write(out.parent / FIGURES, made)
     return Report(out, drawn, notes)
+
+
+def _check(out: pathlib.Path, folders: Sequence[pathlib.Path], config: ReportConfig) -> None:
+    """Raises SettingError where the page or its figures cannot be written, or would be read."""
+    if out.is_dir():
+        raise SettingError(f"{out} is a folder: --out names the page, such as {out / PAGE}.")
+    # A page of an earlier call is no input, wherever it lies.
+    inside = [f for f in folders if f.resolve() in out.resolve().parents]
+    inputs = [out] if inside and out.suffix.lower() not in (".html", ".htm") else []
+    outputs.check_file(out, inputs if out.exists() else (), "--out")
+    if config.figures:
+        outputs.check_folder(out.parent / FIGURES, "figures")
 
 
 def data(
