@@ -412,20 +412,19 @@ def evaluate(args: Evaluate) -> None:
 
 def uci(args: Uci) -> None:
     """`sandwich-jax uci`."""
+    from sandwich_jax.outside import seats
     from sandwich_jax.outside import uci as engine
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    engine.serve(args.player, args.temperature, sys.stdin, sys.stdout)
+    engine.serve(args.player, args.temperature, seats.heard(sys.stdin), sys.stdout)
     sys.stdout.flush()
     os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly
 
 
 def play(args: Play) -> None:
     """`sandwich-jax play`."""
-    from sandwich_jax.outside import human
+    from sandwich_jax.outside import human, seats
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    human.play(args.player, args.config, sys.stdin, OUT)
+    human.play(args.player, args.config, seats.heard(sys.stdin), OUT)
 
 
 def report(args: Report) -> None:

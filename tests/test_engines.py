@@ -128,9 +128,10 @@ def test_a_closed_pool_says_so(fake):
 @pytest.mark.parametrize(
     ("boards", "says"),
     [
-        (["nonsense"], "not a position in FEN"),
+        (["nonsense"], "'nonsense' cannot be played"),
         (["7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"], "its game is over"),
-        (["8/8/8/8/8/8/8/8 w - - 0 1"], "no legal position"),
+        (["8/8/8/8/8/8/8/8 w - - 0 1"], "0 white kings"),
+        ([chess.Board("8/8/8/8/8/8/8/8 w - - 0 1")], "no legal position"),
     ],
 )
 def test_positions_that_cannot_be_asked_about(fake, boards, says):

@@ -16,7 +16,7 @@ import chess
 from rich.console import Console
 from rich.text import Text
 
-from sandwich_jax.outside import assisted, seats, store, turns
+from sandwich_jax.outside import assisted, fens, seats, store, turns
 from sandwich_jax.outside.report import pgn
 from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply
 from sandwich_jax.types import SettingError
@@ -69,7 +69,7 @@ def play(spec: str, config: PlayConfig, lines: Iterator[str], console: Console) 
     """
     game = _Game(spec, config, console)
     try:
-        game.run(lines)
+        game.run(seats.typed(lines))
     finally:
         game.opponent.close()
     for line in summary(game.record):
@@ -278,12 +278,9 @@ def summary(record: Record) -> list[str]:
 def _start(fen: str | None) -> chess.Board:
     """Raises SettingError for what is no position."""
     try:
-        board = chess.Board(fen or chess.STARTING_FEN)
-    except ValueError as error:
-        raise SettingError(f"fen is no position: {error}.") from error
-    if not board.is_valid():
-        raise SettingError(f"fen '{fen}' cannot be played.")
-    return board
+        return chess.Board() if fen is None else fens.read(fen)
+    except SettingError as error:
+        raise SettingError(f"fen: {error}") from error
 
 
 def _parse(board: chess.Board, text: str) -> chess.Move | None:

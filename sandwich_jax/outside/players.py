@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 from typing import NamedTuple
 
 import chess
@@ -24,12 +25,17 @@ from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
 from sandwich_jax.members import Config
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import engine_players, store
+from sandwich_jax.outside import engine_players, fens, store
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params, SettingError
 
 ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
-SPELLINGS = "zoo:NAME, ckpt:PATH, fresh:SEED or random; an engine " + engine_players.SPELLINGS
+MOST_SEED = 2**32 - 1
+"""Of fresh networks."""
+SPELLINGS = (
+    "a network zoo:NAME, ckpt:PATH or fresh:SEED; where any player will do, random or"
+    f" {engine_players.SPELLINGS} as well"
+)
 
 
 class LoadedNetwork(NamedTuple):
@@ -64,16 +70,19 @@ def folder_of(spec: str) -> pathlib.Path | None:
         SettingError: `spec` names no network.
     """
     kind, _, rest = spec.partition(":")
-    if kind == "fresh" and rest.isdigit():
+    if kind == "fresh" and re.fullmatch("[0-9]+", rest):
+        if len(rest) > 10 or int(rest) > MOST_SEED:
+            raise SettingError(f"{fens.shown(spec)}: a seed must be between 0 and {MOST_SEED}.")
         return None
     if kind == "zoo":
         names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
         if rest not in names:
-            raise SettingError(f"No network '{rest}' in the zoo: it has {', '.join(names)}.")
+            known = ", ".join(names)
+            raise SettingError(f"No network {fens.shown(rest)} in the zoo: it has {known}.")
         return ZOO / rest
-    if kind == "ckpt" and rest:
+    if kind == "ckpt" and rest and rest.isprintable():
         return pathlib.Path(rest)
-    raise SettingError(f"Unknown player '{spec}': spell it {SPELLINGS}.")
+    raise SettingError(f"Unknown player {fens.shown(spec)}: spell {SPELLINGS}.")
 
 
 def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:

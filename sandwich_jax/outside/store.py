@@ -194,7 +194,7 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
     Raises:
         SettingError: `folder` holds no network.
     """
-    if not (folder / "network.json").is_file():
+    if not os.path.isfile(folder / "network.json"):  # false for a path that cannot be, too
         raise SettingError(f"{folder}: no network there (a folder with network.json is needed).")
     card = read_json(folder / "network.json")
     try:
