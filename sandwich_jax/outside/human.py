@@ -190,20 +190,28 @@ class _Game:
         self.told = None
 
     def annotated(self, spec: str) -> AnnotatedGame:
-        """The game with E's values."""
-        root, plies = self.record.board.root(), []
-        net, expert = self.advisor.net, self.advisor.models.expert
-        board = root.copy()
-        for ply in self.record.plies:
-            value = float(turns.look(net, expert, [board])[1][0])
-            plies.append(dataclasses.replace(ply, value=value))
-            board.push(ply.move)
+        """The game with the values of the advisor's E."""
+        board = self.record.board.root()
+        root, values = board.fen(en_passant="fen"), []
+        for ply in [*self.record.plies, None]:
+            found = turns.look(self.advisor.net, self.advisor.models.expert, [board])[1]
+            values.append(float(found[0]))
+            if ply is not None:
+                board.push(ply.move)
+        pairs = zip(self.record.plies, values, strict=False)
+        plies = tuple(dataclasses.replace(ply, value=value) for ply, value in pairs)
         names = ("human", spec) if self.human else (spec, "human")
-        date, start = datetime.date.today().strftime("%Y.%m.%d"), None
-        if root.fen() != chess.STARTING_FEN:
-            start = root.fen()
         return AnnotatedGame(
-            "sandwich_jax play", "1", *names, self.record.result, (), tuple(plies), date, start
+            "sandwich_jax play",
+            "1",
+            *names,
+            self.record.result,
+            opening=(),
+            plies=plies,
+            date=datetime.date.today().strftime("%Y.%m.%d"),
+            start=None if root == chess.STARTING_FEN else root,
+            after=values[-1],
+            expert=f"E ({self.advisor.config.expert})",
         )
 
     # --- on the screen --------------------------------------------------------------------------

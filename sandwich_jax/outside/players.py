@@ -23,7 +23,7 @@ from sandwich_jax import games, nets, sampling
 from sandwich_jax.board import decode
 from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
-from sandwich_jax.members import Config
+from sandwich_jax.members import CHESS, Config
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import engine_players, fens, store
 from sandwich_jax.training.corpus import label_of, move_of
@@ -32,6 +32,12 @@ from sandwich_jax.types import Params, SettingError
 ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
 MOST_SEED = 2**32 - 1
 """Of fresh networks."""
+REMEDY = (
+    ": take fresh:SEED, which is untrained, or train one by self-play (sandwich-jax run"
+    " --game {game} --expert fresh:1 --weak fresh:1 --protocol never_ask --objective imitate_wins --out FOLDER)"
+    " and take ckpt:FOLDER/networks/never_ask"
+)
+"""Where a network of a game is to come from that the zoo has none of."""
 SPELLINGS = (
     "a network zoo:NAME, ckpt:PATH or fresh:SEED; where any player will do, random or"
     f" {engine_players.SPELLINGS} as well"
@@ -58,7 +64,7 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Loa
     """
     game, folder = games.make(game_name), folder_of(spec)
     if folder is not None:
-        return stored(folder, game)
+        return stored(folder, game, spec)
     net = nets.make(size, game.heads)
     return LoadedNetwork(net, net.init(jax.random.key(int(spec.partition(":")[2]))))
 
@@ -85,15 +91,18 @@ def folder_of(spec: str) -> pathlib.Path | None:
     raise SettingError(f"Unknown player {fens.shown(spec)}: spell {SPELLINGS}.")
 
 
-def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
-    """The network in `folder`, which must be for `game`.
+def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> LoadedNetwork:
+    """The network in `folder`, which must be for `game`; `spec` is what it was asked for by.
 
     Raises:
         SettingError: it is not, or it is damaged.
     """
     card = store.read_card(folder)
     if card.game != game.name.removeprefix("pgx:"):
-        raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
+        remedy = "" if game.name in CHESS else REMEDY.format(game=game.name)
+        raise SettingError(
+            f"{spec or folder} plays {card.game}, but {game.name} is wanted{remedy}."
+        )
     net = nets.make(card.network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
     return LoadedNetwork(net, store.load_params(folder, like))

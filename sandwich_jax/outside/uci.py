@@ -133,7 +133,10 @@ class Engine:
     def _warm(self) -> None:
         """Compiles or loads the programs before the first clock runs."""
         board = chess.Board()
-        self.player.choose(board, list(board.legal_moves))
+        try:
+            self.player.choose(board, list(board.legal_moves))
+        except SettingError as error:
+            self._complain(str(error))
         self.player.new_game()  # that was no move of a game
 
     # --- commands -------------------------------------------------------------------------------
