@@ -34,7 +34,8 @@ MOST_SEED = 2**32 - 1
 """Of fresh networks."""
 REMEDY = (
     ": take fresh:SEED, which is untrained, or train one by self-play (sandwich-jax run"
-    " --game {game} --expert fresh:1 --weak fresh:1 --protocol never_ask --objective imitate_wins --out FOLDER)"
+    " --game {game} --expert fresh:1 --weak fresh:1 --protocol never_ask"
+    " --objective imitate_wins --out FOLDER)"
     " and take ckpt:FOLDER/networks/never_ask"
 )
 """Where a network of a game is to come from that the zoo has none of."""
