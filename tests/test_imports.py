@@ -49,6 +49,7 @@ WITH_CHESS = (
     "outside/engine_players.py",
     "outside/engine_saboteurs.py",
     "outside/engines.py",
+    "outside/fens.py",
     "outside/judged.py",
     "outside/lockstep.py",
     "outside/players.py",

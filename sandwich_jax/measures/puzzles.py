@@ -36,24 +36,30 @@ class Puzzles(NamedTuple):
     """Labels from there on, the solver's first and last; -1 after the end."""
 
 
-def solve(
-    choose: Choose, puzzles: Puzzles, progress: Callable[[int], None] = lambda done: None
-) -> Bool[np.ndarray, "N"]:
-    """Which puzzles a player solves; `progress` is told how many it has tried."""
-    solved = np.zeros(len(puzzles.lines), bool)
-    for rows in batches(len(solved)):
-        starts = board.take(puzzles.starts, jnp.asarray(rows))
-        solved[rows] = _solve(choose, starts, puzzles.lines[rows])
-        progress(min(int(rows[0]) + len(rows), len(solved)))
+def solve(choose: Choose, puzzles: Puzzles) -> Bool[np.ndarray, "N"]:
+    """Which puzzles a player solves."""
+    *_, solved = solving(choose, puzzles)
     return solved
 
 
-def batches(count: int) -> Iterator[Int[np.ndarray, "B"]]:
+def solving(
+    choose: Choose, puzzles: Puzzles, batch: int = BATCH
+) -> Iterator[Bool[np.ndarray, "n"]]:
+    """Which of the first n puzzles a player solves, as n grows by a batch."""
+    count = len(puzzles.lines)
+    solved = np.zeros(count, bool)
+    for rows in batches(count, batch):
+        starts = board.take(puzzles.starts, jnp.asarray(rows))
+        solved[rows] = _solve(choose, starts, puzzles.lines[rows])
+        yield solved[: int(rows[0]) + len(rows)]
+
+
+def batches(count: int, batch: int = BATCH) -> Iterator[Int[np.ndarray, "B"]]:
     """Rows of puzzles in batches of one size, so that few programs are compiled.
 
     The last batch is filled up with the first rows over again.
     """
-    size = min(count, BATCH)
+    size = min(count, batch)
     for first in range(0, count, size):
         yield np.arange(first, first + size) % count
 

@@ -18,6 +18,7 @@ from sandwich_jax.members import (
     CONTROL,
     Config,
     Member,
+    arena_lanes,
     assistant_of,
     knobs_of,
     program_of,
@@ -80,7 +81,7 @@ class Standings:
     ):
         self.models, self.shared = models, sweep.share((models, starts), where)
         self.game, self.net, self.where = game, net, where
-        self.settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
+        self.settings = arena.ArenaConfig(arena_lanes(config), config.arena_max_plies)
         self.programs: dict[assistant.AssistantConfig, sweep.Mapped] = {}
 
     def _program(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
