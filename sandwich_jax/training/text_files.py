@@ -103,7 +103,7 @@ def read_lines(
 
 def read_text(path: pathlib.Path) -> str:
     """A whole text file with LF line ends, see `read_lines`; bytes must be of its encoding."""
-    return "\n".join((*read_lines(path, exact=True), ""))
+    return "\n".join(read_lines(path, exact=True))
 
 
 def check(path: pathlib.Path, what: str) -> None:
