@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sandwich_jax.training import san
-from sandwich_jax.training.pgn_tags import AROUND, USUAL, Tags, tags_in
+from sandwich_jax.training.pgn_tags import AROUND, KNOWN, USUAL, Tags, tags_in
 from sandwich_jax.training.text_files import read_lines
 
 LONGEST_COMMENT = 1 << 20
@@ -62,11 +62,11 @@ def cut(lines: Iterable[str]) -> Iterator[PgnGame]:
         first = line[0]
         if first == "[" and not game.last and (usual := USUAL.match(line)):
             # The short way for nearly all tags.
-            name, value = usual.groups()
+            name = KNOWN.get(usual[1].lower())
             if name is None or (name not in game.tags and not game.unclosed):
                 game.tagged = True
                 if name:
-                    game.tags[name] = value.strip()
+                    game.tags[name] = usual[2].strip()
                 continue
         if first == "%" or first == ";":
             continue
@@ -84,7 +84,7 @@ def cut(lines: Iterable[str]) -> Iterator[PgnGame]:
             line = found.rest
             if not line:
                 continue
-        elif game.gap and (game.last or game.unclosed) and _FIRST_MOVE.match(line):
+        elif game.gap and game.has_text() and _FIRST_MOVE.match(line):
             yield game.done()
             game = _Draft()
         if "{" in line or ";" in line:
@@ -117,6 +117,10 @@ class _Draft:
         if self.last or self.unclosed:
             return True
         return any(name in self.tags and (self.gap or name == "Event") for name in found.names)
+
+    def has_text(self) -> bool:
+        """Whether there are moves already, or were perhaps in a comment without end."""
+        return bool(self.last) or (self.unclosed and not self.tagged)
 
     def has_result(self) -> bool:
         return bool(self.last and san.result_of(self.last.rsplit(None, 1)[-1]))

@@ -10,12 +10,10 @@ USED = ("Result", "WhiteElo", "BlackElo", "Variant", "FEN")
 AROUND = " \t\v\f\r\x00\x1a\xa0\N{ZERO WIDTH NO-BREAK SPACE}"
 """Characters that may stand before a tag and mean nothing."""
 
-USUAL = re.compile(
-    r'\[(?:(Result|WhiteElo|BlackElo|Variant|FEN|Event)|[A-Z][A-Za-z0-9]*) "([^"\\]*)"\]$'
-)
-"""How nearly all tags are written: the name, None if it is of no use, and the value."""
-
-_NAMES = {name.lower(): name for name in (*USED, "Event")}
+USUAL = re.compile(r'\[([A-Za-z][A-Za-z0-9]*) "([^"\\]*)"\]$')
+"""How nearly all tags are written: name and value."""
+KNOWN = {name.lower(): name for name in (*USED, "Event")}
+"""Tags that matter, by their names in small letters."""
 _CURLY = "'\xab\xbb\u2018\u2019\u201a\u201c\u201d\u201e"
 _NAME = r"\[\s*([A-Za-z0-9][A-Za-z0-9_+#=:-]*)"
 _TAG = re.compile(
@@ -71,6 +69,6 @@ def tags_in(line: str, in_moves: bool = True) -> Tags | None:
 
 def _add(names: dict[str, str], name: str, value: str) -> None:
     """Takes a tag if it is one of use; letter case and white space around it do not matter."""
-    known = _NAMES.get(name.lower())
+    known = KNOWN.get(name.lower())
     if known:
         names[known] = value.strip()

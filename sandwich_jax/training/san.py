@@ -60,8 +60,8 @@ _TOKEN = re.compile(
     r"|\+-|-\+|[-+]/[-+=]|=/[-+]|[!?+#=]+"
 )
 _NUMBER = re.compile(r"[1-9][0-9]*")
-_FIRST = re.compile(r"\s*+(?:1(?![0-9])|(?![0-9]))")
-"""How the moves of a whole game begin: with move 1, or without a number."""
+_LATE = re.compile(r"\s*+(?!1[.\s])[0-9]++[.\s]")
+"""Move text that begins with the number of another move than the first."""
 _REMARKS = {
     "N",
     "TN",
@@ -154,7 +154,7 @@ class Words(dict[str, int]):
         line = Mainline(moves, ended, NOTHING) if usual else self._walk(codes)
         if line.stopped == UNKNOWN and "[%" in text:
             return self.mainline(_IN_BRACKETS.sub(" ", text))
-        if line.codes and not _FIRST.match(text):
+        if line.codes and _LATE.match(text):
             return line._replace(stopped=LATE)
         return line
 

@@ -103,7 +103,7 @@ def read_lines(
 
 def read_text(path: pathlib.Path) -> str:
     """A whole text file with LF line ends, see `read_lines`; bytes must be of its encoding."""
-    return "\n".join(read_lines(path, exact=True))
+    return "".join(f"{line}\n" for line in read_lines(path, exact=True))
 
 
 def check(path: pathlib.Path, what: str) -> None:
@@ -201,9 +201,13 @@ def _streams(
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether bytes may be the beginning of a text: none is a control character but for space."""
+    """Whether bytes may be the beginning of a text, in which there are no control characters."""
     encoding, data = _encoding(data)
-    return encoding != "utf-8" or not set(data) & (set(range(32)) - set(b"\t\n\v\f\r\x1a"))
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return not any(letter < " " and letter not in "\t\n\v\f\r\x1a" for letter in text)
 
 
 def _encoding(data: bytes) -> tuple[str, bytes]:
