@@ -52,7 +52,7 @@ class CorpusBuild:
     """Turns PGN files into a corpus of move arrays."""
 
     pgn: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-    """PGN files, .pgn or .pgn.zst."""
+    """PGN files, plain or packed (.zst, .gz, .bz2, .xz)."""
     out: pathlib.Path
     """The corpus file to write (.npz)."""
     filters: tyro.conf.OmitArgPrefixes[Filters] = Filters()
@@ -186,7 +186,8 @@ class Puzzles:
     players: tyro.conf.Positional[tuple[str, ...]]
     """Spelled as for `match`."""
     file: pathlib.Path
-    """Puzzles as CSV with the columns PuzzleId, FEN, Moves and Rating, as Lichess has them."""
+    """Puzzles as CSV, plain or packed (.zst), with the columns PuzzleId, FEN, Moves and Rating, as
+    Lichess has them."""
     count: int | None = None
     """Draw so many at random; all by default."""
     seed: int = 0
@@ -291,7 +292,7 @@ def corpus_build(args: CorpusBuild) -> None:
     from sandwich_jax.outside import display
     from sandwich_jax.training import corpus
 
-    total = sum(path.stat().st_size for path in args.pgn if path.is_file())
+    total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
     try:
         with display.bar("Corpus") as bar:
             counts = corpus.build(

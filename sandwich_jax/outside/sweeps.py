@@ -36,6 +36,7 @@ from sandwich_jax.outside import (
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
+from sandwich_jax.training import text_files
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 CONTENTS = {
@@ -72,9 +73,9 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         SettingError: it is missing or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise SettingError(f"{path}: missing or not TOML ({error}).") from error
+        return tomllib.loads(text_files.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{path} is not TOML ({error}).") from error
 
 
 def run(
