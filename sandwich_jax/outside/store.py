@@ -19,7 +19,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from orbax.checkpoint import v1 as ocp
 
 from sandwich_jax.nets import SIZES, NetConfig
 from sandwich_jax.types import Params, SettingError
@@ -66,6 +65,8 @@ def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
     Raises:
         SettingError: there is no space left; earlier checkpoints are untouched.
     """
+    from orbax.checkpoint import v1 as ocp  # here: what needs no checkpoint runs without orbax
+
     tree = jax.device_get(tree)
     # Asked beforehand, since orbax's threads go on complaining when a write fails half-way.
     needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
@@ -101,6 +102,8 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     Raises:
         SettingError: it is missing, damaged or of another shape.
     """
+    from orbax.checkpoint import v1 as ocp
+
     if not path.is_dir():
         raise SettingError(f"{path}: no such checkpoint.")
     place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
