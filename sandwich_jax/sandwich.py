@@ -71,6 +71,8 @@ class Setup(NamedTuple):
     """Positions after the arena's openings, as many as its largest match needs."""
     corpus: Window | None = None
     """Samples of W's own corpus, where a member goes on with it."""
+    group: int = 1
+    """Members whose updates are made side by side."""
 
     def of(self, member: Member) -> Setup:
         """The setup of a member's program."""
@@ -79,7 +81,8 @@ class Setup(NamedTuple):
     @property
     def trainer(self) -> finetune.Trainer:
         """Updates by the loss of `config`."""
-        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config))
+        piece = finetune.piece_of(self.net, self.config.batch, self.group)
+        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config), piece=piece)
 
 
 class RoundResult(NamedTuple):
@@ -169,6 +172,7 @@ def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Models, State], R
 
 def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> Callable:
     """`(lanes, models, starts) -> places and results`, see `sweep.map_lanes`."""
+    setup = setup._replace(group=where.group if where.mode == "vmap" else 1)
     return sweep.map_lanes(lane_round(setup, protocol), where)
 
 

@@ -76,16 +76,30 @@ def layout(
 
 
 def fitting_group(
-    fn: Callable[..., Any], lane: Any, shared: Sequence[Any], memory: int, most: int
+    fn_of: Callable[[int], Callable[..., Any]],
+    lane: Any,
+    shared: Sequence[Any],
+    memory: int,
+    most: int,
 ) -> int:
     """Members of a vmapped group that fit into so many bytes, from 1 to `most`.
 
-    Measured on what the compiler says of one and of two members.
+    Measured on what the compiler says of `most` members and, where they do not fit, of a quarter
+    of them; between and below, a line through both. The gradients of a large group come in small
+    pieces, so that the line is that of play and of what members carry.
+
+    Args:
+        fn_of: the program of one member in a group of so many, see `sandwich.lane_round`.
+        lane: a member.
+        shared: what all members share.
+        memory: bytes.
+        most: members at most.
     """
 
     def needed(count: int) -> int:
         lanes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype), lane)
-        found = _mapped(fn, "vmap").lower(lanes, tuple(shared)).compile().memory_analysis()
+        program = _mapped(fn_of(count), "vmap").lower(lanes, tuple(shared)).compile()
+        found = program.memory_analysis()
         return (
             found.temp_size_in_bytes
             + found.argument_size_in_bytes
@@ -93,9 +107,13 @@ def fitting_group(
             - found.alias_size_in_bytes
         )
 
-    one, two = needed(1), needed(2)
-    each = max(two - one, 1)
-    return int(np.clip((memory - one) // each + 1, 1, most))
+    all_of_them = needed(most)
+    if all_of_them <= memory or most == 1:
+        return most
+    few = max(1, most // 4)
+    quarter = needed(few)
+    each = max((all_of_them - quarter) / (most - few), 1)
+    return int(np.clip(few + (memory - quarter) // each, 1, most - 1))
 
 
 def free_memory(device: Any) -> int | None:

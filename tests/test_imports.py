@@ -8,6 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 # From top to bottom; a room may import itself and those above.
 ROOMS = (
     "types",
+    "forms",
     "board",
     "games",
     "nets",

@@ -390,11 +390,13 @@ def test_a_group_is_sized_from_the_compiler_s_memory_figures():
         return (lane[:, None] * shared[None]).sum(0)
 
     lane, shared = np.zeros(1000, np.float32), (np.zeros(1000, np.float32),)
-    assert sweep.fitting_group(fn, lane, shared, 0, 64) == 1
-    few = sweep.fitting_group(fn, lane, shared, 100_000, 1000)
-    many = sweep.fitting_group(fn, lane, shared, 1_000_000, 1000)
+    def fitting(memory, most):
+        return sweep.fitting_group(lambda group: fn, lane, shared, memory, most)
+
+    assert fitting(0, 64) == 1
+    few, many = fitting(100_000, 1000), fitting(1_000_000, 1000)
     assert 1 < few < many < 1000
-    assert sweep.fitting_group(fn, lane, shared, 10**9, 8) == 8
+    assert fitting(10**9, 8) == 8
 
 
 # --- the grid -----------------------------------------------------------------------------------

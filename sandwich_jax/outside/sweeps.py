@@ -209,7 +209,10 @@ def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence
     config = own[0].config
     first = sandwich.first_learner(setup, config.protocol)
     lane = sandwich.lane_of(config, own[0].member, first, 0)
-    one = sandwich.lane_round(setup, config.protocol)
+
+    def one(group: int) -> Callable:
+        return sandwich.lane_round(setup._replace(group=group), config.protocol)
+
     group = sweep.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
     return dataclasses.replace(layout, group=group)
 
