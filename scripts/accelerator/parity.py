@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import sandwich_jax
-from sandwich_jax import games, nets
+from sandwich_jax import forms, games, nets
 from sandwich_jax.board import init, reset, rewards, sample_uniform, step
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
@@ -22,7 +22,6 @@ from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Params
 from scripts.accelerator.stages import Row
-from scripts.gpu_check.target import pretending
 
 BFLOAT16 = 2.0**-8
 """Between a number and the next one, as a share of it."""
@@ -34,7 +33,7 @@ class Sizes:
     """How much is compared."""
 
     games: int = 4096
-    plies: int = 200
+    plies: int = 400
     """Of random play; games that are over begin again."""
     lanes: int = 512
     """Of the identities, at two games a lane."""
@@ -98,7 +97,7 @@ def logits(sizes: Sizes) -> Iterator[Row]:
     seen, legal = jax.device_get((game.features(state), game.legal(state)))
     here = jax.device_get(jax.jit(net.apply)(params, seen))
     cpu = jax.devices("cpu")[0]
-    with pretending("cpu"), jax.default_device(cpu):
+    with forms.using(forms.CPU), jax.default_device(cpu):
         exact, _ = zoo("expert", game)
         there = jax.device_get(jax.jit(exact.apply)(jax.device_put(params, cpu), seen))
     scale = np.sqrt((there.logits[legal] ** 2).mean())

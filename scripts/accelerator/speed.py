@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import finetune, games, nets, sandwich, sweep
+from sandwich_jax import finetune, forms, games, nets, sandwich, sweep
 from sandwich_jax.board import bench
 from sandwich_jax.measures import throughput
 from sandwich_jax.members import Config, members_of
@@ -106,8 +106,8 @@ def _batch(game: games.Game, size: int) -> finetune.Batch:
 def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
     """Updates on one batch again and again: the share of the device's peak."""
     game, net = _pair(size).game, _pair(size).net
-    trainer = finetune.make_trainer(game, net)
-    state, samples = trainer.init(_pair(size).weak), _batch(game, batch)
+    trainer = finetune.make_trainer(game, net, piece=finetune.piece_of(net, batch))
+    state, samples = trainer.enter(trainer.init(_pair(size).weak)), _batch(game, batch)
 
     def run(state: Any, samples: finetune.Batch) -> Any:
         def one(state: Any, _: None) -> tuple[Any, Any]:
@@ -136,19 +136,14 @@ def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
 
 
 def convolutions(batch: int, sizes: Sizes) -> Iterator[Row]:
-    """A 3 x 3 convolution by `nets._taps` and by the device's library, and their gradients."""
+    """3 x 3 convolutions in every form, forward and gradient, for the table in `forms`."""
     width, layers = nets.SIZES[sizes.size].width, 12
-    dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
+    dtype = jnp.bfloat16 if forms.here().half_precision else jnp.float32
     x = jax.random.normal(jax.random.key(0), (batch, 8, 8, width), dtype)
     kernels = 0.05 * jax.random.normal(jax.random.key(1), (layers, 3, width, 3, width), dtype)
 
-    def library(x: Any, kernel: Any) -> Any:
-        hwio = kernel.transpose(0, 2, 1, 3)
-        names = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, hwio, (1, 1), "SAME", dimension_numbers=names)
-
     row: Row = {"what": f"{layers} convolutions, {sizes.size}", "batch": batch}
-    for name, form in (("taps", nets._taps), ("library", library)):
+    for name, form in nets._CONVOLUTIONS.items():
 
         def tower(kernels: Any, x: Any, form: Callable = form) -> Any:
             out = jax.lax.scan(lambda x, k: (jax.nn.relu(form(x, k)), None), x, kernels)[0]
@@ -177,6 +172,7 @@ def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
     )  # fmt: skip
     pair = _pair(sizes.size)
     setup = sandwich.prepare(config, Models(pair.expert, pair.weak), pair.net)
+    setup = setup._replace(group=count)
     one = sandwich.lane_round(setup, config.protocol)
     lane = sandwich.lane_of(
         config, members_of(config)[0], sandwich.first_learner(setup, config.protocol), 0

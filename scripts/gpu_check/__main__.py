@@ -53,10 +53,11 @@ def main() -> int:
 def _lower_for_tpu(chosen: list[str]) -> int:
     import jax
 
+    from sandwich_jax import forms
     from scripts.gpu_check import programs
 
     failed = 0
-    with target.pretending("tpu"):
+    with forms.using(forms.TPU):
         for name in chosen:
             start = time.monotonic()
             try:
@@ -69,7 +70,6 @@ def _lower_for_tpu(chosen: list[str]) -> int:
             else:
                 print(f"{name:<36} lowered for a TPU: {size / 2**20:.1f} MiB in"
                       f" {time.monotonic() - start:.0f} s", flush=True)  # fmt: skip
-    jax.clear_caches()  # traces that took a TPU's branches
     return failed
 
 
@@ -103,11 +103,12 @@ def _check(chosen: list[str], given: argparse.Namespace, folder: pathlib.Path) -
 
 def _figures_of(name: str, device: Any, folder: pathlib.Path) -> dict[str, Any]:
     """Figures by label, or what went wrong."""
+    from sandwich_jax import forms
     from scripts.gpu_check import figures, programs
 
     program, start = programs.PROGRAMS[name], time.monotonic()
     try:
-        with target.pretending("gpu"):
+        with forms.using(forms.GPU):
             fn, shapes = program.build(device)
             compiled = target.compile_for(device, fn, shapes, folder)
         several = len(program.units) > 1

@@ -37,19 +37,23 @@ def of(compiled: Compiled, unit: Unit) -> Figures:
     module, root = hlo.parse(compiled.hlo), thunks.parse(compiled.thunks)
     found = hlo.loops(module)
     trips = thunks.trips_by_loop(root, [loop.instruction.trips for loop in found])
-    if unit.name == "call":
-        cost, reads = hlo.cost(module, module.entry), thunks.host_reads(root, trips)
+    if unit.share:
+        cost, reads, parts = (
+            hlo.cost(module, module.entry),
+            thunks.host_reads(root, trips),
+            unit.share,
+        )
     else:
-        place = _chosen(module, found, unit)
-        body = found[place].instruction
-        cost = hlo.cost(module, body.called("body") or "")
+        place, parts = _chosen(module, found, unit)
+        cost = hlo.cost(module, found[place].instruction.called("body") or "")
         own = list(root.loops())
         # Where the lists differ, the loop cannot be told from others: nothing is claimed.
         reads = thunks.host_reads(own[place], trips) if len(own) == len(found) else -1.0
+    cost = hlo.Cost().plus(cost, 1 / parts)
     return {
-        "kernels": cost.kernels,
-        "conditional": cost.conditional,
-        "host_reads": reads,
+        "kernels": round(cost.kernels, 1),
+        "conditional": round(cost.conditional, 1),
+        "host_reads": round(reads / parts, 3),
         "moved_mib": round(cost.moved / MIB, 1),
         "gflop": round(cost.flops / 1e9, 1),
         "floor_us": round(cost.floor * 1e6, 1),
@@ -57,8 +61,9 @@ def of(compiled: Compiled, unit: Unit) -> Figures:
     }
 
 
-def _chosen(module: hlo.Module, found: list[hlo.Loop], unit: Unit) -> int:
-    """The place of the loop that takes longest among those that could be meant."""
+def _chosen(module: hlo.Module, found: list[hlo.Loop], unit: Unit) -> tuple[int, int]:
+    """The place of the loop that takes longest among those that could be meant, and the plies that
+    it plays a turn."""
     own = [
         i
         for i, loop in enumerate(found)
@@ -67,7 +72,19 @@ def _chosen(module: hlo.Module, found: list[hlo.Loop], unit: Unit) -> int:
     if not own:
         raise Missing(f"no loop of {unit.source or 'any file'} is left in the program")
     bodies = {i: found[i].instruction.called("body") or "" for i in own}
-    return max(own, key=lambda i: hlo.cost(module, bodies[i]).floor)
+    place = max(own, key=lambda i: hlo.cost(module, bodies[i]).floor)
+    return place, _plies(found, place)
+
+
+def _plies(found: list[hlo.Loop], place: int) -> int:
+    """Turns of the loop within an open-ended one that the same file makes: plies a check."""
+    loop = found[place]
+    for inner in found[place + 1 :]:
+        if inner.depth <= loop.depth or loop.instruction.trips is not None:
+            return 1
+        if inner.depth == loop.depth + 1 and inner.source[:1] == loop.source[:1]:
+            return inner.instruction.trips or 1
+    return 1
 
 
 def above(figures: Figures, ceiling: Figures) -> list[str]:

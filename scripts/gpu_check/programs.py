@@ -30,12 +30,15 @@ Built = tuple[Callable, tuple]
 
 
 class Unit(NamedTuple):
-    """What figures are told of: one turn of a loop."""
+    """What figures are told of."""
 
     name: str
-    """ply, update or call; `call` is the whole program."""
+    """ply, update or call. A ply is one turn of the loop that takes longest; the others are a share
+    of the whole program."""
     source: str = ""
-    """The project's file that the loop comes from, if the program has several."""
+    """Of a turn: the project's file that the loop comes from, if the program has several."""
+    share: int = 0
+    """Of the whole program: what it is divided by; 0 for a turn."""
 
 
 class Program(NamedTuple):
@@ -46,7 +49,9 @@ class Program(NamedTuple):
     units: tuple[Unit, ...]
 
 
-PLY, UPDATE, CALL = Unit("ply"), Unit("update"), Unit("call")
+UPDATES = 480
+"""Of a round."""
+PLY, UPDATE, CALL = Unit("ply"), Unit("update", share=UPDATES), Unit("call", share=1)
 
 
 def _scalar(dtype: Any) -> jax.ShapeDtypeStruct:
@@ -132,33 +137,38 @@ def _batch(size: int) -> finetune.Batch:
     return finetune.Batch(position, jax.ShapeDtypeStruct((size,), jnp.int16), *floats)
 
 
+def _trainer(net: nets.Network, batch: int, members: int = 1) -> finetune.Trainer:
+    piece = finetune.piece_of(net, batch, members)
+    return finetune.make_trainer(_game(), net, piece=piece)
+
+
 def _update(size: str, batch: int, device: Any) -> Built:
     """One update, by itself."""
     net, params = _network(size)
-    trainer = finetune.make_trainer(_game(), net)
-    state = jax.eval_shape(trainer.init, params)
+    trainer = _trainer(net, batch)
+    state = jax.eval_shape(lambda params: trainer.enter(trainer.init(params)), params)
     run = lambda state, batch, rate: trainer.update(state, batch, rate)  # noqa: E731
     return run, (state, _batch(batch), _scalar(jnp.float32))
 
 
-def _updates(size: str, batch: int, device: Any) -> Built:
+def _updates(size: str, batch: int, device: Any, members: int = 1) -> Built:
     """A round's updates, samples drawn from a window."""
     net, params = _network(size)
-    trainer = finetune.make_trainer(_game(), net)
+    trainer = _trainer(net, batch, members)
     window = jax.eval_shape(lambda: objectives.empty_window(_game(), 4 * 4096 * 40))
 
     def run(key: Any, state: Any, window: Any, rate: Any) -> Any:
         key = jax.random.wrap_key_data(key)
-        return finetune.finetune(key, trainer, state, window, rate, 480, batch)
+        return finetune.finetune(key, trainer, state, window, rate, UPDATES, batch)
 
     state = jax.eval_shape(trainer.init, params)
     return run, (KEY, state, window, _scalar(jnp.float32))
 
 
-def _members_update(size: str, batch: int, device: Any) -> Built:
-    """The same update of 16 members at once, each with its own parameters."""
-    run, (state, samples, rate) = _update(size, batch, device)
-    return jax.vmap(run), (_stacked(state), _stacked(samples), _stacked(rate))
+def _updates_of_members(size: str, batch: int, device: Any) -> Built:
+    """The same of 16 members in one program, each with its own parameters and window."""
+    run, shapes = _updates(size, batch, device, MEMBERS)
+    return jax.vmap(run), _stacked(shapes)
 
 
 def _arena(size: str, lanes: int, device: Any) -> Built:
@@ -176,7 +186,7 @@ def _arena(size: str, lanes: int, device: Any) -> Built:
 def _pretrain(size: str, batch: int, device: Any) -> Built:
     """What `pretrain` calls again and again: a few updates on a shard of positions."""
     net, params = _network(size)
-    trainer = finetune.make_trainer(_game(), net)
+    trainer = _trainer(net, batch)
     config = pretrain.PretrainConfig("expert", games=1, steps=1000, network=size, batch=batch)
     shard = pretrain.Samples(
         jax.ShapeDtypeStruct((2**21, 9), jnp.uint32),
@@ -197,6 +207,7 @@ def _sweep(size: str, lanes: int, device: Any) -> Built:
     net, params = _network(size)
     models = Models(params, params)
     setup = sandwich.Setup(config, _game(), net, models, None, None)  # pyright: ignore
+    setup = setup._replace(group=MEMBERS)
 
     def first(weak: Any) -> Any:
         own = setup._replace(models=Models(weak, weak))
@@ -222,7 +233,7 @@ PROGRAMS: dict[str, Program] = {
     "selfplay/base/4096": _of(_selfplay, "base", 4096, units=(PLY,)),
     "update/base/4096": _of(_update, "base", 4096, units=(CALL,)),
     "updates/base/4096": _of(_updates, "base", 4096, units=(UPDATE,)),
-    "update/base/4096/members": _of(_members_update, "base", 4096, units=(CALL,)),
+    "updates/base/4096/members": _of(_updates_of_members, "base", 4096, units=(UPDATE,)),
     "selfplay/base/1024": _of(_selfplay, "base", 1024, units=(PLY,)),
     "selfplay/base/16384": _of(_selfplay, "base", 16384, units=(PLY,)),
     "selfplay/tiny/4096": _of(_selfplay, "tiny", 4096, units=(PLY,)),
@@ -238,7 +249,9 @@ PROGRAMS: dict[str, Program] = {
     "update/base/256": _of(_update, "base", 256, units=(CALL,)),
     "update/large/4096": _of(_update, "large", 4096, units=(CALL,)),
     "arena/base/4096": _of(_arena, "base", 4096, units=(PLY,)),
-    "pretrain/base/4096": _of(_pretrain, "base", 4096, units=(UPDATE,)),
+    "pretrain/base/4096": _of(
+        _pretrain, "base", 4096, units=(Unit("update", share=pretrain.CHUNK),)
+    ),
     "sweep/base/1024/members": _of(
         _sweep, "base", 1024, units=(Unit("ply", "play.py"), Unit("update", "finetune.py"))
     ),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 DESCRIPTION = """
@@ -55,18 +54,6 @@ def environment(folder: pathlib.Path) -> None:
         f"--xla_dump_hlo_module_re=jit_{NAME}_.*",
     ]
     os.environ["XLA_FLAGS"] = " ".join(flags)
-
-
-@contextlib.contextmanager
-def pretending(backend: str) -> Iterator[None]:
-    """Takes the branches that the project takes on such a backend."""
-    import jax
-
-    real, jax.default_backend = jax.default_backend, lambda: backend
-    try:
-        yield
-    finally:
-        jax.default_backend = real
 
 
 def device() -> Any:
