@@ -18,14 +18,14 @@ from sandwich_jax.measures import throughput
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.misalign.assistant import Models
 from scripts.accelerator.stages import GIB, Row, timed
-from scripts.gpu_check import figures, hlo
+from scripts.gpu_check import costs, figures, hlo
 
 PEAKS = {
-    "H100": hlo.Peak(3.35e12, 990e12),
-    "H200": hlo.Peak(4.8e12, 990e12),
-    "A100": hlo.Peak(2.0e12, 312e12),
-    "TPU v5 lite": hlo.Peak(0.82e12, 197e12),
-    "TPU v6 lite": hlo.Peak(1.64e12, 918e12),
+    "H100": costs.Peak(3.35e12, 990e12),
+    "H200": costs.Peak(4.8e12, 990e12),
+    "A100": costs.Peak(2.0e12, 312e12),
+    "TPU v5 lite": costs.Peak(0.82e12, 197e12),
+    "TPU v6 lite": costs.Peak(1.64e12, 918e12),
 }
 """By a part of the device's name: bytes and bfloat16 operations a second, from data sheets."""
 
@@ -56,7 +56,7 @@ class Sizes:
     seconds: float = 0.5
 
 
-def peak_of(kind: str) -> hlo.Peak | None:
+def peak_of(kind: str) -> costs.Peak | None:
     """What a device can do at best, if it is known."""
     return next((peak for name, peak in PEAKS.items() if name in kind), None)
 
@@ -85,12 +85,12 @@ def self_play(size: str, lanes: int, sizes: Sizes) -> Iterator[Row]:
         yield row | told
 
 
-def floor_of(size: str, lanes: int, peak: hlo.Peak | None) -> float | None:
+def floor_of(size: str, lanes: int, peak: costs.Peak | None) -> float | None:
     """Seconds of a ply of all lanes: scaled from what was compiled for 4,096 lanes on an H100."""
     kept = figures.read(figures.CEILINGS)["programs"].get(f"selfplay/{size}/4096")
     if peak is None or kept is None:
         return None
-    return kept["floor_us"] * 1e-6 * lanes / 4096 * hlo.Peak().bandwidth / peak.bandwidth
+    return kept["floor_us"] * 1e-6 * lanes / 4096 * costs.Peak().bandwidth / peak.bandwidth
 
 
 def _batch(game: games.Game, size: int) -> finetune.Batch:
@@ -116,7 +116,7 @@ def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
         return jax.lax.scan(one, state, None, length=sizes.updates)
 
     began = time.perf_counter()
-    compiled = jax.jit(run).lower(state, samples).compile()
+    compiled: Any = jax.jit(run).lower(state, samples).compile()
     took = time.perf_counter() - began
     jax.block_until_ready(compiled(state, samples))
     seconds = timed(lambda: compiled(state, samples), sizes.repeats) / sizes.updates
@@ -128,7 +128,7 @@ def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
     peak = peak_of(jax.devices()[0].device_kind)
     if peak:
         module = hlo.parse(compiled.as_text())
-        cost = hlo.cost(module, module.entry, peak)
+        cost = costs.cost(module, module.entry, peak)
         floor = cost.floor / sizes.updates
         row |= {"floor seconds": floor, "of floor": floor / seconds}
         row["share of peak"] = cost.flops / sizes.updates / seconds / peak.flops

@@ -6,13 +6,13 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from sandwich_jax import games, grid, nets, sandwich, side_by_side, sweep
+from sandwich_jax import arena, games, grid, nets, sandwich, side_by_side, sweep
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import store
 from sandwich_jax.training import pretrain
@@ -77,16 +77,20 @@ class Kept:
 
     def __init__(self, part: grid.Part, stages: Stages):
         self.part, self.stages = part, stages
-        self.saver = self
         self.params: Params | None = None
         self.row: Row = {}
+
+    @property
+    def saver(self) -> Kept:
+        """Keeps networks in memory."""
+        return self
 
     def latest(self, like: Any) -> None:
         """There is no checkpoint."""
 
-    def save(self, number: int, learner: sandwich.Learner) -> None:
+    def save(self, number: int, tree: sandwich.Learner) -> None:
         """Keeps W' of a round that is not the last."""
-        self.params = learner.train.params
+        self.params = tree.train.params
 
     def rows(self, rows: list[Row]) -> None:
         """Tells what a round measured."""
@@ -113,11 +117,19 @@ class Kept:
         """Done by the world."""
 
 
-class Shared(dict):
+class Shared:
     """Matches that members have in common; a `side_by_side.Book`."""
 
-    find = dict.get
-    keep = dict.__setitem__
+    def __init__(self) -> None:
+        self.played: dict[Hashable, arena.Scores] = {}
+
+    def find(self, key: Hashable) -> arena.Scores | None:
+        """The match, if it was played."""
+        return self.played.get(key)
+
+    def keep(self, key: Hashable, scores: arena.Scores) -> None:
+        """Takes a match."""
+        self.played[key] = scores
 
 
 @dataclasses.dataclass

@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import Any, NamedTuple
 
-from scripts.gpu_check import hlo, thunks
+from scripts.gpu_check import costs, hlo, thunks
 from scripts.gpu_check.programs import Unit
 from scripts.gpu_check.target import Compiled
 
@@ -39,17 +39,17 @@ def of(compiled: Compiled, unit: Unit) -> Figures:
     trips = thunks.trips_by_loop(root, [loop.instruction.trips for loop in found])
     if unit.share:
         cost, reads, parts = (
-            hlo.cost(module, module.entry),
+            costs.cost(module, module.entry),
             thunks.host_reads(root, trips),
             unit.share,
         )
     else:
         place, parts = _chosen(module, found, unit)
-        cost = hlo.cost(module, found[place].instruction.called("body") or "")
+        cost = costs.cost(module, found[place].instruction.called("body") or "")
         own = list(root.loops())
         # Where the lists differ, the loop cannot be told from others: nothing is claimed.
         reads = thunks.host_reads(own[place], trips) if len(own) == len(found) else -1.0
-    cost = hlo.Cost().plus(cost, 1 / parts)
+    cost = costs.Cost().plus(cost, 1 / parts)
     return {
         "kernels": round(cost.kernels, 1),
         "conditional": round(cost.conditional, 1),
@@ -72,7 +72,7 @@ def _chosen(module: hlo.Module, found: list[hlo.Loop], unit: Unit) -> tuple[int,
     if not own:
         raise Missing(f"no loop of {unit.source or 'any file'} is left in the program")
     bodies = {i: found[i].instruction.called("body") or "" for i in own}
-    place = max(own, key=lambda i: hlo.cost(module, bodies[i]).floor)
+    place = max(own, key=lambda i: costs.cost(module, bodies[i]).floor)
     return place, _plies(found, place)
 
 

@@ -133,8 +133,9 @@ def _selfplay(
 
 def _batch(size: int) -> finetune.Batch:
     position = jax.eval_shape(_game().encode, jax.eval_shape(lambda: _game().init(size)))
-    floats = (jax.ShapeDtypeStruct((size,), jnp.float32) for _ in range(3))
-    return finetune.Batch(position, jax.ShapeDtypeStruct((size,), jnp.int16), *floats)
+    move: Any = jax.ShapeDtypeStruct((size,), jnp.int16)
+    number: Any = jax.ShapeDtypeStruct((size,), jnp.float32)
+    return finetune.Batch(position, move, number, number, number)
 
 
 def _trainer(net: nets.Network, batch: int, members: int = 1) -> finetune.Trainer:

@@ -90,7 +90,7 @@ def compile_for(device: Any, fn: Callable, shapes: Any, folder: pathlib.Path) ->
     placed = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), tuple(shapes)
     )
-    compiled = jax.jit(_named(fn)).lower(*placed).compile()
+    compiled: Any = jax.jit(_named(fn)).lower(*placed).compile()
     lists = sorted(folder.glob(f"*jit_{NAME}_*thunk_sequence_after_thunk_passes.txt"))
     thunks = lists[-1].read_text() if lists else ""
     for path in folder.iterdir():  # hundreds of files a program, and empty folders of others
