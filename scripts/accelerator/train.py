@@ -207,7 +207,7 @@ def sandwiches(training: Training) -> Iterator[Row]:
     """Rounds of all members until the time is up: p against PGR, with controls that never ask."""
     plan = training.plan
     net, models = _models(training)
-    count, why = _members(plan, net)
+    count, why = _members(plan)
     seeds = max(1, count // (len(plan.strengths) + 1))
     settings = {
         "network": plan.network, "misalignment": "random_move", "p": list(plan.strengths),
@@ -238,7 +238,7 @@ def _models(training: Training) -> tuple[nets.Network, Models]:
     return net, Models(strong, parity.zoo("weak", game)[1])
 
 
-def _members(plan: Plan, net: nets.Network) -> tuple[int, str]:
+def _members(plan: Plan) -> tuple[int, str]:
     """How many members fit, by the memory of those that were compiled for an H100."""
     memory = sweep.free_memory(jax.local_devices()[0])
     programs = figures.read(figures.CEILINGS)["programs"]
