@@ -63,8 +63,7 @@ def chess(sizes: Sizes) -> Iterator[Row]:
     here = jax.device_get(play(jax.random.key(0), sizes.games, sizes.plies))
     with jax.default_device(jax.devices("cpu")[0]):
         there = jax.device_get(play(jax.random.key(0), sizes.games, sizes.plies))
-    pairs = zip(jax.tree.leaves(here), jax.tree.leaves(there), strict=True)
-    differing = sum(int((a != b).sum()) for a, b in pairs)
+    differing = _differing(here, there)
     reason = here[1][3]
     yield {
         "what": "legal sets, moves and results of random games, beside the CPU",
@@ -74,6 +73,12 @@ def chess(sizes: Sizes) -> Iterator[Row]:
         "numbers that differ": differing,
         "equal": differing == 0,
     }
+
+
+def _differing(here: Any, there: Any) -> int:
+    """Numbers in two trees of arrays that are not the same."""
+    pairs = zip(jax.tree.leaves(here), jax.tree.leaves(there), strict=True)
+    return sum(int((a != b).sum()) for a, b in pairs)
 
 
 def zoo(name: str, game: games.Game) -> tuple[nets.Network, Params]:
@@ -147,10 +152,7 @@ def identities(sizes: Sizes) -> Iterator[Row]:
     never = program("never_ask")
     (one, told), (two, _) = never(0.0), never(1.0)
     turns = one.assisted
-    same = all(
-        bool((a == b).all())
-        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
-    )
+    same = _differing(one, two) == 0
     own = bool((one.own == one.moves)[turns].all())
     yield {
         "what": "never asking is plain W, whatever A is",

@@ -53,7 +53,7 @@ def of(compiled: Compiled, unit: Unit) -> Figures:
     return {
         "kernels": round(cost.kernels, 1),
         "conditional": round(cost.conditional, 1),
-        "host_reads": round(reads / parts, 3),
+        "host_reads": round(reads / parts, 4),
         "moved_mib": round(cost.moved / MIB, 1),
         "gflop": round(cost.flops / 1e9, 1),
         "floor_us": round(cost.floor * 1e6, 1),
