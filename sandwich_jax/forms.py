@@ -8,6 +8,10 @@ kernels, little memory traffic and no conditionals. docs/accelerator.md has the 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import os
+import pkgutil
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import jax
@@ -70,7 +74,7 @@ def here() -> Forms:
     return CPU if backend == "cpu" else TPU if backend == "tpu" else GPU
 
 
-def using(forms: Forms):
+def using(forms: Forms) -> AbstractContextManager:
     """A context in which `here` gives these forms; what is jitted within is traced anew."""
     return _CHOSEN(forms)
 
@@ -91,7 +95,7 @@ def convolution(forms: Forms, batch: int, mapped: bool, gradient: bool) -> Convo
     | --- | --- | --- | --- |
     | CPU | forward | native | half the time of taps |
     | CPU | gradient | taps | native gradients in a loop run at a tenth of the rate |
-    | GPU | kernels of one's own, mapped | taps | native becomes grouped convolutions; taps stay a batched product |
+    | GPU | own kernels, mapped | taps | a batched product; native becomes grouped convolutions |
     | GPU | up to 1,024 positions | taps | all of a ply in one CUDA graph; cuDNN is not captured |
     | GPU | more | native | cuDNN moves a third of the memory, in one kernel with bias and ReLU |
     | TPU | mapped | taps | as on a GPU |
@@ -108,3 +112,19 @@ def convolution(forms: Forms, batch: int, mapped: bool, gradient: bool) -> Convo
     if mapped or (forms.platform == "gpu" and batch <= LARGE):
         return "taps"
     return "native"
+
+
+_GRAPHS = "--xla_gpu_enable_command_buffer"
+
+
+def capture_loops() -> None:
+    """Has XLA put whole loops into CUDA graphs, where a CUDA build of JAX is installed.
+
+    The device then goes from ply to ply by itself, without a word from the host. XLA reads its
+    flags once, so call this before JAX's first computation. What a user set in XLA_FLAGS stays.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    plugins = importlib.util.find_spec("jax_plugins")
+    found = pkgutil.iter_modules(plugins.submodule_search_locations) if plugins else ()
+    if _GRAPHS not in flags and any(one.name.startswith("xla_cuda") for one in found):
+        os.environ["XLA_FLAGS"] = f"{flags} {_GRAPHS}=+WHILE".strip()

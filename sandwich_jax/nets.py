@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from sandwich_jax import forms
 from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
 
+
 @dataclasses.dataclass(frozen=True)
 class NetConfig:
     """Static shape of a network; E, W and A of one run share one."""
@@ -271,7 +272,9 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
 
     def chunked(fn: Callable[[Array], Any], features: Float[Array, "B H W C"]) -> Any:
         chunk = forms.here().chunk
-        return _in_chunks(fn, features, chunk) if chunk and features.shape[0] > chunk else fn(features)
+        return (
+            _in_chunks(fn, features, chunk) if chunk and features.shape[0] > chunk else fn(features)
+        )
 
     def apply(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
         return chunked(lambda x: forward(params, x)[0], features)

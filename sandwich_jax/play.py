@@ -24,10 +24,10 @@ Mover = Callable[
     [PRNGKey, State, PyTree[Array], PyTree[Array], Bool[Array, ""]],
     tuple[Int[Array, "B"], PyTree[Array], PyTree[Array]],
 ]
-"""`(key, state, seen, memory, ask) -> labels, extras to record, memory`; extras have leading axis B.
+"""`(key, state, seen, memory, ask) -> labels, extras to record, memory`.
 
-`seen` is what the loop's `look` found of the positions. `ask` is one flag for all lanes: whether
-this is a turn on which an assistant may be asked.
+Extras have leading axis B. `seen` is what the loop's `look` found of the positions. `ask` is one
+flag for all lanes: whether this is a turn on which an assistant may be asked.
 """
 
 Look = Callable[[State], PyTree[Array]]
