@@ -254,7 +254,6 @@ def _play(
     training: Training, net: nets.Network, models: Models, kept: list[Kept], count: int
 ) -> None:
     """`side_by_side.play` of one program after another, until the time is up."""
-    where = sweep.layout(group=count if sweep.default_mode() == "vmap" else None)
     last, longest = time.monotonic(), 0.0
 
     def pause() -> None:
@@ -271,6 +270,8 @@ def _play(
         grid.programs(list(by_part)).items(), key=lambda item: item[0].protocol == "never_ask"
     )
     for program, own in ordered:
+        group = min(count, len(own)) if sweep.default_mode() == "vmap" else None
+        where = sweep.layout(group=group)
         setup = sandwich.prepare(program, models, net)
         standings = sandwich.standings_of(setup, where)
         runs = [(part.config, by_part[part]) for part in own]
