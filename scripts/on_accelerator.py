@@ -55,6 +55,8 @@ def main(given: list[str] | None = None) -> int:
     if args.list_wheels:
         print(wheels.command(ROOT))
         return 0
+    if getattr(args, "seconds", 1) <= 0:
+        return _refused(f"seconds is {args.seconds:g}: it must be above 0.")
     if getattr(args, "wheels", None):
         if not list(args.wheels.glob("*.whl")):
             return _refused(
@@ -67,6 +69,8 @@ def main(given: list[str] | None = None) -> int:
         return _corpus(args) if args.verb == "corpus" else _stages(args)
     except SettingError as error:
         return _refused(str(error))
+    except OSError as error:
+        return _refused(f"{error.filename or args.out}: {error.strerror or error}.")
 
 
 def _refused(why: str) -> int:
@@ -75,14 +79,20 @@ def _refused(why: str) -> int:
 
 
 def _corpus(args: argparse.Namespace) -> int:
+    from sandwich_jax.types import SettingError
     from scripts.accelerator import compact
 
+    if args.out.exists() and args.out.samefile(args.corpus):
+        raise SettingError(f"{args.out}: the corpus itself; choose another file with --out.")
     games, size = compact.write(args.corpus, args.out, args.games, args.mib)
     print(f"{games:,} games in {args.out}, {size / compact.MIB:.1f} MiB")
     return 0
 
 
 def _stages(args: argparse.Namespace) -> int:
+    if args.out:  # a mistake here should be told at once
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "rows.jsonl").open("a").close()
     import jax
 
     # What one call compiled, the next on the same machine need not.
@@ -91,13 +101,11 @@ def _stages(args: argparse.Namespace) -> int:
     from scripts.accelerator import measure, train
     from scripts.accelerator.stages import Stages
 
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
     stages = Stages(args.seconds, args.out)
     if args.verb == "measure":
         measure.run(stages, args.toy)
     else:
-        train.compact.load(args.corpus)  # a mistake here should be told at once
+        train.compact.load(args.corpus)  # likewise
         plan = train.TOY if args.toy else train.Plan()
         out = args.out or pathlib.Path(tempfile.mkdtemp(prefix="on_accelerator-"))
         stages.run("machine", measure.machine)

@@ -217,6 +217,28 @@ def test_a_corpus_that_cannot_be_written_is_told(about, corpus, tmp_path, capsys
     assert not list(tmp_path.glob("*out*"))
 
 
+def test_no_output_takes_the_place_of_what_it_is_made_of(corpus, capsys):
+    before = corpus.read_bytes()
+    assert on_accelerator.main(["corpus", "--corpus", str(corpus), "--out", str(corpus)]) == 2
+    assert "choose another" in capsys.readouterr().err and corpus.read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", [["measure"], ["train", "--corpus"], ["corpus", "--corpus"]])
+def test_an_output_that_cannot_be_is_told_before_any_work(verb, corpus, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("mine")
+    given = [*verb, *([str(corpus)] if verb[1:] else []), "--out", str(blocked / "out")]
+    assert on_accelerator.main(given) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and str(blocked) in said.err and not said.out
+    assert blocked.read_text() == "mine"
+
+
+def test_a_budget_of_nothing_is_told(capsys):
+    assert on_accelerator.main(["measure", "--seconds", "0"]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
 def test_wheels_are_unpacked_behind_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     with zipfile.ZipFile(tmp_path / "thing-1-py3-none-any.whl", "w") as archive:
