@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from sandwich_jax import games, nets
 from sandwich_jax.finetune import Batch, Trainer, average, make_trainer, piece_of
 from sandwich_jax.measures.shares import wilson
-from sandwich_jax.training.corpus import Corpus
+from sandwich_jax.training.corpus_file import Corpus
 from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, compiled, mesh_for, on
 from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 
