@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sandwich_jax.members import Config
-    from sandwich_jax.outside.runs import run
+    from sandwich_jax.outside.interactive import run
     from sandwich_jax.sandwich import Result
     from sandwich_jax.types import SettingError
 
 __all__ = ["Config", "Result", "SettingError", "run"]
 
-_HOME = {"Config": "members", "Result": "sandwich", "SettingError": "types", "run": "outside.runs"}
+_HOME = {
+    "Config": "members",
+    "Result": "sandwich",
+    "SettingError": "types",
+    "run": "outside.interactive",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +27,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sandwich_jax' has no attribute '{name}'")
     import importlib
 
+    if name != "SettingError":  # the rest touches a device when it is imported
+        from sandwich_jax.outside import machine
+
+        machine.check()
     return getattr(importlib.import_module(f"sandwich_jax.{_HOME[name]}"), name)

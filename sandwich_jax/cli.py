@@ -9,6 +9,7 @@ import json
 import operator
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
@@ -17,11 +18,19 @@ import platformdirs
 import tyro
 from rich.console import Console
 
-from sandwich_jax.outside import cluster, preempt
+from sandwich_jax.outside import cluster, machine, notices, preempt
+from sandwich_jax.types import SettingError
 
-cluster.join_if_asked(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+try:
+    machine.start(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+except SettingError as error:
+    notices.tell(str(error))
+    sys.exit(2)
+except KeyboardInterrupt:
+    notices.tell("interrupted.")
+    sys.exit(130)
 
-# ruff: noqa: E402
+from sandwich_jax import outputs
 from sandwich_jax.members import Config
 from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.evaluation import EvaluateConfig
@@ -34,7 +43,6 @@ from sandwich_jax.outside.sweeps import Devices
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.training.saboteur import SaboteurConfig
-from sandwich_jax.types import SettingError
 
 OUT = Console(width=None if sys.stdout.isatty() else 140)
 
@@ -44,7 +52,7 @@ class CorpusBuild:
     """Turns PGN files into a corpus of move arrays."""
 
     pgn: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-    """PGN files, .pgn or .pgn.zst."""
+    """PGN files, plain or packed (.zst, .gz, .bz2, .xz)."""
     out: pathlib.Path
     """The corpus file to write (.npz)."""
     filters: tyro.conf.OmitArgPrefixes[Filters] = Filters()
@@ -108,11 +116,11 @@ class Run:
     Exits with 75 when SIGTERM stopped it: the same command goes on after the last whole round.
     """
 
+    config: tyro.conf.OmitArgPrefixes[Config]  # no default: some of its own are the game's
     out: pathlib.Path = pathlib.Path("runs/run")
     """The run's folder."""
     wandb: WandbMode = "offline"
     """Weights & Biases; offline needs no account."""
-    config: tyro.conf.OmitArgPrefixes[Config] = dataclasses.field(default_factory=Config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +186,8 @@ class Puzzles:
     players: tyro.conf.Positional[tuple[str, ...]]
     """Spelled as for `match`."""
     file: pathlib.Path
-    """Puzzles as CSV with the columns PuzzleId, FEN, Moves and Rating, as Lichess has them."""
+    """Puzzles as CSV, plain or packed (.zst), with the columns PuzzleId, FEN, Moves and Rating, as
+    Lichess has them."""
     count: int | None = None
     """Draw so many at random; all by default."""
     seed: int = 0
@@ -283,20 +292,28 @@ def corpus_build(args: CorpusBuild) -> None:
     from sandwich_jax.outside import display
     from sandwich_jax.training import corpus
 
-    total = sum(path.stat().st_size for path in args.pgn if path.is_file())
-    with display.bar("Corpus") as bar:
-        counts = corpus.build(
-            list(args.pgn),
-            args.out,
-            args.filters,
-            args.test_share,
-            args.max_games,
-            args.workers,
-            lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
-        )
+    total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
+    try:
+        with display.bar("Corpus") as bar:
+            counts = corpus.build(
+                list(args.pgn),
+                args.out,
+                args.filters,
+                args.test_share,
+                args.max_games,
+                args.workers,
+                lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
+            )
+    except outputs.Unwritten as error:
+        _print_counts(error.result)
+        raise
+    _print_counts(counts)
+    OUT.print(f"Corpus in {args.out}", highlight=False)
+
+
+def _print_counts(counts: dict[str, int]) -> None:
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         OUT.print(f"{count:>10,}  {reason}", highlight=False)
-    OUT.print(f"Corpus in {args.out}", highlight=False)
 
 
 def pretrain(args: Pretrain) -> None:
@@ -412,20 +429,19 @@ def evaluate(args: Evaluate) -> None:
 
 def uci(args: Uci) -> None:
     """`sandwich-jax uci`."""
+    from sandwich_jax.outside import seats
     from sandwich_jax.outside import uci as engine
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    engine.serve(args.player, args.temperature, sys.stdin, sys.stdout)
+    engine.serve(args.player, args.temperature, seats.heard(sys.stdin), sys.stdout)
     sys.stdout.flush()
     os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly
 
 
 def play(args: Play) -> None:
     """`sandwich-jax play`."""
-    from sandwich_jax.outside import human
+    from sandwich_jax.outside import human, seats
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    human.play(args.player, args.config, sys.stdin, OUT)
+    human.play(args.player, args.config, seats.heard(sys.stdin), OUT)
 
 
 def report(args: Report) -> None:
@@ -494,7 +510,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `sandwich-jax`."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    own, arguments = arguments is None, sys.argv[1:] if arguments is None else arguments
     # "corpus build" is one verb of two words.
     if arguments[:2] == ["corpus", "build"]:
         arguments = ["corpus-build", *arguments[2:]]
@@ -506,32 +522,53 @@ def main(arguments: list[str] | None = None) -> None:
         args = tyro.cli(verbs, prog="sandwich-jax", description=__doc__, args=arguments)  # pyright: ignore
         calls[type(args)](args)
 
-    guarded(call)
+    guarded(call, own)
 
 
-def guarded(call: Callable[[], None]) -> None:
-    """Calls; one sentence and exit code 2 on settings or input that cannot be used."""
+def guarded(call: Callable[[], None], own: bool = True) -> None:
+    """Calls; one sentence and exit code 2 on settings or input that cannot be used.
+
+    Args:
+        call: the command.
+        own: this process is there for the command alone.
+    """
     quiet_start()
     try:
         call()
     except SettingError as error:
         print(f"sandwich-jax: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # Nobody reads on, as after `| head`: as the signal would, and nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno is None:
             raise
-        place = f" for {error.filename}" if error.filename else ""
-        print(
-            f"sandwich-jax: no space left on the disk{place}; what was finished is kept. Make space"
-            " and run the same command again.",
-            file=sys.stderr,
-        )
+        print(f"sandwich-jax: {_io_sentence(error)}", file=sys.stderr)
         sys.exit(2)
     except preempt.Stopped:
         preempt.leave(cluster.linger())
-    except KeyboardInterrupt:
-        print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        says = str(stop) or "interrupted; run the same command again to go on."
+        print(f"sandwich-jax: {says}", file=sys.stderr)
+        if own:
+            # At once: to end the interpreter under a computation that still runs can crash it.
+            sys.stdout.flush()
+            os._exit(130)
         sys.exit(130)
+
+
+def _io_sentence(error: OSError) -> str:
+    """What the operating system refused, and to which file."""
+    if error.errno == errno.ENOSPC:
+        place = f" for {error.filename}" if error.filename else ""
+        return (
+            f"no space left on the disk{place}; what was finished is kept. Make space and run the"
+            " same command again."
+        )
+    place = error.filename2 or error.filename or "reading or writing failed"
+    return f"{place}: {(error.strerror or str(error)).lower()}; nothing that was finished is lost."
 
 
 def quiet_start() -> None:

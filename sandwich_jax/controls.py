@@ -49,3 +49,6 @@ BENIGN: Mapping[str, Any] = _ALWAYS | {"misalignment": "policy_noise"}
 NAMES = (*CONTROLS, "benign", "argmax")
 """`benign`: a member for each corrupt A. `argmax`: no member, but W at temperature 0 in the
 arena's first matches; W itself plays them at a low temperature."""
+
+NEED_A = ("ceiling", "random", "benign")
+"""Those whose protocol is their run's, which must then ask."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from sandwich_jax import games, losses, nets, selfplay
-from sandwich_jax.controls import BENIGN, CONTROLS
+from sandwich_jax import games, given, losses, nets, selfplay, uses
+from sandwich_jax.controls import BENIGN, CONTROLS, NEED_A
 from sandwich_jax.controls import NAMES as CONTROL_NAMES
 from sandwich_jax.finetune import LossConfig
 from sandwich_jax.misalign import assistant, lasting, saboteurs, schedules, transforms
@@ -36,6 +35,15 @@ NUMBERS = ("learning_rate", "temperature", *LEARNING_NUMBERS, *schedules.NUMBERS
 """Traced settings beside the strengths."""
 SIZES = tuple(f.name for f in dataclasses.fields(ProtocolConfig) if f.name != "protocol")
 """Static settings of protocols."""
+MOST = {
+    **dict.fromkeys(SIZES, 10_000),
+    **dict.fromkeys(("every", "rounds", "window"), 1_000_000),
+    **dict.fromkeys(("games", "lanes", "max_plies", "updates", "batch"), 1_000_000_000),
+    **dict.fromkeys(("arena_max_plies", "round_openings", "final_openings"), 1_000_000_000),
+}
+"""The most of what is counted, beyond which nothing could be held or would ever end."""
+MOST_SAMPLES = 2**31 - 1
+"""Of a window: they are counted in 32 bits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,23 +68,23 @@ class Config:
     """M, a network by its spelling, for misalignments that borrow its moves."""
     p: tuple[float, ...] = (0.0, 0.5, 0.9)
     """Probabilities of random_move, sandbag, borrow, value_flip and the saboteurs, in [0, 1]."""
-    sigma: tuple[float, ...] = (0.0,)
+    sigma: tuple[float, ...] = ()
     """Scales of policy_noise and gumbel_noise, in nats of log-probability, in [0, 100]."""
-    eps: tuple[float, ...] = (0.0,)
+    eps: tuple[float, ...] = ()
     """Shares of noise in dirichlet_noise, in [0, 1]."""
-    heat: tuple[float, ...] = (0.0,)
+    heat: tuple[float, ...] = ()
     """Temperatures of temperature, in [0, 100]: 0 is the best move, 1 a draw from the policy."""
-    beta: tuple[float, ...] = (0.0,)
+    beta: tuple[float, ...] = ()
     """Of bias_*: nats added to the log-probabilities of the class, in [-100, 100]."""
-    lam: tuple[float, ...] = (0.0,)
+    lam: tuple[float, ...] = ()
     """Of steer_to_loss: nats taken off per unit of E's value, in [0, 1000]."""
-    value_sigma: tuple[float, ...] = (0.0,)
+    value_sigma: tuple[float, ...] = ()
     """Scales of value_noise, on the scale of values from -1 to 1, in [0, 10]."""
-    shrink: tuple[float, ...] = (0.0,)
+    shrink: tuple[float, ...] = ()
     """Of value_shrink: the share of the value that is left out, in [0, 1]."""
-    offset: tuple[float, ...] = (0.0,)
+    offset: tuple[float, ...] = ()
     """Of value_bias: what is added to the value for the side to move, in [-2, 2]."""
-    tilt: tuple[float, ...] = (0.0,)
+    tilt: tuple[float, ...] = ()
     """Of value_tilt: what is added for every pawn's worth that the mover is ahead, in [-1, 1]."""
     plausible_tau: float = 0.05
     """Of plausible_worst: least probability of a move by W's policy."""
@@ -152,7 +160,7 @@ class Config:
     games: int = 768
     """Games of self-play a round, from games / 2 openings."""
     lanes: int = 64
-    """Games at the same time, in self-play and arena."""
+    """Games at the same time, in self-play and, where it plays as many, in the arena."""
     max_plies: int = 40
     """Self-play games are cut off here, unfinished: beside an expert most are decided by then, and
     what is learnt of the rest is of no use in games that are still open."""
@@ -168,19 +176,41 @@ class Config:
     arena_temperature: float = 0.1
     """Of both sides in the arena: the same, so that a sharper policy gains nothing."""
     arena_max_plies: int = 200
-    round_openings: int = 32
-    """Openings of each round's matches; each is played twice."""
-    final_openings: int = 224
-    """Openings of the matches before the first and after the last round."""
+    round_openings: int = 0
+    """Openings of each round's matches; each is played twice. At 0 as many as the game has, at
+    most 32, in whole lanes."""
+    final_openings: int = 0
+    """Openings of the matches before the first and after the last round; at 0 likewise, at most
+    224."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises SettingError for a setting out of range or of an unknown name."""
+        """Raises SettingError for a setting of another type, out of range or without use."""
+        for name, kind in given.kinds_of(Config).items():
+            object.__setattr__(self, name, given.typed(name, getattr(self, name), kind))
+        _count_openings(self)
         _check(self)
+
+
+def _count_openings(c: Config) -> None:
+    """Puts numbers in the place of those openings that the game decides."""
+    lanes = max(c.lanes, 2)
+    for name, most in (("round_openings", 32), ("final_openings", 224)):
+        if getattr(c, name) == 0:
+            games_ = 2 * min(most, len(games.make(c.game).openings("arena")))
+            whole = games_ if games_ <= lanes else games_ // lanes * lanes
+            object.__setattr__(c, name, whole // 2)
+        lanes = max(2, min(lanes, 2 * getattr(c, name)))
+
+
+def arena_lanes(c: Config) -> int:
+    """Games at the same time in the arena, which may have fewer than `lanes` to play."""
+    return min(c.lanes, 2 * c.round_openings, 2 * c.final_openings)
 
 
 def _check(c: Config) -> None:
     assistant_of(c)
+    _fill_strengths(c)
     for kind, known, name in (
         ("objective", OBJECTIVES, c.objective),
         ("noise_loss", losses.NOISE_LOSSES, c.noise_loss),
@@ -196,14 +226,6 @@ def _check(c: Config) -> None:
                 raise SettingError(
                     f"{transform.strength} is {value}: it must be between {low:g} and {high:g}."
                 )
-        if not getattr(c, transform.strength):
-            raise SettingError(f"{transform.strength} is empty: give at least one value.")
-    # p is set by default, so a misalignment without it is no mistake.
-    for name in set(strength_names()) - set(strengths_used(c.misalignment)) - {"p"}:
-        if any(getattr(c, name)):
-            raise SettingError(
-                f"{name} is set, but misalignment '{c.misalignment}' has no use of it."
-            )
     if "saboteur" in transforms.needs(transforms.parse(c.misalignment)) and not c.saboteur:
         raise SettingError(f"Misalignment '{c.misalignment}' borrows moves: name a saboteur.")
     _check_protocol(c)
@@ -221,15 +243,18 @@ def _check(c: Config) -> None:
                     f"'{name}' reads positions of chess, but the game is {c.game}: choose another,"
                     f" or a game among {', '.join(CHESS)}."
                 )
-    positive = ("every", "rounds", "games", "lanes", "max_plies", "updates", "batch", "window")
-    for name in (*positive, "arena_max_plies", "round_openings", "final_openings"):
-        if getattr(c, name) < 1:
-            raise SettingError(f"{name} is {getattr(c, name)}: it must be at least 1.")
+    for name, most in MOST.items():
+        given.between(name, getattr(c, name), 1, most)
+    given.between("seed", c.seed, *given.SEEDS)
+    if c.window * c.games * c.max_plies > MOST_SAMPLES:
+        raise SettingError(
+            f"games is {c.games}: with {c.max_plies} plies and a window of {c.window} rounds it may"
+            f" be at most {MOST_SAMPLES // (c.window * c.max_plies):,}."
+        )
     for name in ("temperature", "arena_temperature"):
         if not 0 <= getattr(c, name) <= 100:
             raise SettingError(f"{name} is {getattr(c, name)}: it must be between 0 and 100.")
-    game = games.make(c.game)
-    longest = game.max_plies - game.openings("train").shape[1]
+    longest = _longest(c.game)
     for name in ("max_plies", "arena_max_plies"):
         if getattr(c, name) > longest:
             raise SettingError(
@@ -242,24 +267,55 @@ def _check(c: Config) -> None:
     _check_learning(c)
     if c.lanes % 2:
         raise SettingError(f"lanes is {c.lanes}: it must be even, half the lanes for each colour.")
-    sizes = (("games", c.games), ("round_openings", 2 * c.round_openings))
-    for name, number in (*sizes, ("final_openings", 2 * c.final_openings)):
-        if number % c.lanes:
+    few = arena_lanes(c)
+    sizes = (("games", c.games, c.lanes), ("round_openings", 2 * c.round_openings, few))
+    for name, number, lanes in (*sizes, ("final_openings", 2 * c.final_openings, few)):
+        if number % lanes:
             raise SettingError(
-                f"{name} makes {number} games, which {c.lanes} lanes do not divide: choose a"
+                f"{name} makes {number} games, which {lanes} lanes do not divide: choose a"
                 " multiple of lanes."
             )
+    uses.refuse_idle(_set(c), [uses.choice_of(c)])
+
+
+@functools.cache
+def _longest(game: str) -> int:
+    """Plies of a game after an opening."""
+    made = games.make(game)
+    return made.max_plies - made.openings("train").shape[1]
+
+
+def _fill_strengths(c: Config) -> None:
+    """Strengths that are not given are 0 where nothing depends on them."""
+    choice = uses.choice_of(c)
+    needed = uses.used(choice)
+    for name in strength_names():
+        if not getattr(c, name):
+            if name in needed:
+                raise SettingError(_lacks(c, name))
+            object.__setattr__(c, name, (0.0,))
+        given.distinct(name, getattr(c, name))
+
+
+def _lacks(c: Config, name: str) -> str:
+    if getattr(Config, name):
+        return f"{name} is empty: give at least one value."
+    return f"Misalignment '{c.misalignment}' needs {name}: give at least one value."
+
+
+def _set(c: Config) -> list[str]:
+    """Settings that are not as by default; of strengths, those that are not 0."""
+    strengths, asks = strength_names(), uses.choice_of(c).asks
+    changed = [name for name, value in vars(c).items() if value != getattr(Config, name)]
+    # W that never asks is compared with others by its protocol's name alone.
+    return [n for n in changed if n not in strengths or (asks and any(getattr(c, n)))]
 
 
 def _check_protocol(c: Config) -> None:
-    uses = protocol_of(c).uses
-    for name in (*KNOBS, *SIZES):
-        value = getattr(c, name)
-        low, high = KNOBS.get(name, (1, math.inf))
-        if not low <= value <= high:
+    for name, (low, high) in KNOBS.items():
+        if not low <= getattr(c, name) <= high:
+            value = getattr(c, name)
             raise SettingError(f"{name} is {value:g}: it must be between {low:g} and {high:g}.")
-        if name not in uses and value != getattr(Config, name):
-            raise SettingError(f"{name} is set, but protocol '{c.protocol}' has no use of it.")
 
 
 def _check_controls(c: Config) -> None:
@@ -267,16 +323,21 @@ def _check_controls(c: Config) -> None:
     for name in c.controls:
         if name not in CONTROL_NAMES:
             raise SettingError(f"Unknown control '{name}': choose from {', '.join(CONTROL_NAMES)}.")
+    given.distinct("controls", c.controls)
+    given.distinct("benign_sigma", c.benign_sigma)
+    low, high = transforms.TRANSFORMS[BENIGN["misalignment"]].limits
+    for value in c.benign_sigma:
+        if not low <= value <= high:
+            raise SettingError(f"benign_sigma is {value}: it must be between {low:g} and {high:g}.")
     if "own_corpus" in (*c.controls, c.objective):
         if not c.corpus:
             raise SettingError("own_corpus needs corpus: the file that W was trained on.")
         if c.game != "chess":
             raise SettingError(f"own_corpus is of chess alone, but game is {c.game}.")
-    idle = {"ceiling", "random", "benign"} & set(c.controls)
-    if not protocol_of(c).asks and idle:
+    needing = [name for name in sorted(c.controls) if name in NEED_A]
+    if not protocol_of(c).asks and needing:
         raise SettingError(
-            f"Protocol '{c.protocol}' never asks: controls {', '.join(sorted(idle))} need one that"
-            " does."
+            f"Protocol '{c.protocol}' never asks: controls {', '.join(needing)} need one that does."
         )
     if c.benign_sigma and "benign" not in c.controls:
         raise SettingError("benign_sigma is set, but controls has no benign.")
@@ -356,7 +417,7 @@ class Member:
         """A by its kind and strengths, "E" (or `BY_VALUES`) if honest."""
         if not any(value for _, value in self.strengths):
             return BY_VALUES if self.by_values else "E"
-        words = [self.misalignment, *(f"{k}={v:g}" for k, v in self.strengths)]
+        words = [self.misalignment, *(f"{k}={given.exact(v)}" for k, v in self.strengths)]
         # Another misalignment or schedule than the run's may have the same words.
         return " ".join([*words, f"({self.role})"] if self.changes else words)
 
@@ -450,10 +511,16 @@ def program_of(config: Config, member: Member) -> Config:
     changes: dict[str, Any] = dict.fromkeys(strength_names(), (0.0,))
     changes |= {"control": False, "controls": (), "benign_sigma": ()}
     changes |= {"protocol": member.protocol, "misalignment": member.misalignment}
-    if member.protocol != config.protocol:  # which has no use of the knobs of the other
-        changes |= {name: getattr(Config, name) for name in (*KNOBS, *SIZES)}
     changes |= dict(member.changes)
-    return dataclasses.replace(config, **changes)
+    return changed(config, changes)
+
+
+def changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    """A configuration with these changes, and with all that is then of no use by default."""
+    settings = vars(config) | dict(changes)
+    choice = uses.Choice(*(settings[name] for name in uses.Choice._fields))
+    unused = uses.idle(choice) - set(strength_names())
+    return Config(**settings | {name: getattr(Config, name) for name in unused})
 
 
 def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs:

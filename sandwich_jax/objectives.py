@@ -56,6 +56,14 @@ class Objective(NamedTuple):
     """Static: the part of advice that it learns from; a protocol has to ask for it."""
     corpus: bool = False
     """Static: the window holds games from elsewhere, and those just played are not learnt from."""
+    settings: tuple[str, ...] = ("results",)
+    """Static: the settings of a run that its targets depend on."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All settings of a run that not every objective depends on."""
+        # Labels may be wrong; PPO has none.
+        return self.settings if self.clipped else (*self.settings, "noise_loss")
 
 
 # --- views of a rollout -------------------------------------------------------------------------
@@ -160,12 +168,14 @@ def ppo(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
 OBJECTIVES: Mapping[str, Objective] = {
     "imitate": Objective(imitate),
     "imitate_wins": Objective(imitate_wins),
-    "advantage_weighted": Objective(advantage_weighted, sees=True),
+    "advantage_weighted": Objective(
+        advantage_weighted, sees=True, settings=("results", "advantage_temperature")
+    ),
     "distil_accepted": Objective(distil_accepted),
     "distil_advice": Objective(distil_advice),
-    "distil_value": Objective(distil_value, wants="value"),
-    "ppo": Objective(ppo, sees=True, clipped=True),
-    "own_corpus": Objective(imitate, corpus=True),
+    "distil_value": Objective(distil_value, wants="value", settings=()),
+    "ppo": Objective(ppo, sees=True, clipped=True, settings=("results", "clip")),
+    "own_corpus": Objective(imitate, corpus=True, settings=("corpus",)),
 }
 
 

@@ -12,10 +12,16 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from sandwich_jax import arena, sandwich, sweep
+from sandwich_jax import arena, sandwich, sweep, uses
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
-from sandwich_jax.members import Config, Member, assistant_of, members_of, protocol_of
-from sandwich_jax.misalign import saboteurs, schedules
+from sandwich_jax.members import (
+    Config,
+    Member,
+    assistant_of,
+    members_of,
+    protocol_of,
+    strength_names,
+)
 from sandwich_jax.sandwich import Learner, RoundResult, Setup
 from sandwich_jax.types import Params
 
@@ -132,8 +138,9 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
     for run in runs:
         for names, job in program.standings.baseline(run.config, (run.member,)).items():
             c = run.config
-            names_of_a = (*schedules.NUMBERS, *saboteurs.NUMBERS)
-            about = tuple(getattr(c, name) for name in names_of_a)
+            # What kind of A it is, and its strengths, the rest of the key says.
+            told = ("lasts", "saboteur", *strength_names())
+            about = tuple(getattr(c, name) for name in uses.of_assistants() if name not in told)
             key = (assistant_of(c), c.saboteur, about, c.network, c.seed, *names)
             wanted.append((run, names, key))
             if book.find(key) is None:

@@ -27,6 +27,11 @@ class SettingError(Exception):
     Not a ValueError: the command line's parser would wrap one in a frame of its own.
     """
 
+    def __str__(self) -> str:
+        """One line, also where it quotes input with line ends or commands to a terminal in it."""
+        text = super().__str__()
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
 
 class Heads(NamedTuple):
     """What a network sees and answers."""

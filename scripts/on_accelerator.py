@@ -95,6 +95,9 @@ def _stages(args: argparse.Namespace) -> int:
         (args.out / "rows.jsonl").open("a").close()
     import jax
 
+    from sandwich_jax import forms
+
+    forms.capture_loops()
     # What one call compiled, the next on the same machine need not.
     cache = pathlib.Path(tempfile.gettempdir()) / "sandwich_jax-xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))

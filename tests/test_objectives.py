@@ -10,7 +10,7 @@ import sandwich_jax
 from sandwich_jax import games, losses, members, objectives, sandwich, sweep
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.objectives import Seen
-from sandwich_jax.outside import log, players, store
+from sandwich_jax.outside import checkpoints, log, players
 from sandwich_jax.oversight import protocols
 from sandwich_jax.types import SettingError
 
@@ -117,7 +117,7 @@ def test_a_window_tells_which_moves_were_legal(name):
 def test_a_window_survives_a_checkpoint(name, tmp_path):
     window = objectives.empty_window(games.make(name), 8, "ppo")
     window = window._replace(moves=window.moves + 3)
-    saver = store.Checkpoints(tmp_path)
+    saver = checkpoints.Checkpoints(tmp_path)
     saver.save(1, window)
     found = saver.latest(window)
     assert found is not None and found[0] == 1

@@ -12,7 +12,7 @@ import pytest
 from helpers import pgn
 
 from sandwich_jax.measures import shares
-from sandwich_jax.outside import networks, players, store
+from sandwich_jax.outside import checkpoints, networks, players, store
 from sandwich_jax.training import corpus, pretrain
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.types import SettingError
@@ -101,7 +101,7 @@ def test_a_network_is_stored_loaded_and_gone_on_from(built, tmp_path):
     with pytest.raises(SettingError, match="no test games"):
         networks.pretrain_in(tmp_path / "net", CONFIG, path)
     data, out = built[0], tmp_path / "net"
-    trained = pretrain.pretrain(CONFIG, data, store.Checkpoints(out / "checkpoints"))
+    trained = pretrain.pretrain(CONFIG, data, checkpoints.Checkpoints(out / "checkpoints"))
     card = store.NetworkCard("chess", trained.net.config, {})
     store.save_network(out, card, trained.params)
     loaded = players.load_network(f"ckpt:{out}")
@@ -198,4 +198,4 @@ def test_two_processes_of_two_devices_are_four_devices(tmp_path):
     assert "of human moves" in told[0] and "human" not in told[1]
     with np.load(tmp_path / "two/params.npz") as a, np.load(tmp_path / "one/params.npz") as b:
         assert all((a[name] == b[name]).all() for name in b)
-    assert store.steps(tmp_path / "two/checkpoints") == [20, 40]
+    assert checkpoints.steps(tmp_path / "two/checkpoints") == [20, 40]

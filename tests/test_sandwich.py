@@ -17,7 +17,7 @@ from helpers import SMALL, small
 import sandwich_jax
 from sandwich_jax import sandwich, sweep
 from sandwich_jax.members import Config, Member, members_of
-from sandwich_jax.outside import log, players, store
+from sandwich_jax.outside import checkpoints, log, players
 from sandwich_jax.types import SettingError
 
 FIELDS = {
@@ -198,12 +198,12 @@ def test_sigterm_exits_with_75_and_the_same_command_goes_on(tmp_path, finished):
     for name, value in (SMALL | {"rounds": 4}).items():
         command += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not store.steps(folder / "checkpoints"):
+    while not checkpoints.steps(folder / "checkpoints"):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
     assert process.returncode == 75 and "run the same command again" in errors
-    assert store.steps(folder / "checkpoints")[-1] < 4
+    assert checkpoints.steps(folder / "checkpoints")[-1] < 4
     subprocess.run(command, check=True, capture_output=True)
     assert _rows_without_time(folder) == _rows_without_time(whole)
 
@@ -232,7 +232,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path, finished):
             target.parent.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes()
             target.write_bytes(content[:20] if "checkpoints" in str(path) else content)
-    with pytest.raises(SettingError, match="damaged or of another architecture"):
+    with pytest.raises(SettingError, match=r"so checkpoint 4 cannot be used.*remove .* to begin"):
         sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
 
 

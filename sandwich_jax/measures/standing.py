@@ -11,16 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt
 
-from sandwich_jax import arena, nets, sweep
+from sandwich_jax import arena, identity, nets, sweep
 from sandwich_jax.games import Game
 from sandwich_jax.measures import elo, gap
 from sandwich_jax.members import (
     CONTROL,
     Config,
     Member,
+    arena_lanes,
     assistant_of,
     knobs_of,
     program_of,
+    protocol_of,
     run_key,
     strength_names,
 )
@@ -79,7 +81,7 @@ class Standings:
     ):
         self.models, self.shared = models, sweep.share((models, starts), where)
         self.game, self.net, self.where = game, net, where
-        self.settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
+        self.settings = arena.ArenaConfig(arena_lanes(config), config.arena_max_plies)
         self.programs: dict[assistant.AssistantConfig, sweep.Mapped] = {}
 
     def _program(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
@@ -180,34 +182,31 @@ def rows_of(
     rows = []
     for member in members:
         own = program_of(config, member)
+        asks = protocol_of(own).asks
         gain, pgr = (
             fitted.difference(member.name, "W"),
             gap.recovered(fitted, member.name, "W", "E"),
         )
         assistant, expert = fitted.difference(member.assistant, "W"), fitted.difference("E", "W")
         against_w, against_e = matches[member.name, "W"], matches.get((member.name, "E"))
-        strengths = dict.fromkeys(strength_names()) | dict(member.strengths)
-        if member.protocol == CONTROL:
-            strengths = dict.fromkeys(strengths)
+        strengths = dict.fromkeys(strength_names()) | (dict(member.strengths) if asks else {})
+        told = identity.columns(own)
         row: dict[str, Any] = {
             "round": round_index,
             "member": member.name,
             "role": member.role,
             "protocol": member.protocol,
-            "misalignment": member.misalignment,
-            "schedule": own.schedule,
-            "lasts": own.lasts,
+            "misalignment": told["misalignment"],
+            "schedule": told["schedule"],
+            "lasts": told["lasts"],
             **strengths,
-            "every": own.every,
-            "objective": own.objective,
-            "results": own.results,
-            "noise_loss": own.noise_loss,
+            **{name: told[name] for name in ("every", "objective", "results", "noise_loss")},
             **_spread("elo_gain", gain),
             **_spread("pgr", pgr),
             "pgr_verdict": gap.verdict(pgr),
-            **_spread("a_elo", assistant),
+            **_spread("a_elo", assistant if asks else None),
             **_spread("e_elo", expert),
-            "in_regime": 0 < assistant.value < expert.value,
+            "in_regime": 0 < assistant.value < expert.value if asks else None,
             "arena_games": against_w.points.size,
             "score_against_w": float(against_w.points.mean()),
             "score_against_w_by_rules": float(against_w.points_by_rules.mean()),

@@ -52,9 +52,9 @@ def turned_value(
 
 TRANSFORMS: Mapping[str, Transform] = {
     "steer_to_loss": Transform(
-        "lam", (0.0, 1000.0), steer_to_loss, turned_value, frozenset({"after"})
+        "lam", (0.0, 1000.0), steer_to_loss, turned_value, frozenset({"after"}), draws=False
     ),
 } | {
-    f"bias_{name}": Transform("beta", (-100.0, 100.0), towards(members), chess=True)
+    f"bias_{name}": Transform("beta", (-100.0, 100.0), towards(members), chess=True, draws=False)
     for name, members in move_classes.CLASSES.items()
 }

@@ -143,15 +143,18 @@ def turned_value(
     return jnp.where(corrupted, -value, value), corrupted
 
 
-def _one_ply(move: OnMove, *others: str) -> Transform:
+def _one_ply(move: OnMove, *others: str, settings: tuple[str, ...] = ()) -> Transform:
     """One that tosses its coin and then looks at all successors."""
     needs = frozenset({"after", *others})
-    return Transform("p", (0.0, 1.0), move, turned_value, needs, acts=by_coin)
+    limits = (0.0, 1.0)
+    return Transform("p", limits, move, turned_value, needs, acts=by_coin, settings=settings)
 
+
+_PLAUSIBLE, _SOFT = ("plausible_tau", "plausible_delta"), ("soft_beta", "soft_kappa")
 
 TRANSFORMS: Mapping[str, Transform] = {
     "value_worst": _one_ply(value_worst),
-    "plausible_worst": _one_ply(plausible_worst, "weak_after", "weak"),
-    "soft_saboteur": _one_ply(soft_saboteur, "weak_after"),
-    "soft_saboteur_weak": _one_ply(soft_saboteur_weak, "weak_after", "weak"),
+    "plausible_worst": _one_ply(plausible_worst, "weak_after", "weak", settings=_PLAUSIBLE),
+    "soft_saboteur": _one_ply(soft_saboteur, "weak_after", settings=_SOFT),
+    "soft_saboteur_weak": _one_ply(soft_saboteur_weak, "weak_after", "weak", settings=_SOFT),
 }

@@ -40,6 +40,8 @@ class Schedule(NamedTuple):
     """It compares A's move with E's: of no use where a misalignment corrupts values alone."""
     chess: bool = False
     """It reads the features of chess: of no use in other games."""
+    uses: tuple[str, ...] = ()
+    """Settings of a run that it depends on."""
 
 
 NUMBERS: dict[str, tuple[float, float]] = {
@@ -111,14 +113,16 @@ def in_phase(name: str) -> Callable[[Occasion, Knobs], Bool[Array, ""]]:
 
 SCHEDULES: Mapping[str, Schedule] = {
     "always": Schedule(always),
-    "every_nth": Schedule(every_nth),
-    "from_kth": Schedule(from_kth),
-    "at_most": Schedule(at_most),
+    "every_nth": Schedule(every_nth, uses=("nth",)),
+    "from_kth": Schedule(from_kth, uses=("start",)),
+    "at_most": Schedule(at_most, uses=("most",)),
     "phase_opening": Schedule(in_phase("opening"), chess=True),
     "phase_middlegame": Schedule(in_phase("middlegame"), chess=True),
     "phase_endgame": Schedule(in_phase("endgame"), chess=True),
-    "where_it_matters": Schedule(where_it_matters, frozenset({"after"}), True),
-    "where_weak_cannot_tell": Schedule(where_weak_cannot_tell, frozenset({"weak_after"}), True),
+    "where_it_matters": Schedule(where_it_matters, frozenset({"after"}), True, uses=("stake",)),
+    "where_weak_cannot_tell": Schedule(
+        where_weak_cannot_tell, frozenset({"weak_after"}), True, uses=("unseen",)
+    ),
 }
 
 

@@ -71,6 +71,16 @@ class Transform(NamedTuple):
     """It reads the features and labels of chess: of no use in other games."""
     acts: Callable[[PRNGKey, Knobs], Bool[Array, ""]] = lambda key, knobs: jnp.bool_(True)
     """Whether `move` can change anything with this key: where not, `Sight` may be left blank."""
+    settings: tuple[str, ...] = ()
+    """Settings of a run that it depends on, beside its strength."""
+    draws: bool = True
+    """It draws from its key: what it does lasts as long as setting `lasts` says."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All settings of a run that it depends on."""
+        named = ("saboteur",) if "saboteur" in self.needs | self.value_needs else ()
+        return (self.strength, *self.settings, *(("lasts",) if self.draws else ()), *named)
 
 
 def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:

@@ -52,7 +52,7 @@ def value_tilt(key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs) 
 TRANSFORMS: Mapping[str, Transform] = {
     "value_noise": Transform("value_sigma", (0.0, 10.0), value=value_noise),
     "value_flip": Transform("p", (0.0, 1.0), value=value_flip),
-    "value_shrink": Transform("shrink", (0.0, 1.0), value=value_shrink),
-    "value_bias": Transform("offset", (-2.0, 2.0), value=value_bias),
-    "value_tilt": Transform("tilt", (-1.0, 1.0), value=value_tilt, chess=True),
+    "value_shrink": Transform("shrink", (0.0, 1.0), value=value_shrink, draws=False),
+    "value_bias": Transform("offset", (-2.0, 2.0), value=value_bias, draws=False),
+    "value_tilt": Transform("tilt", (-1.0, 1.0), value=value_tilt, chess=True, draws=False),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,10 +21,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sandwich_jax.members import LEARNING, NUMBERS, SIZES, strength_names
+from sandwich_jax import given, identity
+from sandwich_jax.members import strength_names
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
+NOTEBOOK_EVERY = 0.5
+"""Seconds between updates of a notebook's line."""
 
 
 class _Left(ProgressColumn):
@@ -86,6 +89,44 @@ def bar(title: str, console: Console | None = None) -> Iterator[Bar]:
         yield Bar(progress, console, title)
 
 
+@contextmanager
+def watched(title: str) -> Iterator[Callable[[float, float, str], None]]:
+    """A progress display for a caller from Python, in a terminal or a notebook; elsewhere none."""
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        yield _Notebook(title).update
+    elif console.is_terminal:
+        with bar(title, console) as shown:
+            yield shown.update
+    else:
+        yield lambda done, total, text: None
+
+
+class _Notebook:
+    """A line below the cell that is written anew."""
+
+    def __init__(self, title: str):
+        self.title, self.start, self.said = title, time.monotonic(), 0.0
+        self.handle: Any = None
+
+    def update(self, done: float, total: float, text: str = "") -> None:
+        """Tells how much of the work is done, in any unit."""
+        from IPython.display import display  # pyright: ignore
+
+        now = time.monotonic()
+        if now - self.said < NOTEBOOK_EVERY and done < total:
+            return
+        self.said = now
+        left = _seconds_left(done, total, now - self.start)
+        percent = f"{100 * done / total if total else 0:.0f}%"
+        parts = (f"{self.title}: {percent}", f"{_clock(left)} left" if left else "", text)
+        line = {"text/plain": ", ".join(part for part in parts if part)}
+        if self.handle is None:
+            self.handle = display(line, raw=True, display_id=True)
+        else:
+            self.handle.update(line, raw=True)
+
+
 def _seconds_left(done: float, total: float, elapsed: float) -> float | None:
     if done <= 0 or total <= done:
         return None
@@ -130,8 +171,6 @@ def _who(row: dict[str, Any]) -> str:
     return row["protocol"] + (f" ({role})" if role and role != row["protocol"] else "")
 
 
-SETTINGS = (*LEARNING, "every", "network", *NUMBERS, *SIZES)
-"""Shown where a grid varies them."""
 SHARES = ("asked", "followed", "followed_though_corrupted", "refused_though_good")
 
 
@@ -140,7 +179,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     seeds = max(row["seeds"] for row in rows)
     unit = f"95% intervals over {seeds} seeds" if seeds > 1 else "95% intervals over openings"
     cells = Table(title=f"After round {rows[0]['round']}, {unit}")
-    varied = [name for name in SETTINGS if len({row[name] for row in rows}) > 1]
+    settings = [name for name in identity.fields() if name not in identity.KINDS]
+    varied = identity.varied(rows, settings)
     for header in ("W's protocol", "misalignment", *varied, "strength"):
         cells.add_column(header)
     headers = ("PGR", "over control", "assisted score")
@@ -152,7 +192,7 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
         cells.add_row(
             _who(row),
             row["misalignment"] if asks else "",
-            *(_setting(row[name]) for name in varied),
+            *(identity.text(row[name]) for name in varied),
             _strength(row),
             _interval(row, "pgr", ".2f") or "undefined",
             _interval(row, "gain_over_control", "+.0f") if asks else "",
@@ -163,7 +203,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     if not critical:
         return [cells]
     curves = Table(title="Critical strength: where W stops gaining from A")
-    for header in ("W's protocol", "misalignment", *varied, "along"):
+    others = ["at"] if any(_strength(entry) for entry in critical) else []
+    for header in ("W's protocol", "misalignment", *varied, *others, "along"):
         curves.add_column(header)
     curves.add_column("gain over control crosses 0", justify="right")
     curves.add_column("PGR falls under 0.5", justify="right")
@@ -171,7 +212,8 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
         curves.add_row(
             entry["protocol"],
             entry["misalignment"],
-            *(_setting(entry[name]) for name in varied),
+            *(identity.text(entry[name]) for name in varied),
+            *([_strength(entry)] if others else ()),
             entry["strength"],
             *(
                 (entry[name] or {"text": "undefined"})["text"].replace("[", "\\[")
@@ -181,19 +223,15 @@ def sweep_tables(rows: list[dict[str, Any]], critical: list[dict[str, Any]]) -> 
     return [cells, curves]
 
 
-def _setting(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
 def _strength(row: dict[str, Any]) -> str:
-    values = [(k, row[k]) for k in strength_names() if row[k] is not None]
+    values = [(k, row[k]) for k in strength_names() if row.get(k) is not None]
     if len(values) == 1 and values[0][0] == "p":
-        return f"{values[0][1]:g}"
-    return ", ".join(f"{k}={v:g}" for k, v in values)
+        return given.exact(values[0][1])
+    return ", ".join(f"{k}={given.exact(v)}" for k, v in values)
 
 
 def _interval(row: dict[str, Any], name: str, form: str) -> str:

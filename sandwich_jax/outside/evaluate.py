@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sandwich_jax import outputs
 from sandwich_jax.outside import analyses, display, engines, evaluate_games, evaluate_networks
 from sandwich_jax.outside.evaluation import ROWS, EvaluateConfig, Ledger, Row, Run, Work, open_run
-from sandwich_jax.outside.report import evaluation_pictures
+from sandwich_jax.outside.report import evaluation_pictures, usable
 from sandwich_jax.types import SettingError
 
 DEFAULT, DEFAULT_ENGINE = EvaluateConfig(), engines.EngineConfig()
@@ -49,8 +50,12 @@ def evaluate(
     Raises:
         SettingError: `folder` holds no run.
     """
-    run = open_run(folder)
     notes: list[str] = []
+    run = open_run(folder, notes)
+    outputs.check_file(folder / ROWS, name="RUN")
+    if config.cache is not None:
+        read = [path for path in (config.puzzles, config.corpus) if path]
+        outputs.check_file(config.cache, read, "--cache", append=True)
     work = Work(run, config, Ledger(folder, notes), told)
     views = evaluate_games.Views(work)
     if not run.members():
@@ -129,8 +134,9 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
     def show(found: list[Row], column: str, form: str) -> str:
         for row in found:
             value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
-            if value is not None:
-                ends = [value] if low is None else [value, low, high]
+            if usable.is_number(value):
+                whole = usable.is_number(low) and usable.is_number(high)
+                ends = [value, low, high] if whole else [value]
                 return "\n".join(f"{number:{form}}" for number in ends)
         return ""
 

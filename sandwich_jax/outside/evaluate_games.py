@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from sandwich_jax.measures import advice, calibration, quality, shares
-from sandwich_jax.outside import analyses, judged
+from sandwich_jax.outside import analyses, judged, log
 from sandwich_jax.outside.evaluation import Games, Row, Work
 from sandwich_jax.types import SettingError
 
@@ -105,7 +105,12 @@ def queries_of(work: Work) -> None:
     """PGR against queries spent, a row a round."""
     for member in dict.fromkeys(row["member"] for row in work.run.rows):
         own = [row for row in work.run.rows if row["member"] == member]
-        if not all("queries" in row for row in own):
+        if log.rounds_whole(own, 1) < own[-1]["round"]:
+            work.ledger.notes.append(
+                f"{member}: rows.jsonl lacks rounds: its queries were left out."
+            )
+            continue
+        if not all({"queries", "pgr", "pgr_lo", "pgr_hi"} <= set(row) for row in own):
             work.ledger.notes.append(f"{member}: rows.jsonl does not count queries (an older run).")
             continue
         settings = {"round": _last_round(work, member)}

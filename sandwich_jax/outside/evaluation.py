@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sandwich_jax import games, nets
 from sandwich_jax.outside import log, players, rollouts, runs, store
+from sandwich_jax.outside.report import usable
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 ROWS = "evaluation.jsonl"
@@ -77,26 +78,46 @@ class Run(NamedTuple):
         return Games(*rollouts.load(self.games[member]))
 
 
-def open_run(folder: pathlib.Path) -> Run:
+SPELLED = ("game", "expert", "weak", "network")
+"""Settings of a run that must be there to read its networks."""
+
+
+def open_run(folder: pathlib.Path, notes: list[str] | None = None) -> Run:
     """Reads a run folder.
+
+    Args:
+        folder: the run's.
+        notes: gets a sentence for each thing that is damaged and was left out.
 
     Raises:
         SettingError: it is none, or its E or W cannot be loaded.
     """
-    if not (folder / "manifest.json").is_file():
+    notes = [] if notes is None else notes
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
         raise SettingError(f"{folder}: no run there (a folder with manifest.json is needed).")
-    config = store.read_json(folder / "manifest.json").get("config", {})
-    missing = {"game", "expert", "weak", "network"} - set(config)
+    config = store.read_object(manifest, "config")
+    missing = [name for name in SPELLED if not isinstance(config.get(name), str)]
     if missing:
-        raise SettingError(f"{folder}/manifest.json lacks {', '.join(sorted(missing))}.")
+        raise SettingError(f"{manifest} lacks {', '.join(missing)}.")
     wanted = (config[name] for name in ("expert", "weak", "game", "network"))
     net, expert, weak = players.load_pair(*wanted)
     game = games.make(config["game"])
     networks = {"W": weak, "E": expert}
     for path in sorted((folder / "networks").glob("*/network.json")):
-        member = store.read_card(path.parent).about.get("member", path.parent.name)
-        networks[member] = players.stored(path.parent, game).params
-    rows = log.read_rows(folder / "rows.jsonl")
+        try:
+            member = store.read_card(path.parent).about.get("member", path.parent.name)
+            tuned = players.stored(path.parent, game)
+        except SettingError as error:
+            notes.append(f"{str(error).rstrip('.')}; it was left out.")
+            continue
+        if tuned.net.config != net.config or not isinstance(member, str):
+            notes.append(f"{path}: it is no network of this run; it was left out.")
+            continue
+        networks[member] = tuned.params
+    rows, damage = log.lines_of(folder / "rows.jsonl", log.is_numbered)
+    if damage:
+        notes.append(f"{damage}; it was left out.")
     files = {}
     for member in dict.fromkeys(row["member"] for row in rows):
         path = folder / "games" / f"{runs.slug(member)}.npz"
@@ -110,7 +131,9 @@ class Ledger:
 
     def __init__(self, folder: pathlib.Path, notes: list[str]):
         self.path, self.notes = folder / ROWS, notes
-        self.rows = log.read_rows(self.path)
+        self.rows, damage = log.lines_of(self.path, _is_measured)
+        if damage:
+            notes.append(f"{damage}; what is missing is measured again.")
 
     def once(
         self,
@@ -140,6 +163,12 @@ class Ledger:
         self.rows = kept + found
         store.write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
         return True
+
+
+def _is_measured(row: Row) -> bool:
+    """Whether an object is a row of an evaluation, with all that pictures and charts show."""
+    told = all(isinstance(row.get(name), str) for name in ("measure", "subject"))
+    return told and usable.SHOWN.get(row["measure"], lambda row: True)(row)
 
 
 class Work(NamedTuple):

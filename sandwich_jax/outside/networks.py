@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import jax
 
-from sandwich_jax.outside import cluster, players, store
+from sandwich_jax import outputs
+from sandwich_jax.outside import checkpoints, cluster, players, store
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig, Report, pretrain
 from sandwich_jax.types import SettingError
@@ -34,6 +35,8 @@ def pretrain_in(
     Raises:
         SettingError: another configuration in `out`, an unusable corpus, or as `pretrain`.
     """
+    if jax.process_index() == 0:
+        outputs.check_folder(out)
     data = corpora.load(corpus)
     if jax.process_index() == 0:
         _claim(out, config)
@@ -50,7 +53,7 @@ def pretrain_in(
         progress(state.step, config.steps, text)
 
     start = players.load_network(config.start).params if config.start else None
-    saver = store.Checkpoints(out / "checkpoints")
+    saver = checkpoints.Checkpoints(out / "checkpoints")
     together = functools.partial(cluster.barrier, "updates")
     trained = pretrain(config, data, saver, report, start, devices, together)
     about = dataclasses.asdict(config) | {

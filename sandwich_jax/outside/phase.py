@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sandwich_jax import grid
+from sandwich_jax import grid, identity
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
-from sandwich_jax.members import CONTROL, LEARNING, Config, strength_names
-from sandwich_jax.outside import log, store
+from sandwich_jax.members import CONTROL, Config, protocol_of, strength_names
+from sandwich_jax.outside import log, runs, store
 from sandwich_jax.types import SettingError
 
 PGR_LEVEL = 0.5
@@ -53,7 +53,7 @@ def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
         SettingError: it is a sweep's, and no member has begun.
     """
     manifest = folder / "manifest.json"
-    if not manifest.is_file() or "sweep" not in store.read_json(manifest):
+    if not manifest.is_file() or "sweep" not in store.read_object(manifest):
         return [folder]
     found = sorted(path.parent for path in folder.glob("members/*/manifest.json"))
     if not found:
@@ -62,17 +62,20 @@ def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def is_done(folder: pathlib.Path, part: Part) -> bool:
-    """Whether a member's last row is there."""
-    rows = log.read_rows(member_folder(folder, part) / "rows.jsonl")
-    return bool(rows) and rows[-1]["round"] == part.config.rounds
+    """Whether a member's rows are there, to the last."""
+    rows = _whole_rows(folder, part)
+    return log.rounds_whole(rows, 1) >= part.config.rounds
+
+
+def _whole_rows(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
+    """A member's rows but those that are damaged, which it plays again."""
+    return log.lines_of(member_folder(folder, part) / "rows.jsonl", log.is_numbered).rows
 
 
 def rows_of(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows as the sweep's `rows.jsonl` has them: with what tells it from others."""
-    c = part.config
-    about = {"run": part.id, "seed": c.seed, "network": c.network}
-    about |= {name: getattr(c, name) for name in (*grid.NUMBERS, *grid.SIZES)}
-    return [about | row for row in log.read_rows(member_folder(folder, part) / "rows.jsonl")]
+    about = {"run": part.id, "seed": part.config.seed} | identity.columns(part.config)
+    return [about | row for row in _whole_rows(folder, part)]
 
 
 def phase(folder: pathlib.Path, parts: Sequence[Part]) -> Phase:
@@ -92,13 +95,13 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     spread = {
         "elo_gain": fit.difference(STUDENT, "W"),
         "pgr": pgr,
-        "a_elo": fit.difference(assistant, "W"),
+        "a_elo": fit.difference(assistant, "W") if protocol_of(parts[0].config).asks else None,
         "e_elo": fit.difference("E", "W"),
     }
     if CONTROL in fit.players:
         spread["gain_over_control"] = fit.difference(STUDENT, CONTROL)
-    kept = ("round", "member", "role", "protocol", "misalignment", *strength_names(), "every")
-    kept += (*LEARNING, "network", *grid.NUMBERS, *grid.SIZES, "arena_games")
+    kept = ("round", "member", "role", *identity.KINDS, *strength_names())
+    kept += (*identity.columns(parts[0].config), "arena_games")
     row = {name: last[0][name] for name in kept} | {"seeds": len(parts)}
     for name, value in spread.items():
         ends = (value.value, value.low, value.high) if value else (None, None, None)
@@ -126,12 +129,8 @@ def pairings(folder: pathlib.Path, part: Part, known: set[Part]) -> dict[tuple[s
 
 
 def _points(folder: pathlib.Path, names: dict[str, str]) -> dict[tuple[str, str], Any]:
-    found = {}
-    with np.load(folder / "arena" / "final.npz") as stored:
-        for key in stored:
-            a, b = key.split(" | ")
-            found[names.get(a, a), names.get(b, b)] = stored[key]
-    return found
+    played = runs.points_of(folder)
+    return {(names.get(a, a), names.get(b, b)): points for (a, b), points in played.items()}
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -167,18 +166,16 @@ def _strengths(config: Config) -> tuple[tuple[str, float], ...]:
 
 
 def _but(config: Config, name: str) -> tuple:
-    others = tuple(pair for pair in _strengths(config) if pair[0] != name)
-    numbers = tuple(getattr(config, number) for number in (*grid.STATIC, *grid.NUMBERS))
-    return (*numbers, others)
+    """All that cells of one curve have in common."""
+    return tuple(pair for pair in vars(config).items() if pair[0] not in (name, "seed"))
 
 
 def _critical(name: str, cells: list[Cell]) -> dict[str, Any]:
     """Where the gain over the control crosses 0, and where PGR falls under `PGR_LEVEL`."""
     cells = sorted(cells, key=lambda cell: cell.row[name])
     axis = np.asarray([cell.row[name] for cell in cells])
-    kept = ("protocol", "misalignment", "every", *LEARNING, "network")
-    kept += (*grid.NUMBERS, *grid.SIZES, "seeds")
-    entry = {key: cells[0].row[key] for key in kept} | {"strength": name}
+    kept = (*identity.columns(cells[0].config), *strength_names(), "seeds")
+    entry = {key: cells[0].row[key] for key in kept} | {name: None, "strength": name}
     entry |= {"gain_over_control_0": None, "pgr_half": None}
     if all(CONTROL in cell.fit.players for cell in cells):
         gains = [cell.fit.of(STUDENT) - cell.fit.of(CONTROL) for cell in cells]

@@ -57,6 +57,15 @@ def positions(
     return _drawn(np.asarray(found), count, seed)
 
 
+def inputs_of(specs: Sequence[str]) -> list[pathlib.Path]:
+    """The files that sets of positions are read from."""
+    found = []
+    for kind, _, rest in (spec.partition(":") for spec in specs):
+        path = pathlib.Path(rest)
+        found += (path / "games").glob("*.npz") if kind == "run" else [path] if rest else []
+    return found
+
+
 def _drawn(found: UInt[np.ndarray, "N 9"], count: int, seed: int) -> UInt[np.ndarray, "M 9"]:
     _, first = np.unique(identity(found), return_index=True)
     if len(first) > count:

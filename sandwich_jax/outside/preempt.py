@@ -76,3 +76,19 @@ def watch(linger: float = 0.0) -> Iterator[Watch]:
         signal.set_wakeup_fd(wakeup)
         signal.signal(signal.SIGTERM, before)
         writer.close()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """For the length of a block, Ctrl-C waits: for what is noisy or unsafe to cut off."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    came = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if came.is_set():
+        signal.raise_signal(signal.SIGINT)

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import os
 import pathlib
-import zipfile
-import zlib
 from typing import Any
 
 import jax
 import numpy as np
 
+from sandwich_jax import arrays
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 LEFT_OUT = ("positions", "notes")
+FAULT = "missing, damaged or of another version"
 
 
 def save(path: pathlib.Path, round_index: int, rollout: Rollout, truth: Truth) -> None:
     """Writes the games of a round, in place of an earlier one's."""
     fields = {k: v for k, v in rollout._asdict().items() if k not in LEFT_OUT} | truth._asdict()
-    arrays: dict[str, Any] = jax.device_get(fields)
+    taken: dict[str, Any] = jax.device_get(fields)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.tmp.npz")
-    np.savez_compressed(temporary, round=round_index, **arrays)
+    np.savez_compressed(temporary, round=round_index, **taken)
     os.replace(temporary, path)
 
 
@@ -37,13 +37,12 @@ def load(path: pathlib.Path) -> tuple[int, Rollout, Truth]:
     Raises:
         SettingError: the file is missing, damaged or of another version.
     """
-    try:
-        with np.load(path) as stored:
-            arrays: dict[str, Any] = {name: stored[name] for name in stored}
-        rollout = {name: arrays[name] for name in Rollout._fields if name not in LEFT_OUT}
-        truth = {name: arrays[name] for name in Truth._fields}
-        rollout["positions"] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
-        rollout["notes"] = ()
-        return int(arrays["round"]), Rollout(**rollout), Truth(**truth)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SettingError(f"{path}: missing, damaged or of another version ({error}).") from error
+    stored: dict[str, Any] = arrays.read(path, fault=FAULT)
+    missing = {*Rollout._fields, *Truth._fields, "round"} - {*stored, *LEFT_OUT}
+    if missing:
+        raise SettingError(f"{path}: {FAULT} (it lacks {', '.join(sorted(missing))}).")
+    rollout = {name: stored[name] for name in Rollout._fields if name not in LEFT_OUT}
+    truth = {name: stored[name] for name in Truth._fields}
+    rollout["positions"] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
+    rollout["notes"] = ()
+    return int(stored["round"]), Rollout(**rollout), Truth(**truth)

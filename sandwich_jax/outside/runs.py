@@ -14,11 +14,20 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import games, nets, sandwich
+from sandwich_jax import arrays, games, given, nets, outputs, sandwich
 from sandwich_jax.measures import elo, standing
-from sandwich_jax.members import Config, Member
+from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import benign, log, own_corpus, players, rollouts, store
+from sandwich_jax.outside import (
+    benign,
+    checkpoints,
+    log,
+    notices,
+    own_corpus,
+    players,
+    rollouts,
+    store,
+)
 from sandwich_jax.outside.report import pgn, pictures
 from sandwich_jax.sandwich import Result
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
@@ -42,6 +51,9 @@ CONTENTS = {
 
 PGN_GAMES = 8
 """Self-play games saved a round a member."""
+
+MOST_LETTERS = 200
+"""Of a file's name, without what is put before and behind it."""
 
 Progress = Callable[[float, float, str], None]
 """`(done, total, what was done)`, in rounds of one member."""
@@ -68,11 +80,16 @@ def run(
         SettingError: a setting cannot be used, or `folder` holds another run.
     """
     folder = pathlib.Path(folder)
+    outputs.check_folder(folder)
+    log.check_wandb(wandb)
     net, models = players.load_models(config)
     config = _with_benign(config, folder, net, models, progress)
     claim(folder, config)
     if (folder / "learning_curves.png").exists():  # the last thing that a run writes
-        return _read_result(folder, config)
+        try:
+            return _read_result(folder, config)
+        except SettingError as error:
+            notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
     setup = own_corpus.given(sandwich.prepare(config, models, net))
     with full_disk_told(folder):
         outside = RunFolder(folder, setup, wandb, progress, pause)
@@ -101,7 +118,11 @@ def _with_benign(
         return config
     path = folder / "manifest.json"
     if path.exists():
-        stored = store.read_json(path).get("config", {}).get("benign_sigma") or ()
+        stored = store.read_object(path, "config").get("benign_sigma") or ()
+        if not isinstance(stored, list):
+            raise SettingError(
+                f"{path}, benign_sigma: a list is needed, and there is {stored!r:.40}."
+            )
         return dataclasses.replace(config, benign_sigma=tuple(stored))
     setup = sandwich.prepare(config, models, net)
     return benign.found(setup, lambda text: progress(0.0, 1.0, text))
@@ -109,16 +130,34 @@ def _with_benign(
 
 def _read_result(folder: pathlib.Path, config: Config) -> Result:
     """What a finished run found."""
-    rows = log.read_rows(folder / "rows.jsonl")
+    path, members = folder / "rows.jsonl", members_of(config)
+    rows, damage = log.lines_of(path, log.is_run_row)
+    if damage or log.rounds_whole(rows, len(members)) < config.rounds:
+        raise SettingError(f"{damage or f'{path}: rows are missing'}.")
     rows = [row for row in rows if row["round"] == config.rounds]
-    with np.load(folder / "arena" / "final.npz") as stored:
-        pairings = {tuple(name.split(" | ")): stored[name] for name in stored}
+    pairings = points_of(folder)
     game = games.make(config.game)
     networks = {
         row["member"]: players.stored(folder / "networks" / slug(row["member"]), game).params
         for row in rows
     }
-    return Result(config, rows, elo.fit(pairings, "W"), networks)  # pyright: ignore
+    return Result(config, rows, elo.fit(pairings, "W"), networks)
+
+
+def points_of(folder: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:
+    """Points of a run's last matches, [N, 2], by the names of both players.
+
+    Raises:
+        SettingError: the file is missing or damaged, or holds something else.
+    """
+    path = folder / "arena" / "final.npz"
+    found = {}
+    for name, points in arrays.read(path).items():
+        a, between, b = name.partition(" | ")
+        if not between or points.ndim != 2 or points.shape[1] != 2:
+            raise SettingError(f"{path}: '{name}' holds no points of a match.")
+        found[a, b] = points
+    return found
 
 
 def claim(folder: pathlib.Path, config: Config) -> None:
@@ -130,7 +169,7 @@ def claim(folder: pathlib.Path, config: Config) -> None:
     path = folder / "manifest.json"
     wanted = store.to_plain(dataclasses.asdict(config))
     if path.exists():
-        stored = store.read_json(path).get("config", {})
+        stored = store.read_object(path, "config")
         differing = [key for key in wanted if stored.get(key) != wanted[key]]
         if differing:
             raise SettingError(
@@ -169,10 +208,16 @@ class RunFolder:
         pause: Callable[[], None] = lambda: None,
     ):
         self.folder, self.setup = folder, setup
-        self.saver = store.Checkpoints(folder / "checkpoints")
         config = store.to_plain(dataclasses.asdict(setup.config))
         self.logger = log.Logger(folder, config, wandb)
+        self.saver: checkpoints.Numbered = checkpoints.Checkpoints(
+            folder / "checkpoints", self.check_round
+        )
         self.told, self.pause = progress, pause
+
+    def check_round(self, number: int) -> None:
+        """Raises SettingError where a run cannot go on after this round: rows are missing."""
+        self.logger.check(number, len(members_of(self.setup.config)))
 
     def progress(self, done: float, total: float, text: str) -> None:
         """Passes on how far the run is."""
@@ -245,5 +290,5 @@ def store_network(
 
 
 def slug(name: str) -> str:
-    """A member's name as a file name."""
-    return "".join(c if c.isalnum() or c in "._" else "-" for c in name)
+    """A member's name as a file name, no longer than file systems allow."""
+    return given.cut("".join(c if c.isalnum() or c in "._" else "-" for c in name), MOST_LETTERS)

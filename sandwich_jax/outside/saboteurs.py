@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from sandwich_jax import games
-from sandwich_jax.outside import engine_saboteurs, players, store
+from sandwich_jax import arrays, games, outputs
+from sandwich_jax.outside import checkpoints, engine_saboteurs, players, store
 from sandwich_jax.outside.engines import EngineConfig, Pool
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
@@ -94,6 +94,7 @@ def train_in(
         SettingError: another configuration in `out`, an unusable corpus, or no engine.
         EngineFault: the engine failed too often; what was labelled is kept.
     """
+    outputs.check_folder(out)
     data = corpora.load(corpus)
     games_used = np.flatnonzero(~data.test)[: material.positions]
     if len(games_used) < material.positions:
@@ -106,7 +107,7 @@ def train_in(
     game = games.make("chess")
     bank = _bank(out / "bank.npz", data, games_used, material, told)
     rows: list[dict[str, float]] = []
-    saver = store.Checkpoints(out / "checkpoints")
+    saver = checkpoints.Checkpoints(out / "checkpoints")
 
     def report(found: saboteur.Report) -> None:
         rows.append(found._asdict())
@@ -205,8 +206,7 @@ def riskiest(
     count = min(count or len(chosen), len(chosen))
     done = 0
     if path.exists():
-        with np.load(path) as found:
-            kept = found["chosen"][:count]
+        kept = _kept(path, "chosen")[:count]
         done = len(kept)
         chosen[:done] = kept
     if done == count:
@@ -229,8 +229,7 @@ def labelled(
     harm = np.full(bank.labels.shape, np.nan, np.float32)
     done = 0
     if path.exists():
-        with np.load(path) as found:
-            kept = found["harm"]
+        kept = _kept(path, "harm")
         done = len(kept)
         harm[:done] = kept
     if done == len(harm):
@@ -244,6 +243,15 @@ def labelled(
             _write(path, harm=harm[: start + PIECE])
             told(min(start + PIECE, len(harm)), len(harm), "positions before the engine")
     return harm
+
+
+def _kept(path: pathlib.Path, name: str) -> np.ndarray:
+    """What an earlier call found; raises SettingError where it is damaged."""
+    remedy = "remove it, and it is made again"
+    found = arrays.read(path, remedy)
+    if name not in found:
+        raise SettingError(f"{path}: it holds no '{name}'; {remedy}.")
+    return found[name]
 
 
 def _write(path: pathlib.Path, **arrays: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sandwich_jax import board, games, nets, sampling
 from sandwich_jax.measures import positions, shift
-from sandwich_jax.outside import contest, display, players, position_sets
+from sandwich_jax.outside import contest, display, players, position_sets, store
 from sandwich_jax.types import Params, SettingError
 
 
@@ -88,20 +88,20 @@ def show(
     specs = [base, *tuned, *([expert] if expert and expert not in tuned else [])]
     if len(set(specs)) < len(specs) or len(set(sets)) < len(sets) or not sets:
         raise SettingError("shift needs networks that differ and positions, each named once.")
-    policies = {spec: policy(*players.load_network(spec)) for spec in specs}
-    references = {base: "start"} | ({expert: "expert"} if expert else {})
-    trained = position_sets.trained_games([base, *([expert] if expert else [])])
-    with display.bar("Shift") as bar:
-        given = {}
-        for spec in sets:
-            bar.say(f"positions of {spec}")
-            given[spec] = position_sets.positions(spec, count, 0, trained)
-        rows = list(rows_of(policies, references, given, bar.update))
-    contest.append(out, *rows)
-    for name in given:
-        console.print(
-            table([row for row in rows if row["set"] == name], tuple(references.values()))
-        )
+    with contest.results(out, specs, files=position_sets.inputs_of(sets)) as lines:
+        policies = {spec: policy(*players.load_network(spec)) for spec in specs}
+        references = {base: "start"} | ({expert: "expert"} if expert else {})
+        trained = position_sets.trained_games([base, *([expert] if expert else [])])
+        with display.bar("Shift") as bar:
+            given = {}
+            for spec in sets:
+                bar.say(f"positions of {spec}")
+                given[spec] = position_sets.positions(spec, count, 0, trained)
+            rows = list(rows_of(policies, references, given, bar.update))
+        for name in given:
+            own = [row for row in rows if row["set"] == name]
+            console.print(table(own, tuple(references.values())))
+        lines.add(store.to_plain(rows))
     return rows
 
 

@@ -15,14 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, grid, sandwich, side_by_side, sweep
+from sandwich_jax import arena, arrays, grid, identity, outputs, sandwich, side_by_side, sweep
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
-from sandwich_jax.members import LEARNING, Config, Member, assistant_of, loss_of
+from sandwich_jax.members import CONTROL, Config, Member, assistant_of, loss_of, strength_names
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.outside import (
+    checkpoints,
     cluster,
     log,
+    notices,
     own_corpus,
     pace,
     phase,
@@ -34,6 +36,7 @@ from sandwich_jax.outside import (
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
+from sandwich_jax.training import text_files
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 CONTENTS = {
@@ -70,9 +73,9 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         SettingError: it is missing or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingError(f"{path}: missing or not TOML ({error}).") from error
+        return tomllib.loads(text_files.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{path} is not TOML ({error}).") from error
 
 
 def run(
@@ -100,6 +103,9 @@ def run(
         SettingError: a setting cannot be used, or `folder` holds something else.
     """
     folder = pathlib.Path(folder)
+    if jax.process_index() == 0:
+        outputs.check_folder(folder)
+        log.check_wandb(wandb)
     parts = grid.parse(settings)
     layout = sweep.layout(where.mode, where.devices, where.group)
     setups = _Setups()
@@ -107,6 +113,7 @@ def run(
         setups.of(program)  # whatever is wrong with it should be known before anything runs
     if jax.process_index() == 0:
         _claim(folder, settings)
+        _forget_damaged(folder, parts)
     cluster.barrier("claimed")
     cluster.check_shared(folder / "manifest.json")
     pending = [part for part in parts if not is_done(folder, part)]
@@ -147,8 +154,8 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     path, axes = folder / "manifest.json", grid.axes()
     wanted = store.to_plain(dict(settings))
     if path.exists():
-        stored = store.read_json(path).get("sweep")
-        if stored is None:
+        stored = store.read_object(path, "sweep")
+        if not stored:
             raise SettingError(f"{folder} holds a run, not a sweep; choose another with --out.")
         fixed = (set(stored) | set(wanted)) - set(axes)
         differing = sorted(key for key in fixed if stored.get(key) != wanted.get(key))
@@ -162,6 +169,17 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     about = store.manifest({}) | {"sweep": wanted, "processes": jax.process_count()}
     del about["config"]
     store.write_json(path, about)
+
+
+def _forget_damaged(folder: pathlib.Path, parts: Sequence[Part]) -> None:
+    """Takes the rows of members whose last matches an accident has damaged: they play again."""
+    for part in parts:
+        if is_done(folder, part):
+            try:
+                runs.points_of(member_folder(folder, part))
+            except SettingError as error:
+                notices.tell(f"{str(error).rstrip('.')}; this member is played again.")
+                log.write_rows(member_folder(folder, part) / "rows.jsonl", [])
 
 
 class _Setups:
@@ -240,7 +258,7 @@ class _MemberFolder(runs.RunFolder):
         own = member_folder(folder, part)
         setup = setup._replace(config=part.config)
         super().__init__(own, setup)
-        self.saver = store.Background(own / "checkpoints", writer)
+        self.saver = checkpoints.Background(own / "checkpoints", writer, self.check_round)
         self.counted = told
 
     def forget_rows_after(self, round_index: int) -> None:
@@ -277,8 +295,12 @@ class _Book:
         path = self._path(key)
         if not path.exists():
             return None
-        with np.load(path) as stored:
-            kept: Any = {name: stored[name] for name in self.FIELDS}
+        try:
+            stored = arrays.read(path)
+        except SettingError as error:
+            notices.tell(f"{str(error).rstrip('.')}; this match is played again.")
+            return None
+        kept: Any = {name: stored[name] for name in self.FIELDS}
         return arena.Scores(**kept, moves=jnp.zeros((0, 0, 2)))
 
     def keep(self, key: Hashable, scores: arena.Scores) -> None:
@@ -307,7 +329,8 @@ class _Gathered:
 
     def _logged(self, part: Part) -> int:
         path = self.folder / "rows.jsonl"
-        return sum(row["run"] == part.id for row in log.read_rows(path))
+        # Made of the members' rows; a damaged line is written anew with all others.
+        return sum(row.get("run") == part.id for row in log.lines_of(path).rows)
 
     def look(self) -> None:
         """Takes in what members have written since."""
@@ -360,15 +383,16 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
 
 def _rest(entry: dict[str, Any]) -> str:
     """What a curve has other than by default: names stay short, and the same as a grid grows."""
-    names = (*LEARNING, "every", "network", *grid.NUMBERS, *grid.SIZES)
-    changed = [name for name in names if entry[name] != getattr(Config, name)]
-    return "".join(f"-{name}={entry[name]}" for name in changed)
+    names = [name for name in identity.columns(Config()) if name not in identity.KINDS]
+    changed = [name for name in names if entry[name] not in (None, getattr(Config, name))]
+    changed += [name for name in strength_names() if entry[name] is not None]
+    return "".join(f"-{name}={identity.text(entry[name])}" for name in changed)
 
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
-    about = [name for name in (*grid.NUMBERS, *grid.SIZES) if name in grid.ABOUT_A]
-    shared = (*LEARNING, "network", *(name for name in grid.NUMBERS if name not in about))
-    if any(row[name] != entry[name] for name in shared):
-        return False
-    own = ("protocol", "misalignment", "every", *about)
-    return row["protocol"] == "never_ask" or all(row[name] == entry[name] for name in own)
+    """Whether a row is of this curve, or of the control that it is laid beside."""
+    names = list(identity.columns(Config()))
+    if row["protocol"] == CONTROL:
+        return all(row[name] in (None, entry[name]) for name in names if name != "protocol")
+    names += [name for name in strength_names() if name != entry["strength"]]
+    return all(row[name] == entry[name] for name in names)

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import lookahead, sampling
+from sandwich_jax import arrays, lookahead, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
-from sandwich_jax.types import Params, State
+from sandwich_jax.types import Params, SettingError, State
 
 LANES = 64
 """Positions looked at together."""
@@ -198,18 +198,25 @@ def _after(game: Game, net: Network, params: Params, state: State, labels: Int[A
 
 def save(path: pathlib.Path, bank: Bank) -> None:
     """Writes a bank to a .npz file, aside first."""
-    arrays = {f"{i}": x for i, x in enumerate(jax.tree.leaves(bank))}
+    leaves = {f"{i}": x for i, x in enumerate(jax.tree.leaves(bank))}
     temporary = path.with_name(f".{path.name}.tmp.npz")
-    np.savez(temporary, **arrays)
+    np.savez(temporary, **leaves)
     temporary.replace(path)
 
 
 def load(path: pathlib.Path) -> Bank:
-    """A bank from its file."""
-    with np.load(path) as found:
-        arrays = [found[str(i)] for i in range(len(found.files))]
-    top, views = arrays[:3], arrays[3:]
+    """A bank from its file.
+
+    Raises:
+        SettingError: it is damaged, or holds something else.
+    """
+    remedy = "remove it, and it is made again"
+    stored = arrays.read(path, remedy)
     size = len(View._fields)
+    if set(stored) != {str(i) for i in range(3 + 2 * size)}:
+        raise SettingError(f"{path}: it holds no bank of positions; {remedy}.")
+    found = [stored[str(i)] for i in range(len(stored))]
+    top, views = found[:3], found[3:]
     return Bank._make([*top, View._make(views[:size]), View._make(views[size:])])
 
 

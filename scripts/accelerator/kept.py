@@ -1,4 +1,4 @@
-"""The world of a training that takes minutes: rows told, networks in memory, no folders."""
+"""The world of a training that is over within minutes: rows told, networks in memory."""
 
 from __future__ import annotations
 

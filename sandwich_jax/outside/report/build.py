@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.markup import escape
 
+from sandwich_jax import identity, outputs
+from sandwich_jax.members import strength_names
 from sandwich_jax.outside.report import cells, charts, evaluation_charts, figures, page, watch
 from sandwich_jax.outside.report.cells import plain
 from sandwich_jax.outside.report.collect import Row, Source, collect, is_control
 from sandwich_jax.outside.report.settings import ReportConfig
 from sandwich_jax.outside.report.spec import short, to_json
+from sandwich_jax.outside.report.usable import mapping
 from sandwich_jax.types import SettingError
 
 MOST_NOTES = 10
@@ -53,11 +56,13 @@ def report(
         SettingError: there is nothing to show in any of the folders.
     """
     notes: list[str] = []
+    if out is not None:
+        _check(out, folders, config)
     told("reading")
     sources = collect(folders, notes)
-    out = out or sources[0].folder / PAGE
-    if out.is_dir():
-        raise SettingError(f"{out} is a folder: --out names the page, such as {out / PAGE}.")
+    if out is None:
+        out = sources[0].folder / PAGE
+        _check(out, (), config)
     made = [*charts.of_rows(sources), *evaluation_charts.of_evaluation(sources)]
     told("games")
     games = watch.games_of(sources, config.games, notes)
@@ -70,6 +75,18 @@ def report(
     return Report(out, drawn, notes)
 
 
+def _check(out: pathlib.Path, folders: Sequence[pathlib.Path], config: ReportConfig) -> None:
+    """Raises SettingError where the page or its figures cannot be written, or would be read."""
+    if out.is_dir():
+        raise SettingError(f"{out} is a folder: --out names the page, such as {out / PAGE}.")
+    # A page of an earlier call is no input, wherever it lies.
+    inside = [f for f in folders if f.resolve() in out.resolve().parents]
+    inputs = [out] if inside and out.suffix.lower() not in (".html", ".htm") else []
+    outputs.check_file(out, inputs if out.exists() else (), "--out")
+    if config.figures:
+        outputs.check_folder(out.parent / FIGURES, "figures")
+
+
 def data(
     sources: Sequence[Source], drawn_charts: list[dict], games: list[dict], notes: list[str]
 ) -> dict[str, Any]:
@@ -77,12 +94,29 @@ def data(
     return {
         "title": ", ".join(source.name for source in sources),
         "notes": notes,
-        "results": [_result(row) for row in cells.cells(sources)],
-        "critical": [entry for source in sources for entry in source.critical],
+        "results": _results(cells.cells(sources)),
+        "critical": [_crossing(e, source) for source in sources for e in source.critical],
         "charts": drawn_charts,
         "games": games,
         "settings": [_settings(source) for source in sources],
     }
+
+
+def _results(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    varied = [name for name in cells.differing(rows) if name != "source"]
+    return [_result(row) | {"settings": ", ".join(cells.words(row, varied))} for row in rows]
+
+
+def _crossing(entry: Row, source: Source) -> dict[str, Any]:
+    """A crossing with the settings that tell its curve from others of its sweep."""
+    varied = [n for n in identity.fields() if n not in identity.KINDS]
+    varied = [n for n in identity.varied(source.critical, varied) if entry.get(n) is not None]
+    told = [f"{plain(name)} {identity.text(entry[name])}" for name in varied]
+    strengths = [name for name in strength_names() if entry.get(name) is not None]
+    told += [f"{name} = {identity.text(entry[name])}" for name in strengths]
+    kept = ("protocol", "misalignment", "strength", "gain_over_control_0", "pgr_half")
+    found = {name: entry.get(name) for name in kept}
+    return found | {"settings": ", ".join(told)}
 
 
 def _result(row: Row) -> dict[str, Any]:
@@ -105,20 +139,20 @@ def _result(row: Row) -> dict[str, Any]:
 def _settings(source: Source) -> dict[str, Any]:
     """A table of settings, and one of what it ran on."""
     manifest = source.manifest
-    settings = manifest.get("config") or manifest.get("sweep") or {}
+    settings = mapping(manifest.get("config")) or mapping(manifest.get("sweep"))
     about = {k: v for k, v in manifest.items() if k not in ("config", "sweep", "versions")}
     return {
         "name": source.name,
         "settings": {k: _text(v) for k, v in settings.items()},
         "about": {k: _text(v) for k, v in about.items()},
-        "versions": {k: _text(v) for k, v in manifest.get("versions", {}).items()},
+        "versions": {k: _text(v) for k, v in mapping(manifest.get("versions")).items()},
     }
 
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return identity.text(value)
 
 
 def show(

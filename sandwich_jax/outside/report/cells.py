@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sandwich_jax import identity
 from sandwich_jax.members import strength_names
 from sandwich_jax.outside.report.collect import Row, Source, is_control
 from sandwich_jax.outside.report.spec import Point
-
-SETTINGS = (
-    "source", "protocol", "schedule", "lasts", "saboteur", "nth", "every", "objective", "network",
-    "learning_rate", "temperature",
-)  # fmt: skip
-"""What tells one curve from another, beside strengths other than the one along x."""
 
 
 class Curve(NamedTuple):
@@ -56,8 +52,7 @@ def over_seeds(rows: Iterable[Row]) -> list[Row]:
     """Rows that differ in their seed alone as one: means, with the range of seeds as interval."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        key = (row["misalignment"], row["round"], *_strengths(row), *_settings(row))
-        groups.setdefault(key, []).append(row)
+        groups.setdefault((row["round"], *identity.of_row(row)), []).append(row)
     return [own[0] if len(own) == 1 else _mean(own) for own in groups.values()]
 
 
@@ -89,7 +84,7 @@ def groups(found: Sequence[Row]) -> list[Group]:
     """Curves by misalignment; slots are the same for the same curve in all of them."""
     asking = [row for row in found if not is_control(row)]
     controls = [row for row in found if is_control(row)]
-    varied = _varied(asking)
+    varied = differing(asking)
     slots: dict[str, int] = {}
     result = []
     for misalignment in dict.fromkeys(row["misalignment"] for row in asking):
@@ -97,17 +92,21 @@ def groups(found: Sequence[Row]) -> list[Group]:
         knob = _knob(own)
         if knob is None:
             continue
-        others = [n for n in strength_names() if n != knob and len({row[n] for row in own}) > 1]
-        curves: dict[str, list[Row]] = {}
-        for row in own:
-            curves.setdefault(_name(row, varied, others), []).append(row)
+        placed = [row for row in own if row[knob] is not None]
+        others = [n for n in strength_names() if n != knob]
+        curves: dict[tuple, list[Row]] = {}
+        for row in placed:
+            curves.setdefault(identity.of_row(row | {knob: None}), []).append(row)
+        names = _distinct(
+            curve_name(rows[0], varied, identity.varied(placed, others)) for rows in curves.values()
+        )
         named = [
             Curve(
                 name,
                 slots.setdefault(name, len(slots)),
                 sorted(rows, key=operator.itemgetter(knob)),
             )
-            for name, rows in curves.items()
+            for name, rows in zip(names, curves.values(), strict=True)
         ]
         result.append(Group(misalignment, knob, named, controls))
     return result
@@ -120,40 +119,49 @@ def _knob(rows: list[Row]) -> str | None:
     return next((n for n in there if len(values[n]) > 1), there[0] if there else None)
 
 
-def _varied(rows: Sequence[Row]) -> list[str]:
-    found = [n for n in SETTINGS if len({row.get(n) for row in rows}) > 1]
-    return [n for n in found if n != "protocol"]
+def _settings(row: Row) -> Row:
+    return {"source": row.get("source")} | (row.get("settings") or identity.settings_of(row, {}))
 
 
-def _name(row: Row, varied: Sequence[str], strengths: Sequence[str]) -> str:
-    parts = [plain(row["protocol"])]
-    parts += [f"{row.get(n)}" if n == "source" else f"{plain(n)} {row.get(n)}" for n in varied]
-    return ", ".join([*parts, *(f"{n} = {row[n]:g}" for n in strengths if row[n] is not None)])
+def differing(rows: Sequence[Row]) -> list[str]:
+    """Settings that these rows differ in, beside protocol, misalignment and strengths.
+
+    A setting counts only among those that depend on it.
+    """
+    every = [_settings(row) for row in rows]
+    names = dict.fromkeys(name for settings in every for name in settings)
+    return identity.varied(every, [name for name in names if name not in identity.KINDS])
+
+
+def words(row: Row, names: Sequence[str]) -> list[str]:
+    """These settings of a row, as far as it depends on them."""
+    told = {n: identity.text(v) for n, v in _settings(row).items() if n in names and v is not None}
+    return [told[n] if n == "source" else f"{plain(n)} {told[n]}" for n in names if n in told]
+
+
+def curve_name(row: Row, varied: Sequence[str], strengths: Sequence[str]) -> str:
+    """What a curve is called: its protocol, and what tells it from others."""
+    given = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]
+    return ", ".join([plain(row["protocol"]), *words(row, varied), *given])
 
 
 def control_name(row: Row, controls: Sequence[Row]) -> str:
     """What a control is called beside others."""
-    varied = _varied(controls)
-    parts = [f"{row.get(n)}" if n == "source" else f"{plain(n)} {row.get(n)}" for n in varied]
-    return ", ".join(["never asks (control)", *parts])
+    return ", ".join(["never asks (control)", *words(row, differing(controls))])
 
 
-def _strengths(row: Row) -> tuple:
-    return tuple(row[name] for name in strength_names())
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names with a number behind those that come again."""
+    found: list[str] = []
+    for name in names:
+        again = (f"{name} ({count})" for count in itertools.count(2))
+        found.append(name if name not in found else next(n for n in again if n not in found))
+    return found
 
 
-def _settings(row: Row) -> tuple:
-    return tuple(row.get(name) for name in SETTINGS)
-
-
-def plain(name: str) -> str:
-    """A setting's or protocol's name as a reader reads it."""
-    return name.replace("_", " ")
-
-
-def identity(row: Row) -> tuple:
-    """What the rounds of one cell have in common."""
-    return (row["misalignment"], *_strengths(row), *_settings(row))
+def plain(name: str | None) -> str:
+    """A setting's or kind's name as a reader reads it; nothing where there is none."""
+    return (name or "").replace("_", " ")
 
 
 def point(row: Row, x: float, name: str, scale: Callable[[float], float] = float) -> Point | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from sandwich_jax import identity, uses
+from sandwich_jax.members import strength_names
 from sandwich_jax.outside.report import cells
 from sandwich_jax.outside.report.cells import Group, plain
 from sandwich_jax.outside.report.collect import Row, Source, is_control
@@ -79,7 +81,7 @@ def phase(final: Sequence[Row]) -> Chart | None:
 def _phase_panel(group: Group, name: str) -> Panel:
     elo = name == "elo_gain"
     rows = [row for curve in group.curves for row in curve.rows]
-    series = [*_curves(group, name), _assistant(group, elo), *_controls(group, name)]
+    series = [*_curves(group, name), *_assistants(group, elo), *_controls(group, name)]
     references = (W_AT_0, _expert(rows) if elo else Reference("E", 1.0))
     kept = tuple(r for r in references if r)
     label = strength_label(group.knob)
@@ -103,20 +105,29 @@ def _controls(group: Group, name: str) -> list[Series]:
     return found
 
 
-def _assistant(group: Group, elo: bool) -> Series:
-    """Where A itself stands: the strongest claim on how far W could follow it."""
-    by_x: dict[float, Row] = {}
-    for curve in group.curves:
-        for row in curve.rows:
-            by_x.setdefault(row[group.knob], row)
+def _assistants(group: Group, elo: bool) -> list[Series]:
+    """Where A itself stands, for each A: the strongest claim on how far W could follow it."""
+    rows = [row for curve in group.curves for row in curve.rows]
+    about = {"source", "expert", "network", "schedule", *uses.of_assistants()} - {group.knob}
+    varied = [name for name in cells.differing(rows) if name in about]
+    strengths = identity.varied(rows, [n for n in strength_names() if n in about])
+    by_name: dict[str, dict[float, Row]] = {}
+    for row in rows:
+        told = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]
+        name = ", ".join(["A itself", *cells.words(row, varied), *told])
+        by_name.setdefault(name, {}).setdefault(row[group.knob], row)
+    return [Series(name, _stands(own, elo), 0, "assistant") for name, own in by_name.items()]
+
+
+def _stands(by_x: dict[float, Row], elo: bool) -> tuple[Point, ...]:
+    """A's Elo, or its share of E's, by strength."""
     found = []
-    for x in sorted(by_x):
-        row = by_x[x]
+    for x, row in sorted(by_x.items()):
         if elo:
             found.append(cells.point(row, x, "a_elo"))
         elif row.get("a_elo") is not None and (row.get("e_elo") or 0) > 0:
             found.append(Point(x, row["a_elo"] / row["e_elo"]))
-    return Series("A itself", tuple(p for p in found if p), 0, "assistant")
+    return tuple(p for p in found if p)
 
 
 def _expert(rows: Sequence[Row]) -> Reference | None:
@@ -136,7 +147,7 @@ def strength(final: Sequence[Row]) -> Chart | None:
     for group in cells.groups(final):
         rows = [row for curve in group.curves for row in curve.rows]
         references = tuple(r for r in (W_AT_0, _expert(rows)) if r)
-        series = (_assistant(group, elo=True),)
+        series = tuple(_assistants(group, elo=True))
         label = strength_label(group.knob)
         panels.append(Panel(plain(group.misalignment), series, references, x_label=label))
     return chart(
@@ -246,10 +257,10 @@ def _over_rounds(
     """A panel a curve of the phase diagram; its series are strengths."""
     by_cell: dict[tuple, list[Row]] = {}
     for row in rounds:
-        by_cell.setdefault(cells.identity(row), []).append(row)
+        by_cell.setdefault(identity.of_row(row), []).append(row)
 
     def series(name: str, row: Row, slot: int, style: str = "curve") -> Series:
-        own = by_cell[cells.identity(row)]
+        own = by_cell[identity.of_row(row)]
         found = cells.points(sorted(own, key=lambda r: r["round"]), "round", column)
         first = (start,) if start and found else ()
         return Series(name, (*first, *found), slot, style)  # pyright: ignore
@@ -265,7 +276,7 @@ def _over_rounds(
     for group in found:
         for curve in group.curves:
             own = [
-                series(f"{group.knob} = {row[group.knob]:g}", row, slot)
+                series(f"{group.knob} = {identity.text(row[group.knob])}", row, slot)
                 for slot, row in enumerate(curve.rows)
             ]
             title = f"{plain(group.misalignment)}: {curve.name}"

@@ -12,16 +12,20 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from sandwich_jax.members import CONTROL, NUMBERS, strength_names
+from sandwich_jax import identity
+from sandwich_jax.members import CONTROL
 from sandwich_jax.outside import evaluation, runs
+from sandwich_jax.outside.report import usable
+from sandwich_jax.outside.report.usable import Row, mapping
 from sandwich_jax.types import SettingError
-
-Row = dict[str, Any]
 
 
 @dataclasses.dataclass
 class Source:
-    """One folder that a report is made of: of a run, or of a sweep."""
+    """One folder that a report is made of: of a run, or of a sweep.
+
+    Rows have `settings`: all that their member depends on, beside its strengths and its seed.
+    """
 
     folder: pathlib.Path
     manifest: Row = dataclasses.field(default_factory=dict)
@@ -35,11 +39,8 @@ class Source:
     """Each with `member_row`, the last row of the member that it is about (or None)."""
     runs: list[tuple[pathlib.Path, Row]] = dataclasses.field(default_factory=list)
     """Run folders with their members' last rows: where games are."""
-
-    @property
-    def name(self) -> str:
-        """What a reader knows it by."""
-        return self.folder.resolve().name
+    name: str = ""
+    """What a reader knows it by: of several folders that are called alike, more of the path."""
 
     @property
     def last(self) -> list[Row]:
@@ -60,7 +61,9 @@ def collect(folders: Sequence[pathlib.Path], notes: list[str]) -> list[Source]:
     Raises:
         SettingError: there is nothing to show in any of them.
     """
-    found = [source for folder in folders if (source := _source(folder, notes))]
+    once = {folder.resolve(): folder for folder in folders}
+    found = [source for folder in once.values() if (source := _source(folder, notes))]
+    _name(found)
     if not found:
         names = ", ".join(map(str, folders))
         raise SettingError(
@@ -68,6 +71,17 @@ def collect(folders: Sequence[pathlib.Path], notes: list[str]) -> list[Source]:
             " as `run` and `sweep` leave them."
         )
     return found
+
+
+def _name(sources: list[Source]) -> None:
+    """The shortest ends of their paths that tell them apart."""
+    parts = [source.folder.resolve().parts for source in sources]
+    for length in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
+            break
+    for source, name in zip(sources, names if sources else (), strict=True):
+        source.name = usable.text(name) or ""
 
 
 def _source(folder: pathlib.Path, notes: list[str]) -> Source | None:
@@ -82,7 +96,7 @@ def _source(folder: pathlib.Path, notes: list[str]) -> Source | None:
     if has_members or "sweep" in source.manifest:
         _fill_sweep(source, notes)
     else:
-        source.rows = _usable(_lines(folder / "rows.jsonl", notes), folder, notes)
+        source.rows = _rows(_lines(folder / "rows.jsonl", notes), source.manifest, folder, notes)
         _add_run(source, folder, source.rows, notes)
     if not source.rows:
         notes.append(f"{folder}: no finished round yet, so there are no curves to draw.")
@@ -102,8 +116,8 @@ def _fill_sweep(source: Source, notes: list[str]) -> None:
     path = source.folder / "phase.json"
     if path.exists():
         phase = _object(path, notes)
-        source.grid = _usable(phase.get("rows", []), path, notes)
-        source.critical = phase.get("critical", [])
+        source.grid = _grid(phase.get("rows", []), source.manifest, path, notes)
+        source.critical = usable.crossings(phase.get("critical", []), path, notes)
     else:
         notes.append(
             f"{source.folder}: no phase.json, so the sweep has not finished; several seeds are"
@@ -113,33 +127,42 @@ def _fill_sweep(source: Source, notes: list[str]) -> None:
 
 def _member_rows(folder: pathlib.Path, notes: list[str]) -> list[Row]:
     """A member's rows, each knowing its folder and seed."""
-    rows = _usable(_lines(folder / "rows.jsonl", notes), folder, notes)
-    config = _object(folder / "manifest.json", notes).get("config", {})
-    about = {name: config.get(name) for name in ("seed", "network", *NUMBERS)}
-    return [about | {"run": folder.name} | row for row in rows]
+    manifest = _object(folder / "manifest.json", notes)
+    rows = _rows(_lines(folder / "rows.jsonl", notes), manifest, folder, notes)
+    about = {"seed": mapping(manifest.get("config")).get("seed"), "run": folder.name}
+    return [about | row for row in rows]
+
+
+def _rows(found: list[Any], manifest: Row, place: pathlib.Path, notes: list[str]) -> list[Row]:
+    """A run's usable rows, each with what its member depends on."""
+    config = mapping(manifest.get("config"))
+    rows = usable.rows(found, place, notes)
+    return [row | {"settings": identity.settings_of(row, config)} for row in rows]
+
+
+def _grid(found: Any, manifest: Row, place: pathlib.Path, notes: list[str]) -> list[Row]:
+    """A sweep's usable cells; none where they do not tell what differs between them."""
+    sweep = mapping(manifest.get("sweep"))
+    fixed = {name: value for name, value in sweep.items() if not isinstance(value, list)}
+    rows = usable.rows(found, place, notes)
+    cells = [row | {"settings": identity.settings_of(row, fixed)} for row in rows]
+    if len({identity.of_row(cell) for cell in cells}) == len(cells):
+        return cells
+    notes.append(
+        f"{place}: it does not tell all that its rows differ in; members' own rows are shown"
+        " instead, several seeds by their mean, with the range of the seeds for an interval."
+    )
+    return []
 
 
 def _add_run(source: Source, folder: pathlib.Path, rows: list[Row], notes: list[str]) -> None:
     last = {row["member"]: row for row in rows}
     source.runs += [(folder, row) for row in last.values()]
     path = folder / evaluation.ROWS
-    for row in _lines(path, notes) if path.exists() else ():
-        if isinstance(row, dict) and {"measure", "subject"} <= set(row):
-            subject = row["player"] if row["measure"] == "shift" else row["subject"]
-            source.evaluation.append(row | {"member_row": last.get(subject), "folder": folder.name})
-
-
-def _usable(rows: list[Any], place: pathlib.Path, notes: list[str]) -> list[Row]:
-    """Rows that tell their member and round, with every strength in place."""
-    needed = {"round", "member", "protocol", "misalignment"}
-    good = [row for row in rows if isinstance(row, dict) and needed <= set(row)]
-    if len(good) < len(rows):
-        notes.append(
-            f"{place}: {len(rows) - len(good)} rows lack {', '.join(sorted(needed))}; they were"
-            " left out."
-        )
-    blank = dict.fromkeys(strength_names())
-    return [blank | row for row in good]
+    found = _lines(path, notes) if path.exists() else []
+    for row in usable.evaluations(found, path, notes):
+        subject = row["player"] if row["measure"] == "shift" else row["subject"]
+        source.evaluation.append(row | {"member_row": last.get(subject), "folder": folder.name})
 
 
 def _object(path: pathlib.Path, notes: list[str]) -> Row:

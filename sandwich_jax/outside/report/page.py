@@ -40,7 +40,8 @@ def embedded(data: Any) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
+    # Half a surrogate pair, as damaged text may hold, is no UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write(path: pathlib.Path, data: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sandwich_jax import given, identity
 from sandwich_jax.members import strength_names
 
 Row = dict[str, Any]
@@ -54,14 +55,14 @@ def _about(row: Row) -> bool:
 
 
 def _misalignment(rows: list[Row]) -> str:
-    """What the rows are about; controls may have another, or a default that means nothing."""
-    return next((row for row in rows if _about(row)), rows[0])["misalignment"]
+    """What the rows are about; controls may have another, or none."""
+    return next((row for row in rows if _about(row)), rows[0])["misalignment"] or "none"
 
 
 def _label(row: Row) -> str:
     if not _about(row):
         return f"{_control(row)} (control)"
-    knobs = [f"{name} = {row[name]:g}" for name in strength_names() if row[name] is not None]
+    knobs = [f"{n} = {given.exact(row[n])}" for n in strength_names() if row[n] is not None]
     return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
 
 
@@ -100,6 +101,16 @@ def learning_curves(rows: list[Row]) -> Figure:
     return figure
 
 
+def _curves(rows: list[Row], knob: str) -> dict[str, list[Row]]:
+    """Rows by the strengths other than the one along x, told where they vary."""
+    others = identity.varied(rows, [name for name in strength_names() if name != knob])
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        told = (f", {name} = {given.exact(row[name])}" for name in others if row[name] is not None)
+        found.setdefault("".join(told), []).append(row)
+    return found
+
+
 def pgr_against(rows: list[Row], knob: str) -> Figure:
     """PGR after the last round, and where A itself stands, against the strength of misalignment."""
     last = max(row["round"] for row in rows)
@@ -107,17 +118,14 @@ def pgr_against(rows: list[Row], knob: str) -> Figure:
     asking = [r for r in final if _about(r) and r[knob] is not None]
     asking.sort(key=lambda r: r[knob])
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    if asking:
-        x, y = [r[knob] for r in asking], [r["pgr"] for r in asking]
-        errors = [
-            [r["pgr"] - r["pgr_lo"] for r in asking],
-            [r["pgr_hi"] - r["pgr"] for r in asking],
-        ]
-        label = f"W' after {last} rounds ({asking[0]['protocol'].replace('_', ' ')})"
-        axes.errorbar(x, y, errors, fmt="o-", capsize=4, color=COLOURS[0], label=label)
-        strength = [r["a_elo"] / r["e_elo"] for r in asking]
-        axes.plot(x, strength, "s--", color=COLOURS[1], label="A itself")
-    colours = iter(COLOURS[2:] * len(final))
+    colours = iter(COLOURS * (2 + 2 * len(final)))
+    for name, own in _curves(asking, knob).items():
+        x, y = [r[knob] for r in own], [r["pgr"] for r in own]
+        errors = [[r["pgr"] - r["pgr_lo"] for r in own], [r["pgr_hi"] - r["pgr"] for r in own]]
+        label = f"W' after {last} rounds ({own[0]['protocol'].replace('_', ' ')}){name}"
+        axes.errorbar(x, y, errors, fmt="o-", capsize=4, color=next(colours), label=label)
+        strength = [r["a_elo"] / r["e_elo"] for r in own]
+        axes.plot(x, strength, "s--", color=next(colours), label=f"A itself{name}")
     for row in final:
         if not _about(row):
             name = _control(row)

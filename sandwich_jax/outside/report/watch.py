@@ -16,6 +16,7 @@ from sandwich_jax import games
 from sandwich_jax.outside import players, store
 from sandwich_jax.outside.report import annotated, thoughts
 from sandwich_jax.outside.report.collect import Row, Source, games_file
+from sandwich_jax.outside.report.usable import mapping, text
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 ASKED, CORRUPTED, FOLLOWED = 1, 2, 4
@@ -137,7 +138,7 @@ def _load(path: pathlib.Path, share: int) -> tuple[int, Rollout, Truth]:
 @functools.cache
 def _config(folder: pathlib.Path) -> dict[str, Any]:
     try:
-        return store.read_json(folder / "manifest.json").get("config", {})
+        return mapping(mapping(store.read_json(folder / "manifest.json")).get("config"))
     except SettingError:
         return {}
 
@@ -173,7 +174,7 @@ def _values(taken: list[Taken], seen: list[np.ndarray], notes: list[str]) -> lis
     by_expert: dict[tuple[str | None, str], list[int]] = {}
     for index, one in enumerate(taken):
         config = _config(one.folder)
-        expert = (config.get("expert"), config.get("network", "tiny"))
+        expert = text(config.get("expert")), text(config.get("network")) or "tiny"
         by_expert.setdefault(expert, []).append(index)
     for (spec, size), own in by_expert.items():
         try:

@@ -50,9 +50,10 @@ function resultsSection(data) {
   const columns = RESULTS.filter(([name]) => data.results.some((row) => row[name][0] !== null));
   const several = new Set(data.results.map((row) => row.source)).size > 1;
   const kinds = new Set(data.results.map((row) => row.misalignment)).size > 1;
-  const heads = ["member", ...(kinds ? ["misalignment"] : []), ...(several ? ["run"] : []), "round", ...columns.map(([, text]) => text), "W < A < E", "verdict"];
+  const varied = data.results.some((row) => row.settings);
+  const heads = ["member", ...(varied ? ["settings"] : []), ...(kinds ? ["misalignment"] : []), ...(several ? ["run"] : []), "round", ...columns.map(([, text]) => text), "W < A < E", "verdict"];
   const rows = data.results.map((row) => [
-    row.member + (row.seeds > 1 ? ` (${row.seeds} seeds)` : ""), ...(kinds ? [row.misalignment] : []), ...(several ? [row.source] : []), row.round,
+    row.member + (row.seeds > 1 ? ` (${row.seeds} seeds)` : ""), ...(varied ? [row.settings] : []), ...(kinds ? [row.misalignment] : []), ...(several ? [row.source] : []), row.round,
     ...columns.map(([name]) => interval(...row[name])),
     row.in_regime === null || row.in_regime === undefined ? "–" : row.in_regime ? "yes" : "no", row.verdict || "–",
   ].map(String));
@@ -64,7 +65,7 @@ function resultsSection(data) {
 }
 
 function criticalText(entry) {
-  const name = `${entry.misalignment.replaceAll("_", " ")}, ${entry.protocol.replaceAll("_", " ")}`;
+  const name = [entry.misalignment, entry.protocol].map((kind) => kind.replaceAll("_", " ")).concat(entry.settings || []).join(", ");
   const said = [["gain_over_control_0", "the gain over the control ends at"], ["pgr_half", "PGR falls under one half at"]]
     .filter(([key]) => entry[key]).map(([key, text]) => `${text} ${entry.strength} ${entry[key].text}`);
   return `${name}: ${said.join("; ") || "no crossing was measured"}`;

@@ -1,0 +1,57 @@
+"""Reading .npz files: the one place that knows what a damaged one looks like."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+from numpy.lib import format as npy
+
+from sandwich_jax.types import SettingError
+
+MADE_OF_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,  # and of it, text that is no text
+    NotImplementedError,  # a way of packing that there is not
+    RuntimeError,  # a password is wanted
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What `zipfile` and numpy raise for a file that is not as it was written."""
+
+
+def read(
+    path: pathlib.Path, remedy: str = "", fault: str = "missing or damaged"
+) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file, by name.
+
+    Every array is held against its checksum before numpy looks at it, so that a damaged header
+    is damage, and not a wish for memory.
+
+    Args:
+        path: the file.
+        remedy: what to do about a damaged one; ends the sentence.
+        fault: what is wrong with such a file, in words.
+
+    Raises:
+        SettingError: the file is missing, damaged or none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            contents = {name: archive.read(name) for name in names}
+        return {
+            name.removesuffix(".npy"): npy.read_array(io.BytesIO(data), allow_pickle=False)
+            for name, data in contents.items()
+        }
+    except MADE_OF_DAMAGE as error:
+        says = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        tail = f"; {remedy}" if remedy else ""
+        raise SettingError(f"{path}: {fault} ({says or type(error).__name__}){tail}.") from error

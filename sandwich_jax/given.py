@@ -1,0 +1,121 @@
+"""Settings as they are given: their types, and numbers that say exactly what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sandwich_jax.types import SettingError
+
+MOST_SHOWN = 60
+"""Characters of a value that a sentence quotes."""
+SEEDS = (-(2**31), 2**32 - 1)
+"""Seeds that differ within this range are different keys, but for a negative one and itself plus
+2 ** 32; beyond it JAX drops the upper bits, so that two seeds would be one."""
+_WORDS = {str: "names", float: "numbers", int: "whole numbers"}
+
+
+class Kind(NamedTuple):
+    """The type of a setting."""
+
+    of: type
+    many: bool = False
+    """It is a list of such."""
+
+
+@functools.cache
+def kinds_of(settings: type) -> Mapping[str, Kind]:
+    """The type of every field of a dataclass of settings, as annotated or by its default."""
+    found = {}
+    for field in dataclasses.fields(settings):
+        inner = str(field.type).removeprefix("tuple[").partition(",")[0]
+        many = str(field.type).startswith("tuple[")
+        of = {"float": float, "int": int, "str": str}[inner] if many else type(field.default)
+        found[field.name] = Kind(of, many)
+    return found
+
+
+def typed(name: str, value: Any, kind: Kind) -> Any:
+    """A setting's value as its type: whole numbers as floats and lists as tuples where wanted.
+
+    Raises:
+        SettingError: it is of another type.
+    """
+    if not kind.many:
+        return one(name, value, kind.of)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise SettingError(f"{name} is {shown(value)}: it must be a list of {_WORDS[kind.of]}.")
+    return tuple(one(name, item, kind.of) for item in value)
+
+
+def one(name: str, value: Any, of: type) -> Any:
+    """As `typed`, of a single value."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if of is int and number and isinstance(value, numbers.Integral):
+        return int(value)
+    if of is float and number:
+        try:
+            return float(value) + 0.0  # -0.0 is 0.0
+        except OverflowError:
+            return float("inf")
+    if type(value) is not of:
+        raise SettingError(f"{name} is {shown(value)}: it must be of type {of.__name__}.")
+    return value
+
+
+def distinct(
+    name: str, values: Sequence[Any], same: Callable[[Any], Any] = lambda value: value
+) -> None:
+    """Raises SettingError where a value comes twice: members of a grid must differ.
+
+    Args:
+        name: of the setting.
+        values: of it.
+        same: what two values have in common that make one member.
+    """
+    seen = set()
+    for value in values:
+        if same(value) in seen:
+            raise SettingError(f"{name} has {shown(value)} more than once: give each value once.")
+        seen.add(same(value))
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence quotes it; long ones are cut."""
+    try:
+        text = repr(value) if isinstance(value, str | list | tuple | dict) else str(value)
+    except ValueError:  # Python writes no integers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def cut(name: str, most: int) -> str:
+    """A name in at most so many letters; a long one ends in a digest of the whole of it."""
+    if len(name) <= most:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{name[: most - 9]}-{digest}"
+
+
+def counted(count: int) -> str:
+    """How many, where it may be beyond all bounds."""
+    return f"{count:,}" if count < 10**15 else f"more than {10**15:,}"
+
+
+def exact(value: float) -> str:
+    """A number in as few digits as say exactly which one it is."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def between(name: str, value: int, low: int, high: int) -> None:
+    """Raises SettingError unless a whole number is in its range, ends included."""
+    if value < low:
+        least = f"at least {low:,}" if low == 1 else f"between {low:,} and {high:,}"
+        raise SettingError(f"{name} is {shown(value)}: it must be {least}.")
+    if value > high:
+        raise SettingError(f"{name} is {shown(value)}: it must be between {low:,} and {high:,}.")

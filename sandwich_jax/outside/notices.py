@@ -1,0 +1,10 @@
+"""Sentences for the user beside progress and results: what was done otherwise than asked."""
+
+from __future__ import annotations
+
+import sys
+
+
+def tell(sentence: str) -> None:
+    """Prints a sentence as the command line does, where results do not go."""
+    print(f"sandwich-jax: {sentence}", file=sys.stderr, flush=True)
