@@ -148,6 +148,11 @@ def test_students_are_stored_in_two_files_at_most(tmp_path, monkeypatch, capsys)
     assert "c: not stored" in capsys.readouterr().err
 
 
+def test_a_first_round_is_no_measure_of_the_next():
+    assert train.expected([0.0, 100.0]) == pytest.approx(25)
+    assert train.expected([0.0, 100.0, 112.0]) == pytest.approx(12)
+
+
 def test_members_are_as_many_as_memory_holds(monkeypatch):
     kept = {"programs": {"sweep/base/1024/members, update": {"temp_mib": 16 * 4096.0}}}
     monkeypatch.setattr(train.figures, "read", lambda path: kept)

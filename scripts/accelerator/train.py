@@ -24,6 +24,8 @@ from scripts.gpu_check import figures
 
 FILE = 15 * 2**20
 """Bytes of a stored file at most."""
+COMPILED = 0.25
+"""Of the time of a first round, what the next one takes: a guess."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,18 +183,26 @@ def _members(plan: Plan) -> tuple[int, str]:
     return int(np.clip(memory // each, 1, plan.most_members)), f"{each / 2**30:.2f} GiB each"
 
 
+def expected(ends: list[float]) -> float:
+    """Seconds of the next round, by when rounds ended, the first number being when they began.
+
+    The first round compiles, and plays the matches of all assistants.
+    """
+    last = ends[-1] - ends[-2]
+    return last if len(ends) > 2 else COMPILED * last
+
+
 def _play(
     training: Training, net: nets.Network, models: Models, kept: list[Kept], count: int
 ) -> None:
     """`side_by_side.play` of one program after another, until the time is up."""
-    last, longest = time.monotonic(), 0.0
+    ends = [time.monotonic()]
 
     def pause() -> None:
-        nonlocal last, longest
-        now = time.monotonic()
-        longest, last = max(longest, now - last), now
-        if training.stages.left < longest:
-            raise TimeUp(f"{training.stages.left:.0f} s are left, a round took {longest:.0f} s")
+        ends.append(time.monotonic())
+        left, next_round = training.stages.left, expected(ends)
+        if left < next_round:
+            raise TimeUp(f"{left:.0f} s are left, a round takes about {next_round:.0f} s")
 
     world = side_by_side.World(Shared(), lambda amount, text: say(text), pause)
     by_part = {k.part: k for k in kept}

@@ -32,7 +32,10 @@ def main() -> int:
     given = _arguments()
     with target.scratch() as folder:
         target.environment(pathlib.Path(folder))
+        from sandwich_jax import forms
         from scripts.gpu_check import programs
+
+        forms.capture_loops()  # as wherever a program starts
 
         chosen = [
             name
@@ -111,12 +114,9 @@ def _figures_of(name: str, device: Any, folder: pathlib.Path) -> dict[str, Any]:
         with forms.using(forms.GPU):
             fn, shapes = program.build(device)
             compiled = target.compile_for(device, fn, shapes, folder)
-        several = len(program.units) > 1
         print(f"{name}: compiled in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-        return {
-            f"{name}, {unit.name}" if several else name: figures.of(compiled, unit)
-            for unit in program.units
-        }
+        labels = programs.labels(name)
+        return {label: figures.of(compiled, unit) for label, unit in labels.items()}
     # Whatever is wrong with one program, the others are still to be looked at.
     except Exception:
         return {name: f"does not compile\n{_last_lines()}"}

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from scripts.gpu_check import costs, hlo, thunks
-from scripts.gpu_check.programs import Unit
+from scripts.gpu_check.programs import PROGRAMS, Unit, labels
 from scripts.gpu_check.target import Compiled
 
 HERE = pathlib.Path(__file__).parent
@@ -143,14 +143,16 @@ def table(names: list[str], before: dict[str, Figures], now: dict[str, Figures])
 
 
 def _cell(before: float | None, now: float | None) -> str:
-    told = ["" if x is None else f"{x:,.0f}" if x >= 100 else f"{x:g}" for x in (before, now)]
-    return " → ".join(told) if all(told) else told[0] or told[1]
+    if before is None and now is None:
+        return ""
+    told = ["?" if x is None else f"{x:,.0f}" if x >= 100 else f"{x:g}" for x in (before, now)]
+    return " → ".join(told)
 
 
 def kept_table() -> str:
     """The table of the figures in the repository."""
     before, now = read(BEFORE)["programs"], read(CEILINGS)["programs"]
-    return table(list(dict.fromkeys([*now, *before])), before, now)
+    return table([label for name in PROGRAMS for label in labels(name)], before, now)
 
 
 class Page(NamedTuple):

@@ -258,3 +258,9 @@ PROGRAMS: dict[str, Program] = {
     ),
 }
 """In an order of worth: what is cut off leaves the most."""
+
+
+def labels(name: str) -> dict[str, Unit]:
+    """The units of a program by what their figures are called."""
+    units = PROGRAMS[name].units
+    return {f"{name}, {unit.name}" if len(units) > 1 else name: unit for unit in units}
