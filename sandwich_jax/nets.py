@@ -308,11 +308,12 @@ def apply_where(
 
     On a CPU the others are left out, up to whole chunks; an accelerator runs a whole batch as fast.
     """
-    here, batch = forms.here(), features.shape[0]
-    if not here.skip or not here.chunk or batch <= here.chunk:
+    here = forms.here()
+    chunk = here.chunk if here.skip else None
+    if chunk is None or features.shape[0] <= chunk:
         return net.apply(params, features)
     everything = lambda: net.apply(params, features)  # noqa: E731
-    some = lambda: _of_wanted(net, params, features, wanted, here.chunk)  # noqa: E731
+    some = lambda: _of_wanted(net, params, features, wanted, chunk)  # noqa: E731
     return jax.lax.cond(wanted.all(), everything, some)
 
 
