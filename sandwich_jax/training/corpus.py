@@ -164,9 +164,9 @@ def build(
                 progress(size, counts["kept"])
             if counts["kept"] == max_games:
                 break
-        progress(size, counts["kept"])
         if not counts["kept"]:
             raise SettingError(f"No usable game in {_names(paths)}: {_reasons(counts)}.")
+        progress(size, counts["kept"])
         stats = {"counts": dict(counts), "filters": dataclasses.asdict(filters)}
         try:
             writer.finish(stats | {"sources": [path.name for path in paths]})
