@@ -232,7 +232,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path, finished):
             target.parent.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes()
             target.write_bytes(content[:20] if "checkpoints" in str(path) else content)
-    with pytest.raises(SettingError, match="so checkpoint 4 cannot be used.*remove .* to begin"):
+    with pytest.raises(SettingError, match=r"so checkpoint 4 cannot be used.*remove .* to begin"):
         sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
 
 
