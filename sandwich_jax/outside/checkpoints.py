@@ -273,7 +273,10 @@ class Background(Numbered):
             raise _no_space(self.folder, number)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            store.save_arrays(self.folder / f"{number:08d}.npz", tree)
+            place = self.folder / f"{number:08d}.npz"
+            if place.is_dir():  # what an accident left there
+                shutil.rmtree(place)
+            store.save_arrays(place, tree)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -147,7 +147,7 @@ def check_wandb(mode: WandbMode) -> None:
     if mode == "disabled":
         return
     try:
-        wandb.setup()
+        wandb.setup(wandb.Settings(mode=mode))  # which the environment may have otherwise
         there = mode == "offline" or wandb.login(verify=False)
     except (wandb.Error, ValueError) as error:
         raise _no_wandb(mode, str(error)) from error
@@ -157,7 +157,7 @@ def check_wandb(mode: WandbMode) -> None:
 
 def _no_wandb(mode: WandbMode, error: str) -> SettingError:
     # A wrong variable of the environment is told in several lines, the first of which says little.
-    says = " ".join(error.split("\n")[:3]).partition(" [type=")[0].strip().rstrip(".")
+    says = " ".join(" ".join(error.split("\n")[:3]).partition(" [type=")[0].split()).rstrip(".")
     remedy = "mend the settings of wandb, or say --wandb disabled"
     if mode == "online":
         remedy = (
