@@ -57,7 +57,7 @@ def attempt(case: str, folder: pathlib.Path) -> Outcome:
     engine.serve([before, case, *after])
     said = out.getvalue().splitlines()
     known = [line for line in said if line.startswith(ANSWERS)]
-    shown = 10 * case.split()[:1].count("d")  # a board
+    shown = 11 * case.removeprefix("\ufeff").split()[:1].count("d")  # a board
     if len(said) - len(known) > shown or not all(map(str.isascii, said)):
         return Outcome("harm", f"answered {said}")
     if said[-1] != "readyok" and "readyok" not in said:
