@@ -33,9 +33,9 @@ def main() -> int:
     with target.scratch() as folder:
         target.environment(pathlib.Path(folder))
         from sandwich_jax import forms
-        from scripts.gpu_check import programs
 
-        forms.capture_loops()  # as wherever a program starts
+        forms.capture_loops()  # as wherever a program starts; XLA reads it once, in what follows
+        from scripts.gpu_check import programs
 
         chosen = [
             name
