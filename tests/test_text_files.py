@@ -122,6 +122,7 @@ def _archive(kind: str) -> bytes:
         ("a.xz", lzma.compress(TEXT.encode())[:40] + b"xxxx" * 9, "damaged or not a xz file|cut"),
         ("a.gz", b"\x00" * 9, "damaged or not a gzip file"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # archives hold the time
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path, name, data, says):
     with pytest.raises(SettingError, match=says) as caught:
