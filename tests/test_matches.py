@@ -284,7 +284,7 @@ class _Won:
 
     pool, config = None, _config(100)
 
-    def in_chunks(self, a, b, size):
+    def in_chunks(self, a, b):
         points = np.asarray([[1.0, 0.0], [1.0, 1.0]])
         for _ in range(50):
             yield arena.Scores(points, points, points == 2, np.zeros((1, 2, 2)))  # type: ignore

@@ -103,7 +103,7 @@ def test_what_the_rules_ended_has_their_result_and_no_other_has():
         assert game.values() == values
 
 
-def test_positions_that_are_not_quite_right(capsys):
+def test_positions_that_are_not_quite_right():
     record, _ = _play("quit", fen="4k3/8/8/8/8/8/4P3/R3K3 w KQkq e6 0 1")
     assert record.board.fen() == "4k3/8/8/8/8/8/4P3/R3K3 w Q - 0 1"
     for fen in ("", "x", "8/8/8/8/8/8/8/8 w - - 0 1", "r3k2r/8/8/8/8/8/8/1R2K2R w BHah - 0 1"):

@@ -305,3 +305,34 @@ def _solves(player, row: dict[str, str]) -> bool:
         else:
             position.push_uci(word)
     return True
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_what_was_solved_before_an_interrupt_is_told_and_kept(tmp_path, monkeypatch, whole):
+    """Ctrl-C after two of three puzzles of the first player or of the second."""
+    whole_ones = iter(range(whole))
+
+    def cut(spec, given):
+        yield from (np.asarray([True, False, True])[:n] for n in (1, 2))
+        if next(whole_ones, None) is None:
+            raise KeyboardInterrupt
+        yield np.asarray([True, False, True])
+
+    monkeypatch.setattr(solving, "solving", cut)
+    path, out = _file(tmp_path, *LINES, LINES[1].replace("back-rank", "third")), tmp_path / "o"
+    console = Console(file=io.StringIO(), width=100)
+    with pytest.raises(KeyboardInterrupt, match=f"shown and kept in {out}"):
+        solving.show(["random", "fresh:1"], path, None, 0, out, console)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    counts = [(r["player"], r["count"], r.get("cut_off")) for r in rows if r["band"] == "all"]
+    assert counts == (
+        [("random", 3, None), ("fresh:1", 2, True)] if whole else [("random", 2, True)]
+    )
+    said = console.file.getvalue()
+    assert said.count("Puzzles solved") == whole + 1 and "Cut off." in " ".join(said.split())
+
+
+def test_impossible_rights_in_a_puzzle_are_left_out(tmp_path):
+    line = LINES[1].replace(" b - -", " b KQkq e6")
+    given = puzzle_file.read(_file(tmp_path, line, LINES[0]))
+    assert board.to_fen(given.starts)[0] == "6k1/5ppp/p7/8/8/6p1/4QPPP/3R2K1 w - - 0 2"

@@ -171,9 +171,11 @@ def test_capitals_castling_on_the_rook_and_a_byte_order_mark():
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_on_the_standard_input(encoding):
     sent = "uci\nposition startpos\ngo\nquit\n".encode(encoding)
-    done = subprocess.run([*COMMAND, "random"], input=sent, capture_output=True)
-    said = done.stdout.decode().splitlines()
-    assert done.returncode == 0 and "uciok" in said and said[-1].startswith("bestmove ")
+    stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(sent)), "latin-1")  # type: ignore
+    out = io.StringIO()
+    uci.Engine("p", turns.Random(), out).serve(seats.heard(stream))
+    said = out.getvalue().splitlines()
+    assert "uciok" in said and said[-1].startswith("bestmove ")
     assert not any("unknown" in line for line in said)
 
 

@@ -92,7 +92,7 @@ def _random_openings(name: str, split: Split) -> Int[np.ndarray, "N 2"]:
     """
     game = pgx_game(name)
     first = np.flatnonzero(np.asarray(game.legal(game.init(1)))[0])
-    state = game.step(game.init(len(first)), jnp.asarray(first))
+    state = jax.jit(game.step)(game.init(len(first)), jnp.asarray(first))
     replies = np.asarray(game.legal(state))
     pairs = zip(first, replies, strict=True)
     lines = np.asarray([(a, b) for a, row in pairs for b in np.flatnonzero(row)])

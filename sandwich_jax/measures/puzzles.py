@@ -36,9 +36,13 @@ class Puzzles(NamedTuple):
     """Labels from there on, the solver's first and last; -1 after the end."""
 
 
-def solve(choose: Choose, puzzles: Puzzles) -> Bool[np.ndarray, "N"]:
-    """Which puzzles a player solves."""
-    *_, solved = solving(choose, puzzles)
+def solve(
+    choose: Choose, puzzles: Puzzles, progress: Callable[[int], None] = lambda done: None
+) -> Bool[np.ndarray, "N"]:
+    """Which puzzles a player solves; `progress` is told how many it has tried."""
+    solved = np.zeros(0, bool)
+    for solved in solving(choose, puzzles):
+        progress(len(solved))
     return solved
 
 

@@ -115,8 +115,9 @@ class Hall:
         scores = match(key, a.parameters, b.parameters, starts, jnp.int32(len(filled)))
         return arena.first_openings(jax.tree.map(np.asarray, scores), count)
 
-    def in_chunks(self, a: str, b: str, size: int) -> Iterator[arena.Scores]:
-        """The same match by so many openings at a time."""
+    def in_chunks(self, a: str, b: str, size: int | None = None) -> Iterator[arena.Scores]:
+        """The same match by so many openings at a time, `CHUNK` by default."""
+        size = size or CHUNK
         for first in range(0, len(self.lines), size):
             yield self.play(a, b, first, size)
 
@@ -155,8 +156,8 @@ def growing(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> Iterat
         EngineFault: an engine failed too often.
     """
     parts: list[arena.Scores] = []
-    size = DEVICE_CHUNK if test is None and hall.pool is None else CHUNK
-    for scores in hall.in_chunks(a, b, size):
+    by_device = test is None and hall.pool is None
+    for scores in hall.in_chunks(a, b, DEVICE_CHUNK) if by_device else hall.in_chunks(a, b):
         parts.append(scores)
         row = row_of(a, b, parts, test)
         yield row
