@@ -8,13 +8,14 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sandwich_jax import given, identity
 from sandwich_jax.members import strength_names
+
+matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
 
 Row = dict[str, Any]
 
