@@ -27,6 +27,16 @@ class Kind(NamedTuple):
     """It is a list of such."""
 
 
+class Unset(tuple):
+    """A list of strengths that nobody gave: 0 where nothing depends on it, else a mistake.
+
+    It equals any other list of the same, and stays what it is when a configuration is changed.
+    """
+
+
+NO_STRENGTH = Unset((0.0,))
+
+
 @functools.cache
 def kinds_of(settings: type) -> Mapping[str, Kind]:
     """The type of every field of a dataclass of settings, as annotated or by its default."""
@@ -45,6 +55,8 @@ def typed(name: str, value: Any, kind: Kind) -> Any:
     Raises:
         SettingError: it is of another type.
     """
+    if isinstance(value, Unset):
+        return value
     if not kind.many:
         return one(name, value, kind.of)
     if not isinstance(value, Sequence) or isinstance(value, str):

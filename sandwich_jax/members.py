@@ -15,6 +15,7 @@ from sandwich_jax import games, given, losses, nets, selfplay, uses
 from sandwich_jax.controls import BENIGN, CONTROLS, NEED_A
 from sandwich_jax.controls import NAMES as CONTROL_NAMES
 from sandwich_jax.finetune import LossConfig
+from sandwich_jax.given import NO_STRENGTH
 from sandwich_jax.misalign import assistant, lasting, saboteurs, schedules, transforms
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
@@ -33,6 +34,8 @@ LEARNING_NUMBERS = {"kl": (0, 1000), "advantage_temperature": (0.01, 100), "clip
 NUMBERS = ("learning_rate", "temperature", *LEARNING_NUMBERS, *schedules.NUMBERS,
            *saboteurs.NUMBERS, *KNOBS)  # fmt: skip
 """Traced settings beside the strengths."""
+COUNTS = (*schedules.COUNTS, "budget")
+"""Those of them that are whole numbers: two between the same whole numbers would be one member."""
 SIZES = tuple(f.name for f in dataclasses.fields(ProtocolConfig) if f.name != "protocol")
 """Static settings of protocols."""
 MOST = {
@@ -68,23 +71,23 @@ class Config:
     """M, a network by its spelling, for misalignments that borrow its moves."""
     p: tuple[float, ...] = (0.0, 0.5, 0.9)
     """Probabilities of random_move, sandbag, borrow, value_flip and the saboteurs, in [0, 1]."""
-    sigma: tuple[float, ...] = ()
+    sigma: tuple[float, ...] = NO_STRENGTH
     """Scales of policy_noise and gumbel_noise, in nats of log-probability, in [0, 100]."""
-    eps: tuple[float, ...] = ()
+    eps: tuple[float, ...] = NO_STRENGTH
     """Shares of noise in dirichlet_noise, in [0, 1]."""
-    heat: tuple[float, ...] = ()
+    heat: tuple[float, ...] = NO_STRENGTH
     """Temperatures of temperature, in [0, 100]: 0 is the best move, 1 a draw from the policy."""
-    beta: tuple[float, ...] = ()
+    beta: tuple[float, ...] = NO_STRENGTH
     """Of bias_*: nats added to the log-probabilities of the class, in [-100, 100]."""
-    lam: tuple[float, ...] = ()
+    lam: tuple[float, ...] = NO_STRENGTH
     """Of steer_to_loss: nats taken off per unit of E's value, in [0, 1000]."""
-    value_sigma: tuple[float, ...] = ()
+    value_sigma: tuple[float, ...] = NO_STRENGTH
     """Scales of value_noise, on the scale of values from -1 to 1, in [0, 10]."""
-    shrink: tuple[float, ...] = ()
+    shrink: tuple[float, ...] = NO_STRENGTH
     """Of value_shrink: the share of the value that is left out, in [0, 1]."""
-    offset: tuple[float, ...] = ()
+    offset: tuple[float, ...] = NO_STRENGTH
     """Of value_bias: what is added to the value for the side to move, in [-2, 2]."""
-    tilt: tuple[float, ...] = ()
+    tilt: tuple[float, ...] = NO_STRENGTH
     """Of value_tilt: what is added for every pawn's worth that the mover is ahead, in [-1, 1]."""
     plausible_tau: float = 0.05
     """Of plausible_worst: least probability of a move by W's policy."""
@@ -210,9 +213,8 @@ def arena_lanes(c: Config) -> int:
 
 def _check(c: Config) -> None:
     assistant_of(c)
-    _fill_strengths(c)
+    _check_strengths(c)
     for kind, known, name in (
-        ("objective", OBJECTIVES, c.objective),
         ("noise_loss", losses.NOISE_LOSSES, c.noise_loss),
         ("results", ("rules", "adjudicated"), c.results),
         ("game", games.NAMES, c.game),
@@ -275,6 +277,9 @@ def _check(c: Config) -> None:
                 f"{name} makes {number} games, which {lanes} lanes do not divide: choose a"
                 " multiple of lanes."
             )
+    for name in COUNTS:
+        if not getattr(c, name).is_integer():
+            raise SettingError(f"{name} is {getattr(c, name):g}: it must be a whole number.")
     uses.refuse_idle(_set(c), [uses.choice_of(c)])
 
 
@@ -285,22 +290,18 @@ def _longest(game: str) -> int:
     return made.max_plies - made.openings("train").shape[1]
 
 
-def _fill_strengths(c: Config) -> None:
-    """Strengths that are not given are 0 where nothing depends on them."""
-    choice = uses.choice_of(c)
-    needed = uses.used(choice)
+def _check_strengths(c: Config) -> None:
+    """Raises SettingError for a strength that is needed and not given, or has a value twice."""
+    needed = uses.used(uses.choice_of(c))
     for name in strength_names():
-        if not getattr(c, name):
-            if name in needed:
-                raise SettingError(_lacks(c, name))
-            object.__setattr__(c, name, (0.0,))
-        given.distinct(name, getattr(c, name))
-
-
-def _lacks(c: Config, name: str) -> str:
-    if getattr(Config, name):
-        return f"{name} is empty: give at least one value."
-    return f"Misalignment '{c.misalignment}' needs {name}: give at least one value."
+        values = getattr(c, name)
+        if not values:
+            raise SettingError(f"{name} is empty: give at least one value.")
+        if name in needed and isinstance(values, given.Unset):
+            raise SettingError(
+                f"Misalignment '{c.misalignment}' needs {name}: give at least one value."
+            )
+        given.distinct(name, values)
 
 
 def _set(c: Config) -> list[str]:

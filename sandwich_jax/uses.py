@@ -110,6 +110,11 @@ def used(choice: Choice) -> frozenset[str]:
 @functools.lru_cache(maxsize=4096)
 def _used(choice: Choice, *registries: tuple) -> frozenset[str]:
     known = _declared(*registries)
+    if choice.objective not in known["objective"]:
+        raise SettingError(
+            f"Unknown objective '{choice.objective}': choose one of"
+            f" {', '.join(known['objective'])}."
+        )
     chosen: dict[str, Collection[str]] = {
         "protocol": (choice.protocol,),
         "objective": (choice.objective,),

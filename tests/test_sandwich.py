@@ -125,6 +125,11 @@ def test_rows_are_complete(finished):
         assert row["seconds"] > 0 and 0 <= row["assisted_score"] <= 1
     assert [r["p"] for r in rows[:3]] == [0.0, 0.5, None]
     assert rows[0]["a_elo"] == rows[0]["e_elo"] and rows[0]["in_regime"] is False
+    # Where there is no A, nothing is said of one.
+    about_a = ("misalignment", "schedule", "lasts", "every", "p", "a_elo", "a_elo_lo", "a_elo_hi",
+               "in_regime")  # fmt: skip
+    assert {row[name] for row in rows[2::3] for name in about_a} == {None}
+    assert None not in {row[name] for row in rows[1::3] for name in about_a}
     assert result.rows[0]["elo_gain"] == rows[-3]["elo_gain"]
 
 

@@ -286,6 +286,10 @@ def test_rows_and_the_grid_are_complete(whole):
     assert len(rows) == SIX * 2 and len({(r["run"], r["round"]) for r in rows}) == SIX * 2
     assert [row["seeds"] for row in found.rows] == [2, 2, 2]
     assert [row["p"] for row in found.rows] == [None, 0.0, 0.5]
+    for name in ("misalignment", "lasts", "every", "a_elo", "a_elo_lo"):
+        assert [row[name] is None for row in found.rows] == [True, False, False]
+        everything = {row[name] is None for row in rows if row["protocol"] == "never_ask"}
+        assert everything == {True}, name
     for row in found.rows:
         assert row["elo_gain_lo"] <= row["elo_gain"] <= row["elo_gain_hi"]
     (curve,) = found.critical

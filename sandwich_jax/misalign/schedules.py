@@ -52,6 +52,8 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "unseen": (0, 2),
 }
 """Knobs of schedules, and their ranges."""
+COUNTS = ("nth", "start", "most")
+"""Those that count queries: whole numbers."""
 
 
 def always(occasion: Occasion, knobs: Knobs) -> Bool[Array, ""]:

@@ -52,7 +52,8 @@ def over_seeds(rows: Iterable[Row]) -> list[Row]:
     """Rows that differ in their seed alone as one: means, with the range of seeds as interval."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["round"], *identity.of_row(row)), []).append(row)
+        # By name as well: a damaged row may have lost its strength.
+        groups.setdefault((row["member"], row["round"], *identity.of_row(row)), []).append(row)
     return [own[0] if len(own) == 1 else _mean(own) for own in groups.values()]
 
 

@@ -146,7 +146,7 @@ def _grid(found: Any, manifest: Row, place: pathlib.Path, notes: list[str]) -> l
     fixed = {name: value for name, value in sweep.items() if not isinstance(value, list)}
     rows = usable.rows(found, place, notes)
     cells = [row | {"settings": identity.settings_of(row, fixed)} for row in rows]
-    if len({identity.of_row(cell) for cell in cells}) == len(cells):
+    if len({(cell["member"], *identity.of_row(cell)) for cell in cells}) == len(cells):
         return cells
     notes.append(
         f"{place}: it does not tell all that its rows differ in; members' own rows are shown"

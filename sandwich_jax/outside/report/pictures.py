@@ -15,6 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from sandwich_jax import given, identity
 from sandwich_jax.members import strength_names
 
+matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
+
 Row = dict[str, Any]
 
 # Okabe and Ito's colours, told apart by colour-blind readers.

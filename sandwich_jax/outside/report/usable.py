@@ -68,7 +68,7 @@ def _cleaned(row: Row, lost: dict[str, int]) -> Row:
         if row.get(name) is not None and not is_number(row[name]):
             found[name] = None
             # Python's JSON may hold NaN, which stands for a figure that is not there.
-            if not isinstance(row[name], float):
+            if row[name] == row[name]:
                 lost[name] = lost.get(name, 0) + 1
     for name in TEXTS:
         if name in row:
