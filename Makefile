@@ -1,6 +1,7 @@
 # make demo   the main experiment on a laptop, about ten minutes
 # make test   the tests; make test-slow adds those on real data
 # make lint   ruff and pyright
+# make gpu-check   compiles for an NVIDIA H100 without one; an environment of its own, 4.8 GB
 # Each sets up .venv by itself. ACCEL=cuda13 or ACCEL=tpu picks an accelerator's build of JAX.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ RUN := .venv/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready$(if $(ACCEL),-$(ACCEL))
 
-.PHONY: setup demo test test-slow bench lint clean
+.PHONY: setup demo test test-slow bench lint gpu-check clean
 
 setup: $(READY)
 
@@ -44,5 +45,15 @@ lint: .venv/.ready-dev
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright
 
+# JAX's CUDA libraries, 4.8 GB; docs/accelerator.md says what ONLY and WRITE=--write are for.
+.venv-gpu/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--editable '.[cuda13]'
+	touch $@
+
+gpu-check: .venv-gpu/.ready
+	.venv-gpu/bin/python -m scripts.gpu_check $(if $(ONLY),--only $(ONLY)) $(WRITE)
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-gpu

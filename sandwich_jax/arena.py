@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, UInt
 
-from sandwich_jax import play, sampling
+from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign.assistant import Assistant, Models
 from sandwich_jax.misalign.lasting import Memory as AMemory
@@ -137,14 +137,14 @@ def make_match(game: Game, a: Policy | Player, b: Policy, config: ArenaConfig) -
     player = a if isinstance(a, Player) else _without_memory(a)
 
     def mover_a(parameters: PyTree[Array]) -> play.Mover:
-        def move(key: PRNGKey, state: State, memory: PyTree[Array], ask: Bool[Array, ""]):
+        def move(key: PRNGKey, state: State, seen: tuple, memory: Any, ask: Bool[Array, ""]):
             label, memory = player.move(key, state, memory, parameters)
             return label, (), memory
 
         return move
 
     def mover_b(parameters: PyTree[Array]) -> play.Mover:
-        return lambda key, state, memory, ask: (b(key, state, parameters), (), ())
+        return lambda key, state, seen, memory, ask: (b(key, state, parameters), (), ())
 
     def match(
         key: PRNGKey,
@@ -156,7 +156,7 @@ def make_match(game: Game, a: Policy | Player, b: Policy, config: ArenaConfig) -
         games = 2 * jax.eval_shape(game.done, starts).shape[0]
         first = play.a_is_first(games, config.lanes)
         rows = play.opening_rows(games, config.lanes)
-        movers = (mover_a(params_a), mover_b(params_b))
+        movers = (mover_a(nets.cast(params_a)), mover_b(nets.cast(params_b)))
         record = play.play(
             key, game, *movers, starts, rows, loop, player.memory, games=2 * openings
         )

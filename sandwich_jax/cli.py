@@ -52,7 +52,7 @@ class CorpusBuild:
     """Turns PGN files into a corpus of move arrays."""
 
     pgn: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-    """PGN files, .pgn or .pgn.zst."""
+    """PGN files, plain or packed (.zst, .gz, .bz2, .xz)."""
     out: pathlib.Path
     """The corpus file to write (.npz)."""
     filters: tyro.conf.OmitArgPrefixes[Filters] = Filters()
@@ -116,11 +116,11 @@ class Run:
     Exits with 75 when SIGTERM stopped it: the same command goes on after the last whole round.
     """
 
+    config: tyro.conf.OmitArgPrefixes[Config]  # no default: some of its own are the game's
     out: pathlib.Path = pathlib.Path("runs/run")
     """The run's folder."""
     wandb: WandbMode = "offline"
     """Weights & Biases; offline needs no account."""
-    config: tyro.conf.OmitArgPrefixes[Config] = dataclasses.field(default_factory=Config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +186,8 @@ class Puzzles:
     players: tyro.conf.Positional[tuple[str, ...]]
     """Spelled as for `match`."""
     file: pathlib.Path
-    """Puzzles as CSV with the columns PuzzleId, FEN, Moves and Rating, as Lichess has them."""
+    """Puzzles as CSV, plain or packed (.zst), with the columns PuzzleId, FEN, Moves and Rating, as
+    Lichess has them."""
     count: int | None = None
     """Draw so many at random; all by default."""
     seed: int = 0
@@ -291,7 +292,7 @@ def corpus_build(args: CorpusBuild) -> None:
     from sandwich_jax.outside import display
     from sandwich_jax.training import corpus
 
-    total = sum(path.stat().st_size for path in args.pgn if path.is_file())
+    total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
     try:
         with display.bar("Corpus") as bar:
             counts = corpus.build(
@@ -428,20 +429,19 @@ def evaluate(args: Evaluate) -> None:
 
 def uci(args: Uci) -> None:
     """`sandwich-jax uci`."""
+    from sandwich_jax.outside import seats
     from sandwich_jax.outside import uci as engine
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    engine.serve(args.player, args.temperature, sys.stdin, sys.stdout)
+    engine.serve(args.player, args.temperature, seats.heard(sys.stdin), sys.stdout)
     sys.stdout.flush()
     os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly
 
 
 def play(args: Play) -> None:
     """`sandwich-jax play`."""
-    from sandwich_jax.outside import human
+    from sandwich_jax.outside import human, seats
 
-    sys.stdin.reconfigure(errors="replace")  # pyright: ignore
-    human.play(args.player, args.config, sys.stdin, OUT)
+    human.play(args.player, args.config, seats.heard(sys.stdin), OUT)
 
 
 def report(args: Report) -> None:
@@ -510,7 +510,7 @@ VERBS: dict[str, tuple[type, Callable]] = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `sandwich-jax`."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    own, arguments = arguments is None, sys.argv[1:] if arguments is None else arguments
     # "corpus build" is one verb of two words.
     if arguments[:2] == ["corpus", "build"]:
         arguments = ["corpus-build", *arguments[2:]]
@@ -522,11 +522,16 @@ def main(arguments: list[str] | None = None) -> None:
         args = tyro.cli(verbs, prog="sandwich-jax", description=__doc__, args=arguments)  # pyright: ignore
         calls[type(args)](args)
 
-    guarded(call)
+    guarded(call, own)
 
 
-def guarded(call: Callable[[], None]) -> None:
-    """Calls; one sentence and exit code 2 on settings or input that cannot be used."""
+def guarded(call: Callable[[], None], own: bool = True) -> None:
+    """Calls; one sentence and exit code 2 on settings or input that cannot be used.
+
+    Args:
+        call: the command.
+        own: this process is there for the command alone.
+    """
     quiet_start()
     try:
         call()
@@ -544,8 +549,13 @@ def guarded(call: Callable[[], None]) -> None:
         sys.exit(2)
     except preempt.Stopped:
         preempt.leave(cluster.linger())
-    except KeyboardInterrupt:
-        print("sandwich-jax: interrupted; run the same command again to go on.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        says = str(stop) or "interrupted; run the same command again to go on."
+        print(f"sandwich-jax: {says}", file=sys.stderr)
+        if own:
+            # At once: to end the interpreter under a computation that still runs can crash it.
+            sys.stdout.flush()
+            os._exit(130)
         sys.exit(130)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from sandwich_jax import losses, objectives
+from sandwich_jax import forms, losses, nets, objectives
 from sandwich_jax.games import Game
-from sandwich_jax.nets import CPU_CHUNK, Network
+from sandwich_jax.nets import Network
 from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
 
 VALUE_WEIGHT = 0.5
@@ -57,6 +59,11 @@ class Trainer(NamedTuple):
 
     init: Callable[[Params], TrainState]
     update: Callable[..., tuple[TrainState, Metrics]]
+    """Of a state that `enter` gave."""
+    enter: Callable[[TrainState], TrainState]
+    """The state in the form in which a loop of updates carries it ..."""
+    leave: Callable[[TrainState], TrainState]
+    """... and back: what is kept has one form, whatever machine it was trained on."""
 
 
 def make_trainer(
@@ -65,17 +72,20 @@ def make_trainer(
     weight_decay: float = 1e-4,
     axis: str | None = None,
     loss: LossConfig = LossConfig(),
+    piece: int | None = None,
 ) -> Trainer:
     """AdamW (decoupled weight decay) with gradients clipped at a norm of 1.
 
     The learning rate is an argument of `update`, so that it can be swept and scheduled. Under
-    `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`.
+    `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`. `piece`: see
+    `mean_gradient`.
     """
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(),
         optax.add_decayed_weights(weight_decay),
     )
+    flat = _Flat(net) if forms.here().flat_updates else None
 
     def init(params: Params) -> TrainState:
         return TrainState(params, optimizer.init(params), jnp.int32(0))
@@ -84,9 +94,11 @@ def make_trainer(
         state: TrainState, batch: Batch, learning_rate: Float[Array, ""], guide: Guide | None = None
     ) -> tuple[TrainState, Metrics]:
         def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
-            return _loss(game, net, loss, guide, params, batch)
+            whole = params if flat is None else flat.tree(nets.cast(params))
+            return _loss(game, net, loss, guide, whole, batch)
 
-        grads, (policy, value) = _mean_gradient(loss_of, state.params, batch)
+        blank = (jnp.float32(0), jnp.float32(0))
+        grads, (policy, value) = mean_gradient(loss_of, state.params, batch, blank, piece)
         if axis is not None:
             grads, policy, value = _mean_over(axis, (grads, policy, value))
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
@@ -97,12 +109,46 @@ def make_trainer(
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), metrics
 
-    return Trainer(init, update)
+    if flat is None:
+        return Trainer(init, update, lambda state: state, lambda state: state)
+    return Trainer(init, update, flat.enter, flat.leave)
+
+
+class _Flat:
+    """All parameters of a network, and the optimiser's copies of them, as one vector each.
+
+    A kernel then updates them all, where a GPU would launch some for each of a hundred leaves.
+    """
+
+    def __init__(self, net: Network):
+        leaves, self.structure = jax.tree.flatten(jax.eval_shape(net.init, jax.random.key(0)))
+        self.shapes = [leaf.shape for leaf in leaves]
+        self.ends = np.cumsum([leaf.size for leaf in leaves])
+
+    def vector(self, tree: PyTree[Array]) -> Float[Array, "N"]:
+        """The vector of a tree like the parameters."""
+        return jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
+
+    def tree(self, vector: Float[Array, "N"]) -> PyTree[Array]:
+        """And back."""
+        parts = zip(jnp.split(vector, self.ends[:-1]), self.shapes, strict=True)
+        return jax.tree.unflatten(self.structure, [part.reshape(shape) for part, shape in parts])
+
+    def enter(self, state: TrainState) -> TrainState:
+        """See `Trainer`."""
+        whole = lambda node: jax.tree.structure(node) == self.structure  # noqa: E731
+        one = lambda node: self.vector(node) if whole(node) else node  # noqa: E731
+        return jax.tree.map(one, state, is_leaf=whole)
+
+    def leave(self, state: TrainState) -> TrainState:
+        """See `Trainer`."""
+        one = lambda leaf: self.tree(leaf) if leaf.shape == (self.ends[-1],) else leaf  # noqa: E731
+        return jax.tree.map(one, state)
 
 
 def _mean_over(axis: str, tree: PyTree[Array]) -> PyTree[Array]:
     """Mean over devices; on CPU in one order, however they are shared out among processes."""
-    if jax.default_backend() != "cpu":
+    if forms.here().platform != "cpu":
         return jax.lax.pmean(tree, axis)
     return jax.tree.map(lambda x: jax.lax.all_gather(x, axis).mean(axis=0), tree)
 
@@ -146,23 +192,52 @@ def _clipped(
     return clipped * batch.policy_weight
 
 
-def _mean_gradient(
-    loss_of: Callable, params: Params, batch: Batch
-) -> tuple[Params, tuple[Array, Array]]:
-    """Gradient of the mean loss; on CPU summed over pieces whose activations fit in the cache."""
-    gradient = jax.grad(loss_of, has_aux=True)
-    size = batch.moves.shape[0]
-    if jax.default_backend() != "cpu" or size <= CPU_CHUNK or size % CPU_CHUNK:
+def mean_gradient(
+    loss: Callable[..., tuple[Array, PyTree[Array]]],
+    params: Params,
+    batch: PyTree[Array],
+    blank: PyTree[Array],
+    piece: int | None = None,
+) -> tuple[Params, PyTree[Array]]:
+    """Gradient of a mean loss, and the means that come with it, summed over pieces of the batch.
+
+    A piece's activations fit into a CPU's cache, or beside those of other members into an
+    accelerator's memory. A batch that pieces do not divide is taken whole.
+
+    Args:
+        loss: `(params, batch) -> mean loss, further means`.
+        params: its first argument.
+        batch: its second; leaves with leading axis N.
+        blank: zeros in the shape of the further means.
+        piece: samples; by default those that suit a CPU, and the whole batch elsewhere.
+    """
+    gradient = jax.grad(loss, has_aux=True)
+    size = jax.tree.leaves(batch)[0].shape[0]
+    piece = piece or forms.here().chunk or size
+    if size <= piece or size % piece:
         return gradient(params, batch)
-    count = size // CPU_CHUNK
-    pieces = jax.tree.map(lambda x: x.reshape(count, CPU_CHUNK, *x.shape[1:]), batch)
+    count = size // piece
+    pieces = jax.tree.map(lambda x: x.reshape(count, piece, *x.shape[1:]), batch)
 
-    def add(total: Params, piece: Batch) -> tuple[Params, None]:
-        return jax.tree.map(jnp.add, total, gradient(params, piece)), None
+    def add(total: PyTree[Array], part: PyTree[Array]) -> tuple[PyTree[Array], None]:
+        return jax.tree.map(jnp.add, total, gradient(params, part)), None
 
-    zero = jax.tree.map(jnp.zeros_like, (params, (jnp.float32(0), jnp.float32(0))))
+    zero = jax.tree.map(jnp.zeros_like, params), blank
     total, _ = jax.lax.scan(add, zero, pieces)
     return jax.tree.map(lambda x: x / count, total)
+
+
+def piece_of(net: Network, batch: int, members: int = 1) -> int | None:
+    """Samples of a member's gradient at a time, so that those of all members fit into memory.
+
+    The largest divisor of `batch` that does; None where the machine has its own rule.
+    """
+    limit = forms.here().channels_at_once
+    if limit is None:
+        return None
+    members = 1 if forms.in_turn(forms.here(), batch) else members
+    fitting = limit // (net.config.width * net.config.blocks * members)
+    return max(n for n in range(1, batch + 1) if batch % n == 0 and n <= max(fitting, 1))
 
 
 def average(metrics: Metrics) -> Metrics:
@@ -192,22 +267,40 @@ def finetune(
     `learning_rate` is its peak (see `annealing`). With no move to learn in the window (no game was
     won, say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
     """
+    run = functools.partial(_updates, trainer, updates, batch)
+    if forms.in_turn(forms.here(), batch):
+        run = jax.custom_batching.sequential_vmap(run)
+    return run(key, state, window, learning_rate, guide)
+
+
+def _updates(
+    trainer: Trainer,
+    updates: int,
+    batch: int,
+    key: PRNGKey,
+    state: TrainState,
+    window: Window,
+    learning_rate: Float[Array, ""],
+    guide: Guide | None,
+) -> tuple[TrainState, Metrics]:
+    """The updates of one member, see `finetune`."""
     to_play = window.policy_weight > 0
     cumulative = jnp.cumsum(to_play | (window.value_weight > 0))
     total = jnp.where(to_play.any(), cumulative[-1], 0)
+    # A loop within the loop would cost a GPU four launches a turn.
+    method = "scan" if forms.here().platform == "cpu" else "scan_unrolled"
 
     def one(state: TrainState, step: tuple[PRNGKey, Array]) -> tuple[TrainState, Metrics]:
         key, share = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
-        index = jnp.searchsorted(cumulative, rank)
+        index = jnp.searchsorted(cumulative, rank, method=method)
         samples = Batch(*jax.tree.map(lambda x: x[index], window))
-        after, metrics = trainer.update(state, samples, share * learning_rate, guide)
-        kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), after, state)
-        return kept, metrics
+        return trainer.update(state, samples, share * learning_rate, guide)
 
     steps = (jax.random.split(key, updates), annealing(updates))
-    state, metrics = jax.lax.scan(one, state, steps)
-    return state, average(metrics)
+    after, metrics = jax.lax.scan(one, trainer.enter(state), steps)
+    kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), trainer.leave(after), state)
+    return kept, average(metrics)
 
 
 def annealing(updates: int) -> Float[Array, "S"]:

@@ -160,7 +160,7 @@ class Config:
     games: int = 768
     """Games of self-play a round, from games / 2 openings."""
     lanes: int = 64
-    """Games at the same time, in self-play and arena."""
+    """Games at the same time, in self-play and, where it plays as many, in the arena."""
     max_plies: int = 40
     """Self-play games are cut off here, unfinished: beside an expert most are decided by then, and
     what is learnt of the rest is of no use in games that are still open."""
@@ -176,17 +176,36 @@ class Config:
     arena_temperature: float = 0.1
     """Of both sides in the arena: the same, so that a sharper policy gains nothing."""
     arena_max_plies: int = 200
-    round_openings: int = 32
-    """Openings of each round's matches; each is played twice."""
-    final_openings: int = 224
-    """Openings of the matches before the first and after the last round."""
+    round_openings: int = 0
+    """Openings of each round's matches; each is played twice. At 0 as many as the game has, at
+    most 32, in whole lanes."""
+    final_openings: int = 0
+    """Openings of the matches before the first and after the last round; at 0 likewise, at most
+    224."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises SettingError for a setting of another type, out of range or without use."""
         for name, kind in given.kinds_of(Config).items():
             object.__setattr__(self, name, given.typed(name, getattr(self, name), kind))
+        _count_openings(self)
         _check(self)
+
+
+def _count_openings(c: Config) -> None:
+    """Puts numbers in the place of those openings that the game decides."""
+    lanes = max(c.lanes, 2)
+    for name, most in (("round_openings", 32), ("final_openings", 224)):
+        if getattr(c, name) == 0:
+            games_ = 2 * min(most, len(games.make(c.game).openings("arena")))
+            whole = games_ if games_ <= lanes else games_ // lanes * lanes
+            object.__setattr__(c, name, whole // 2)
+        lanes = max(2, min(lanes, 2 * getattr(c, name)))
+
+
+def arena_lanes(c: Config) -> int:
+    """Games at the same time in the arena, which may have fewer than `lanes` to play."""
+    return min(c.lanes, 2 * c.round_openings, 2 * c.final_openings)
 
 
 def _check(c: Config) -> None:
@@ -248,11 +267,12 @@ def _check(c: Config) -> None:
     _check_learning(c)
     if c.lanes % 2:
         raise SettingError(f"lanes is {c.lanes}: it must be even, half the lanes for each colour.")
-    sizes = (("games", c.games), ("round_openings", 2 * c.round_openings))
-    for name, number in (*sizes, ("final_openings", 2 * c.final_openings)):
-        if number % c.lanes:
+    few = arena_lanes(c)
+    sizes = (("games", c.games, c.lanes), ("round_openings", 2 * c.round_openings, few))
+    for name, number, lanes in (*sizes, ("final_openings", 2 * c.final_openings, few)):
+        if number % lanes:
             raise SettingError(
-                f"{name} makes {number} games, which {c.lanes} lanes do not divide: choose a"
+                f"{name} makes {number} games, which {lanes} lanes do not divide: choose a"
                 " multiple of lanes."
             )
     uses.refuse_idle(_set(c), [uses.choice_of(c)])

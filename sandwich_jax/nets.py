@@ -7,6 +7,7 @@ a population never see one another, and a network answers the same alone and in 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,13 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
+from sandwich_jax import forms
 from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
-
-CPU_CHUNK = 64
-"""Positions at a time on CPU: activations of a tiny network then stay in the L2 cache, which
-doubles the rate over a batch of 256 (measured on 2 cores with AVX-512)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,30 +69,72 @@ def _taps(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[
     return sum((taps[:, :, i : i + w, i] for i in range(1, 3)), taps[:, :, :w, 0])
 
 
-@jax.custom_vjp
 def _native(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[Array, "B H W O"]:
-    """`_taps` by XLA's own convolution, which on a CPU takes half the time of the forward pass.
-
-    Its gradients there are slow in a loop (a tenth of the rate), so they are those of `_taps`.
-    """
+    """`_taps` by the compiler's own convolution."""
     layout = ("NHWC", "HWIO", "NHWC")
     hwio = kernel.transpose(0, 2, 1, 3)
     return jax.lax.conv_general_dilated(x, hwio, (1, 1), "SAME", dimension_numbers=layout)
 
 
-def _native_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _native(x, kernel), (x, kernel)
+_CONVOLUTIONS = {"taps": _taps, "native": _native}
 
 
-def _native_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    return jax.vjp(_taps, *kept)[1](gradient)
+def _in_form(compute: Callable[..., Any], gradient: bool) -> Callable[..., Any]:
+    """`compute(convolution, x, kernel, ...)` with the convolution in the form that is fast here.
+
+    On an accelerator, mapped over members with kernels of their own, it takes the form for that;
+    mapped over positions alone, they are one larger batch.
+    """
+
+    def plain(mapped: bool, x: Array, kernel: Array, *more: Array) -> Any:
+        form = forms.convolution(forms.here(), x.shape[0], mapped, gradient)
+        return compute(_CONVOLUTIONS[form], x, kernel, *more)
+
+    @jax.custom_batching.custom_vmap
+    def mappable(x: Array, kernel: Array, *more: Array) -> Any:
+        return plain(False, x, kernel, *more)
+
+    @mappable.def_vmap
+    def _(size: int, batched: list[bool], *args: Array) -> Any:
+        if size == 1:
+            alone = [x[0] if own else x for x, own in zip(args, batched, strict=True)]
+            out = jax.tree.map(lambda x: x[None], mappable(*alone))
+            return out, jax.tree.map(lambda _: True, out)
+        if batched == [True, False]:  # one network on the positions of all members
+            x, kernel = args
+            out = mappable(x.reshape(-1, *x.shape[2:]), kernel)
+            return out.reshape(size, -1, *out.shape[1:]), True
+        axes = tuple(0 if own else None for own in batched)
+        out = jax.vmap(functools.partial(plain, True), axes)(*args)
+        return out, jax.tree.map(lambda _: True, out)
+
+    def choose(*args: Array) -> Any:
+        cpu = forms.here().platform == "cpu"
+        return plain(False, *args) if cpu else mappable(*args)
+
+    return choose
 
 
-_native.defvjp(_native_forward, _native_backward)
+_forward = _in_form(lambda form, x, kernel: form(x, kernel), gradient=False)
+_backward = _in_form(lambda form, x, kernel, g: jax.vjp(form, x, kernel)[1](g), gradient=True)
+
+
+@jax.custom_vjp
+def _convolve(
+    x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]
+) -> Float[Array, "B H W O"]:
+    """3 x 3 convolution, zeros beyond the edge; both passes in the form that is fast here."""
+    return _forward(x, kernel)
+
+
+_convolve.defvjp(
+    lambda x, kernel: (_forward(x, kernel), (x, kernel)),
+    lambda kept, gradient: _backward(*kept, gradient),
+)
 
 
 class Conv3x3(nnx.Module):
-    """3 x 3 convolution, in the form that is fast on this machine (see `_taps`, `_native`)."""
+    """3 x 3 convolution, in the form that is fast on this machine (see `forms.convolution`)."""
 
     def __init__(self, cin: int, cout: int, rngs: nnx.Rngs, scale: float = 1.0):
         std = scale * math.sqrt(2.0 / (9 * cin))
@@ -103,8 +143,7 @@ class Conv3x3(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(cout))
 
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H W O"]:
-        convolve = _native if jax.default_backend() == "cpu" else _taps
-        return convolve(x, self.kernel[...].astype(x.dtype)) + self.bias[...].astype(x.dtype)
+        return _convolve(x, self.kernel[...].astype(x.dtype)) + self.bias[...].astype(x.dtype)
 
 
 class Dense(nnx.Module):
@@ -217,8 +256,6 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     if isinstance(size, str) and size not in SIZES:
         raise SettingError(f"Unknown network '{size}': choose one of {', '.join(SIZES)}.")
     config = SIZES[size] if isinstance(size, str) else size
-    on_cpu = jax.default_backend() == "cpu"
-    dtype = jnp.float32 if on_cpu else jnp.bfloat16
 
     def build(key: PRNGKey) -> Tower:
         return Tower(config, heads, nnx.Rngs(params=key))
@@ -231,12 +268,13 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     def forward(params: Params, features: Float[Array, "B H W C"]) -> tuple[Outputs, Array]:
         state = jax.tree.map(lambda x: x, abstract)
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)(features.astype(dtype))
+        return nnx.merge(graph, state)(features.astype(_compute_type()))
 
     def chunked(fn: Callable[[Array], Any], features: Float[Array, "B H W C"]) -> Any:
-        if on_cpu and features.shape[0] > CPU_CHUNK:
-            return _in_chunks(fn, features, CPU_CHUNK)
-        return fn(features)
+        chunk = forms.here().chunk
+        return (
+            _in_chunks(fn, features, chunk) if chunk and features.shape[0] > chunk else fn(features)
+        )
 
     def apply(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
         return chunked(lambda x: forward(params, x)[0], features)
@@ -248,6 +286,21 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     return Network(config, init, apply, count, inspect)
 
 
+def _compute_type() -> Any:
+    return jnp.bfloat16 if forms.here().half_precision else jnp.float32
+
+
+def cast(players: PyTree[Array]) -> PyTree[Array]:
+    """Networks in the type that they compute in: cast once before a loop, not at every ply.
+
+    Answers stay what they are, since a network casts what it is given. Single numbers, such as
+    knobs beside a network, are left alone.
+    """
+    kind = _compute_type()
+    real = lambda x: x.ndim > 0 and x.dtype == jnp.float32  # noqa: E731
+    return jax.tree.map(lambda x: x.astype(kind) if real(x) else x, players)
+
+
 def apply_where(
     net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
 ) -> Outputs:
@@ -255,32 +308,37 @@ def apply_where(
 
     On a CPU the others are left out, up to whole chunks; an accelerator runs a whole batch as fast.
     """
-    batch = features.shape[0]
-    if jax.default_backend() != "cpu" or batch <= CPU_CHUNK:
+    here = forms.here()
+    chunk = here.chunk if here.skip else None
+    if chunk is None or features.shape[0] <= chunk:
         return net.apply(params, features)
     everything = lambda: net.apply(params, features)  # noqa: E731
-    some = lambda: _of_wanted(net, params, features, wanted)  # noqa: E731
+    some = lambda: _of_wanted(net, params, features, wanted, chunk)  # noqa: E731
     return jax.lax.cond(wanted.all(), everything, some)
 
 
 def _of_wanted(
-    net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
+    net: Network,
+    params: Params,
+    features: Float[Array, "B H W C"],
+    wanted: Bool[Array, "B"],
+    size: int,
 ) -> Outputs:
     """`net.apply`, chunk by chunk, of the rows that are wanted."""
     order = jnp.argsort(~wanted, stable=True)  # the wanted ones first
-    padding = [(0, -features.shape[0] % CPU_CHUNK)] + [(0, 0)] * (features.ndim - 1)
+    padding = [(0, -features.shape[0] % size)] + [(0, 0)] * (features.ndim - 1)
     rows = jnp.pad(features[order], padding)
     shapes = jax.eval_shape(net.apply, params, rows)
     blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def chunk(i: Array, found: Outputs) -> Outputs:
-        start = i * CPU_CHUNK
-        part = jax.lax.dynamic_slice_in_dim(rows, start, CPU_CHUNK)
+        start = i * size
+        part = jax.lax.dynamic_slice_in_dim(rows, start, size)
         outputs = net.apply(params, part)
         write = jax.lax.dynamic_update_slice_in_dim
         return jax.tree.map(lambda old, new: write(old, new, start, 0), found, outputs)
 
-    found = jax.lax.fori_loop(0, -(-wanted.sum() // CPU_CHUNK), chunk, blank)
+    found = jax.lax.fori_loop(0, -(-wanted.sum() // size), chunk, blank)
     back = jnp.argsort(order)
     return jax.tree.map(lambda x: x[back], found)
 

@@ -16,17 +16,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from sandwich_jax import forms
 from sandwich_jax.games import Game
 from sandwich_jax.types import PRNGKey, State
 
 Mover = Callable[
-    [PRNGKey, State, PyTree[Array], Bool[Array, ""]],
+    [PRNGKey, State, PyTree[Array], PyTree[Array], Bool[Array, ""]],
     tuple[Int[Array, "B"], PyTree[Array], PyTree[Array]],
 ]
-"""`(key, state, memory, ask) -> labels, extras to record, memory`; extras have leading axis B.
+"""`(key, state, seen, memory, ask) -> labels, extras to record, memory`.
 
-`ask` is one flag for all lanes: whether this is a turn on which an assistant may be asked.
+Extras have leading axis B. `seen` is what the loop's `look` found of the positions. `ask` is one
+flag for all lanes: whether this is a turn on which an assistant may be asked.
 """
+
+Look = Callable[[State], PyTree[Array]]
+"""`state -> seen`: what both sides want to know of a position; leaves with leading axis B."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +123,7 @@ def play(
     config: PlayConfig,
     memory: Callable[[int], PyTree[Array]] = lambda batch: (),
     games: Int[Array, ""] | int | None = None,
+    look: Look = lambda state: (),
 ) -> Record:
     """Plays B games, game g in lane g mod `lanes`.
 
@@ -131,6 +137,7 @@ def play(
         config: static settings; `lanes` must divide B.
         memory: what mover `a` starts a game with, for a number of lanes.
         games: play only the first so many, a multiple of `lanes`; the others stay empty.
+        look: what both movers are shown of a position. An accelerator looks at all lanes at once.
     """
     count, lanes = rows.shape[0], config.lanes
     slots = (count if games is None else games) // lanes
@@ -141,10 +148,10 @@ def play(
         fresh = (carry.time % 2 == 0) & (turn % config.every == 0)
         # Only where all lanes are in phase, so that one flag says whether `a` may ask.
         due = carry.idle & (carry.slot < slots - 1) & fresh
-        carry = jax.lax.cond(due.any(), lambda c: restart(c, due, lane), lambda c: c, carry)
+        carry = restarted(carry, due, lane)
         k_a, k_b = jax.random.split(jax.random.fold_in(key, carry.time))
         ask = turn % config.every == 0
-        label, extras, memory_a = _choose(game, mover_a, mover_b, carry, (k_a, k_b), ask)
+        label, extras, memory_a = _choose(game, look, (mover_a, mover_b), carry, (k_a, k_b), ask)
         after = game.step(carry.state, label)
         column = jnp.maximum(carry.slot, 0) * lanes + lane
         record = _note(game, config, carry, label, extras, column)
@@ -152,6 +159,15 @@ def play(
             state=after, memory=memory_a, ply=carry.ply + ~carry.idle, record=record
         )
         return _change_places(game, _judge(game, config, carry, column))
+
+    def restarted(carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
+        small = carry._replace(record=None)  # what a conditional returns, it copies
+        if forms.here().skip:
+            again = lambda c: restart(c, due, lane)  # noqa: E731
+            small = jax.lax.cond(due.any(), again, lambda c: c, small)
+        else:
+            small = restart(small, due, lane)
+        return small._replace(record=carry.record)
 
     def restart(carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
         slot = carry.slot + due
@@ -167,11 +183,18 @@ def play(
         )
 
     def unfinished(carry: _Carry) -> Bool[Array, ""]:
-        return (~carry.idle | (carry.slot < slots - 1)).any()
+        return _of_any_member((~carry.idle | (carry.slot < slots - 1)).any())
+
+    def plies(carry: _Carry) -> _Carry:
+        count = forms.here().plies_a_check
+        if count == 1:
+            return ply(carry)
+        return jax.lax.scan(lambda c, _: (ply(c), None), carry, length=count)[0]
 
     first = game.take(starts, rows[:lanes])
     half = game.take(first, slice(0, lanes // 2))
-    extras = jax.eval_shape(mover_a, key, half, memory(lanes // 2), jnp.bool_(True))[1]
+    seen = jax.eval_shape(look, half)
+    extras = jax.eval_shape(mover_a, key, half, seen, memory(lanes // 2), jnp.bool_(True))[1]
     zeros = jnp.zeros(lanes, jnp.int32)
     carry = _Carry(
         time=jnp.int32(0),
@@ -184,7 +207,22 @@ def play(
         judged=jnp.zeros(lanes, bool),
         record=_empty_record(game, config, count, extras, first),
     )
-    return jax.lax.while_loop(unfinished, ply, carry).record
+    return jax.lax.while_loop(unfinished, plies, carry).record
+
+
+@jax.custom_batching.custom_vmap
+def _of_any_member(holds: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Mapped over members: whether it holds for any of them, one flag for all.
+
+    A loop that members leave at different times would keep the carry of those that are done by a
+    select, ply by ply. A ply of a member that is done changes nothing that is recorded.
+    """
+    return holds
+
+
+@_of_any_member.def_vmap
+def _(size: int, batched: list[bool], holds: Bool[Array, "P"]) -> tuple[Bool[Array, ""], bool]:
+    return _of_any_member(holds.any(0)), False
 
 
 def _lanes(time: Int[Array, ""], lanes: int) -> Int[Array, "L"]:
@@ -203,8 +241,8 @@ def _change_places(game: Game, carry: _Carry) -> _Carry:
 
 def _choose(
     game: Game,
-    mover_a: Mover,
-    mover_b: Mover,
+    look: Look,
+    movers: tuple[Mover, Mover],
     carry: _Carry,
     keys: tuple[PRNGKey, PRNGKey],
     ask: Bool[Array, ""],
@@ -212,9 +250,15 @@ def _choose(
     """Labels of all lanes, extras of `a` (zeros where it did not move), memory."""
     half = carry.idle.shape[0] // 2
     front, back = slice(0, half), slice(half, None)
+    states = game.take(carry.state, front), game.take(carry.state, back)
+    if forms.here().one_pass:
+        whole = look(carry.state)
+        seen = [jax.tree.map(lambda x, part=part: x[part], whole) for part in (front, back)]
+    else:
+        seen = [look(state) for state in states]
     own = jax.tree.map(lambda x: x[front], carry.memory)
-    label_a, extras, own = mover_a(keys[0], game.take(carry.state, front), own, ask)
-    label_b, _, _ = mover_b(keys[1], game.take(carry.state, back), (), ask)
+    label_a, extras, own = movers[0](keys[0], states[0], seen[0], own, ask)
+    label_b, _, _ = movers[1](keys[1], states[1], seen[1], (), ask)
     label = jnp.concatenate([label_a, label_b])
     extras = jax.tree.map(lambda x: jnp.concatenate([x, jnp.zeros_like(x)]), extras)
     memory = jax.tree.map(lambda new, old: jnp.concatenate([new, old[back]]), own, carry.memory)

@@ -71,6 +71,8 @@ class Setup(NamedTuple):
     """Positions after the arena's openings, as many as its largest match needs."""
     corpus: Window | None = None
     """Samples of W's own corpus, where a member goes on with it."""
+    group: int = 1
+    """Members whose updates are made side by side."""
 
     def of(self, member: Member) -> Setup:
         """The setup of a member's program."""
@@ -79,7 +81,8 @@ class Setup(NamedTuple):
     @property
     def trainer(self) -> finetune.Trainer:
         """Updates by the loss of `config`."""
-        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config))
+        piece = finetune.piece_of(self.net, self.config.batch, self.group)
+        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config), piece=piece)
 
 
 class RoundResult(NamedTuple):
@@ -167,8 +170,9 @@ def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Models, State], R
     return one
 
 
-def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> Callable:
+def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> sweep.Mapped:
     """`(lanes, models, starts) -> places and results`, see `sweep.map_lanes`."""
+    setup = setup._replace(group=where.group if where.mode == "vmap" else 1)
     return sweep.map_lanes(lane_round(setup, protocol), where)
 
 
@@ -284,7 +288,8 @@ def run(setup: Setup, outside: Outside) -> Result:
     shared = sweep.share((setup.models, setup.starts), where)
     rows, matches = [], baseline
     for index in range(finished, config.rounds):
-        results, seconds = _play_round(config, rounds, shared, members, learners, index, work)
+        begun = Round(config, members, learners, index)
+        results, seconds = _play_round(begun, rounds, shared, where, work)
         for member, result in zip(members, results, strict=True):
             stop_if_not_finite(member, result.metrics, index)
             outside.games(index + 1, member, result.rollout, result.truth)
@@ -379,29 +384,39 @@ class _Work:
         self.outside.progress(self.done, self.total, text)
 
 
+class Round(NamedTuple):
+    """A round about to be played."""
+
+    config: Config
+    members: tuple[Member, ...]
+    learners: list[Learner]
+    index: int
+    """From 0."""
+
+
 def _play_round(
-    config: Config,
-    rounds: dict[Config, Callable],
+    begun: Round,
+    rounds: dict[Config, sweep.Mapped],
     shared: tuple[Models, State],
-    members: tuple[Member, ...],
-    learners: list[Learner],
-    index: int,
+    where: sweep.Layout,
     work: _Work,
 ) -> tuple[list[RoundResult], list[float]]:
     """One round of every member; those with the same static settings run as one program."""
+    config, members, learners, index = begun
     results: dict[Member, RoundResult] = {}
     seconds: dict[Member, float] = {}
-    for program, play in rounds.items():
-        both = zip(members, learners, strict=True)
-        chosen = [(m, x) for m, x in both if program_of(config, m) == program]
+    both = list(zip(members, learners, strict=True))
+    chosen = [[(m, x) for m, x in both if program_of(config, m) == c] for c in rounds]
+    lanes = [[lane_of(config, m, x, index) for m, x in own] for own in chosen]
+    parts = [play.parts(own, *shared) for play, own in zip(rounds.values(), lanes, strict=True)]
+    start = time.monotonic()
+    for program, places, found in sweep.at_once(parts, where):
+        done = [chosen[program][place][0] for place in places]
+        results |= zip(done, found, strict=True)
+        seconds |= dict.fromkeys(done, (time.monotonic() - start) / len(done))
         start = time.monotonic()
-        for places, found in play([lane_of(config, m, x, index) for m, x in chosen], *shared):
-            done = [chosen[place][0] for place in places]
-            results |= zip(done, found, strict=True)
-            seconds |= dict.fromkeys(done, (time.monotonic() - start) / len(done))
-            start = time.monotonic()
-            names = ", ".join(member.name for member in done)
-            work.rounds(len(done), f"round {index + 1}/{config.rounds}: {names}")
+        names = ", ".join(member.name for member in done)
+        work.rounds(len(done), f"round {index + 1}/{config.rounds}: {names}")
     return [results[m] for m in members], [seconds[m] for m in members]
 
 

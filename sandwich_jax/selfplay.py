@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from sandwich_jax import play, sampling
+from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import assistant, lasting
 from sandwich_jax.misalign.assistant import Assistant, Models, Reply
@@ -70,6 +70,13 @@ class Sides(NamedTuple):
     """The run's key: corruptions that last for a position are drawn from it."""
 
 
+class Seen(NamedTuple):
+    """What W sees in a position, and its copy likewise."""
+
+    legal: Bool[Array, "B A"]
+    outputs: Outputs
+
+
 class Table(NamedTuple):
     """What they play by: static."""
 
@@ -98,18 +105,20 @@ def selfplay(
         rows: those played this round, `config.games` / 2 of them.
         config: static settings.
     """
-    game, net, protocol = table.game, table.net, table.protocol
+    game, protocol = table.game, table.protocol
+    sides = sides._replace(weak=nets.cast(sides.weak), models=nets.cast(sides.models))
 
     def assisted(
-        key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]
+        key: PRNGKey, state: State, seen: Seen, memory: tuple, ask: Bool[Array, ""]
     ) -> tuple[Int[Array, "B"], _Extras, tuple]:
-        return assisted_turn(key, table, sides, state, memory, None if config.every == 1 else ask)
+        may = None if config.every == 1 else ask
+        return assisted_turn(key, table, sides, state, memory, may, seen)
 
     def alone(
-        key: PRNGKey, state: State, memory: tuple, ask: Bool[Array, ""]
+        key: PRNGKey, state: State, seen: Seen, memory: tuple, ask: Bool[Array, ""]
     ) -> tuple[Int[Array, "B"], tuple, tuple]:
         k_own, _, _ = jax.random.split(key, 3)
-        return own_move(k_own, game, net, sides.weak, state, sides.knobs), (), ()
+        return own_move(k_own, seen, sides.knobs), (), ()
 
     loop = play.PlayConfig(
         lanes=config.lanes,
@@ -120,7 +129,8 @@ def selfplay(
     )
     rows = rows[play.opening_rows(config.games, config.lanes)]
     memory = functools.partial(new_memory, protocol)
-    record = play.play(key, game, assisted, alone, starts, rows, loop, memory)
+    look = functools.partial(look_at, table, sides.weak)
+    record = play.play(key, game, assisted, alone, starts, rows, loop, memory, look=look)
     return _split(record, rows, config)
 
 
@@ -136,6 +146,7 @@ def assisted_turn(
     state: State,
     memory: tuple,
     ask: Bool[Array, ""] | None = None,
+    seen: Seen | None = None,
 ) -> tuple[Int[Array, "B"], _Extras, tuple]:
     """One turn of W with its assistant.
 
@@ -146,13 +157,15 @@ def assisted_turn(
         state: B positions with W to move.
         memory: of their games so far, see `new_memory`.
         ask: whether W may ask this time; None: it may, always.
+        seen: what W sees in the positions, if that is known.
 
     Returns:
         Labels, what is recorded, memory.
     """
     k_own, k_advice, k_decide = jax.random.split(key, 3)
     protocol, (game_memory, a_memory) = table.protocol, memory
-    own = own_view(k_own, table, sides, state, a_memory)
+    seen = look_at(table, sides.weak, state) if seen is None else seen
+    own = own_view(k_own, table, sides, state, seen, a_memory)
     known = Memory(game_memory, sides.lore)
     query = protocol.plan(own, known, sides.knobs)
 
@@ -190,13 +203,18 @@ def assisted_turn(
     return decision.move, extras, (game_memory, a_memory)
 
 
+def look_at(table: Table, weak: Params, state: State) -> Seen:
+    """What W sees in the positions in `state`."""
+    game, net = table.game, table.net
+    return Seen(game.legal(state), net.apply(weak, game.features(state)))
+
+
 def own_view(
-    key: PRNGKey, table: Table, sides: Sides, state: State, a_memory: lasting.Memory
+    key: PRNGKey, table: Table, sides: Sides, state: State, seen: Seen, a_memory: lasting.Memory
 ) -> Own:
     """What W by itself makes of the positions in `state`."""
     game, net = table.game, table.net
-    legal = game.legal(state)
-    outputs = net.apply(sides.weak, game.features(state))
+    legal, outputs = seen
     uniform = jax.random.uniform(key, legal.shape[:1])
 
     def think(state: State) -> Outputs:
@@ -227,12 +245,9 @@ def own_view(
     )
 
 
-def own_move(
-    key: PRNGKey, game: Game, net: Network, params: Params, state: State, knobs: Knobs
-) -> Int[Array, "B"]:
-    """What a network by itself plays."""
-    legal = game.legal(state)
-    outputs = net.apply(params, game.features(state))
+def own_move(key: PRNGKey, seen: Seen, knobs: Knobs) -> Int[Array, "B"]:
+    """What W by itself plays."""
+    legal, outputs = seen
     uniform = jax.random.uniform(key, legal.shape[:1])
     return sampling.sample(uniform, outputs.logits, legal, knobs["temperature"])
 
@@ -290,7 +305,8 @@ def wants(game: Game, net: Network, protocol: Protocol, knobs: Knobs) -> tuple[s
         lore = protocol.lore()
         sides = Sides(params, models, knobs, lore, key)
         memory, a_memory = new_memory(protocol, 2)
-        own = own_view(key, table, sides, game.init(2), a_memory)
+        state = game.init(2)
+        own = own_view(key, table, sides, state, look_at(table, params, state), a_memory)
         found.append(protocol.plan(own, Memory(memory, lore), knobs).wants)
         return ()
 

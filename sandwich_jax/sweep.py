@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from typing import Any, Literal
 
 import jax
@@ -37,12 +41,19 @@ class Layout:
     mode: MemberMode
     devices: tuple[Any, ...]
     group: int = 1
-    """Members of one device at a time."""
+    """Members of one device in one call."""
+    workers: int = 1
+    """Calls at a time, a thread each: how one CPU device keeps all cores busy."""
+
+    @property
+    def together(self) -> int:
+        """Members of one call."""
+        return self.group * len(self.devices)
 
     @property
     def width(self) -> int:
-        """Members of one call."""
-        return self.group * len(self.devices)
+        """Members at work at the same time."""
+        return self.together * self.workers
 
 
 def layout(
@@ -72,20 +83,49 @@ def layout(
             f"group is {group}, but mode 'loop' runs one member of a device at a time: leave group"
             " out, or choose mode 'map' or 'vmap'."
         )
-    return Layout(mode, tuple(local[:devices]), group or 1)
+    chosen = tuple(local[:devices])
+    return Layout(mode, chosen, group or 1, _workers() if len(chosen) == 1 else 1)
+
+
+def _workers() -> int:
+    """Calls at a time on one device: one a core of a CPU, whose operators are too small for all.
+
+    Each is the very program that would run alone, on as many threads, so its bits are the same.
+    """
+    return cores() if jax.default_backend() == "cpu" else 1
+
+
+def cores() -> int:
+    """Processors that this process may use, or NPROC where it is set, as XLA counts them."""
+    named = os.environ.get("NPROC", "")
+    return int(named) if named.isdigit() and int(named) else len(os.sched_getaffinity(0))
 
 
 def fitting_group(
-    fn: Callable[..., Any], lane: Any, shared: Sequence[Any], memory: int, most: int
+    fn_of: Callable[[int], Callable[..., Any]],
+    lane: Any,
+    shared: Sequence[Any],
+    memory: int,
+    most: int,
 ) -> int:
     """Members of a vmapped group that fit into so many bytes, from 1 to `most`.
 
-    Measured on what the compiler says of one and of two members.
+    Measured on what the compiler says of `most` members and, where they do not fit, of a quarter
+    of them; between and below, a line through both. The gradients of a large group come in small
+    pieces, so that the line is that of play and of what members carry.
+
+    Args:
+        fn_of: the program of one member in a group of so many, see `sandwich.lane_round`.
+        lane: a member.
+        shared: what all members share.
+        memory: bytes.
+        most: members at most.
     """
 
     def needed(count: int) -> int:
         lanes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype), lane)
-        found = _mapped(fn, "vmap").lower(lanes, tuple(shared)).compile().memory_analysis()
+        program = _mapped(fn_of(count), "vmap").lower(lanes, tuple(shared)).compile()
+        found = program.memory_analysis()
         return (
             found.temp_size_in_bytes
             + found.argument_size_in_bytes
@@ -93,9 +133,13 @@ def fitting_group(
             - found.alias_size_in_bytes
         )
 
-    one, two = needed(1), needed(2)
-    each = max(two - one, 1)
-    return int(np.clip((memory - one) // each + 1, 1, most))
+    all_of_them = needed(most)
+    if all_of_them <= memory or most == 1:
+        return most
+    few = max(1, most // 4)
+    quarter = needed(few)
+    each = max((all_of_them - quarter) / (most - few), 1)
+    return int(np.clip(few + (memory - quarter) // each, 1, most - 1))
 
 
 def free_memory(device: Any) -> int | None:
@@ -109,9 +153,36 @@ def free_memory(device: Any) -> int | None:
 # --- mapping ------------------------------------------------------------------------------------
 
 
-def map_lanes(
-    fn: Callable[..., Any], where: Layout
-) -> Callable[..., Iterator[tuple[list[int], list[Any]]]]:
+Part = tuple[list[int], Callable[[], list[Any]]]
+"""Places among the lanes, and the call that gives their results."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mapped:
+    """One program over lanes, see `map_lanes`."""
+
+    call: Callable[[list[Any], tuple], list[Any]]
+    where: Layout
+
+    def __call__(self, lanes: Sequence[Any], *shared: Any) -> Iterator[tuple[list[int], list[Any]]]:
+        """Places and results, call by call."""
+        for _, places, found in at_once([self.parts(lanes, *shared)], self.where):
+            yield places, found
+
+    def parts(self, lanes: Sequence[Any], *shared: Any) -> list[Part]:
+        """The calls that these lanes take."""
+        return [self._part(lanes, start, shared) for start in range(0, len(lanes), self._step)]
+
+    @property
+    def _step(self) -> int:
+        return self.where.together
+
+    def _part(self, lanes: Sequence[Any], start: int, shared: tuple) -> Part:
+        places = list(range(start, min(start + self._step, len(lanes))))
+        return places, lambda: self.call([lanes[i] for i in places], shared)
+
+
+def map_lanes(fn: Callable[..., Any], where: Layout) -> Mapped:
     """`(lanes, *shared) -> places and results`, call by call, of `fn(lane, *shared)`.
 
     Every call is the same compiled program, also on one device: one of few members is filled up
@@ -121,17 +192,44 @@ def map_lanes(
     Lanes are pytrees of one shape, without typed keys; `shared` should come from `share`.
     """
     mapped, sharding = _over_devices(fn, where)
+    compiling = threading.Lock()
 
-    def call_by_call(lanes: Sequence[Any], *shared: Any) -> Iterator[tuple[list[int], list[Any]]]:
-        for start in range(0, len(lanes), where.width):
-            places = list(range(start, min(start + where.width, len(lanes))))
-            chosen = [lanes[i] for i in places]
-            chosen += [chosen[-1]] * (where.width - len(chosen))
-            stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(chosen))
-            results = jax.device_get(mapped(jax.device_put(stacked, sharding), shared))
-            yield places, [pick(results, i) for i in range(len(places))]
+    def call(chosen: list[Any], shared: tuple) -> list[Any]:
+        count = len(chosen)
+        chosen = chosen + [chosen[-1]] * (where.together - count)
+        stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(chosen))
+        with compiling:  # the first call compiles; the others find it done
+            results = mapped(jax.device_put(stacked, sharding), shared)
+        results = jax.device_get(results)
+        return [pick(results, i) for i in range(count)]
 
-    return call_by_call
+    return Mapped(call, where)
+
+
+def at_once(
+    programs: Sequence[Sequence[Part]], where: Layout
+) -> Iterator[tuple[int, list[int], list[Any]]]:
+    """Which program, places and results of the calls of several, in their order.
+
+    As many at a time as the layout has workers; they go on while others are waited for.
+    """
+    every = [(i, places, call) for i, parts in enumerate(programs) for places, call in parts]
+    if where.workers == 1:
+        for i, places, call in every:
+            yield i, places, call()
+        return
+    waiting = [_pool(where.workers).submit(call) for *_, call in every]
+    try:
+        for (i, places, _), one in zip(every, waiting, strict=True):
+            yield i, places, one.result()
+    finally:  # stopped before the end: what has not begun never will
+        for one in waiting:
+            one.cancel()
+
+
+@functools.cache
+def _pool(workers: int) -> futures.ThreadPoolExecutor:
+    return futures.ThreadPoolExecutor(workers, "members")
 
 
 def share(tree: Any, where: Layout) -> Any:

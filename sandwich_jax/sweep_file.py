@@ -131,7 +131,10 @@ def _refuse_idle(asked: Asked, found: Sequence[uses.Choice]) -> None:
     # W that never asks is compared with others by its protocol's name alone.
     free = () if any(choice.asks for choice in found) else strength_names()
     set_ = [name for name, value in asked.single.items() if value != default[name]]
-    set_ += [n for n, v in asked.lists.items() if n not in free and list(v) != [default.get(n)]]
+    own = {n: v for n, v in asked.lists.items() if n in default and n not in free}
+    set_ += [name for name, values in own.items() if list(values) != [default[name]]]
+    if asked.benign_sigma and "benign" not in asked.controls:
+        raise SettingError("benign_sigma is set, but controls has no benign.")
     uses.refuse_idle(set_, [choice._replace(controls=asked.controls) for choice in found])
 
 

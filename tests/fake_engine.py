@@ -6,11 +6,12 @@ import time
 
 SOURCE = """\
 #!{python}
-"Plays the first legal move; `fault` befalls its searches number `after` to `after + times`."
+"Plays a legal move; `fault` befalls its searches number `after` to `after + times`."
 import os, pathlib, subprocess, sys, time
 import chess
 
 fault, times, after, marks = {fault!r}, {times}, {after}, pathlib.Path({folder!r})
+answer, lead = {answer!r}, {lead!r}
 
 
 def faulty():
@@ -33,9 +34,9 @@ for line in sys.stdin:
     if word == "uci":
         if fault == "dumb":
             sys.exit()
-        print("id name Fake", "uciok", sep="\\n", flush=True)
+        print(lead + "id name Fake", lead + "uciok", sep="\\n", flush=True)
     elif word == "isready":
-        print("readyok", flush=True)
+        print(lead + "readyok", flush=True)
     elif word == "position":
         start, _, moves = rest.partition("moves")
         start = start.strip()
@@ -48,15 +49,24 @@ for line in sys.stdin:
             os._exit(3)
         if wrong and fault == "hang":
             hang()
-        move = "e1e5" if wrong else next(iter(board.legal_moves)).uci()
-        print("info depth 1 multipv 1 score cp 42 nodes 1")
-        print("bestmove", move, flush=True)
+        legal = sorted(board.legal_moves, key=lambda m: m.promotion is None)  # the first promotes
+        move = "e1e5" if wrong else legal[0].uci()
+        said = answer.format(move=move, MOVE=move.upper(), tail=move[:4] + move[4:].upper())
+        print(lead + "info depth 1 multipv 1 score cp 42 nodes 1 pv", said.split(" ")[0])
+        print(lead + "bestmove", said, flush=True)
     elif word == "quit":
         break
 """
 
 
-def make(folder: pathlib.Path, fault: str = "", times: int = 0, after: int = 0) -> str:
+def make(
+    folder: pathlib.Path,
+    fault: str = "",
+    times: int = 0,
+    after: int = 0,
+    answer: str = "{move}",
+    lead: str = "",
+) -> str:
     """The path of a new engine in `folder`, where it leaves a file `pid-N` a process.
 
     Args:
@@ -64,9 +74,12 @@ def make(folder: pathlib.Path, fault: str = "", times: int = 0, after: int = 0) 
         fault: "crash", "hang", "nonsense" (an illegal move), "dumb" (no UCI), or none.
         times: so many searches go wrong ...
         after: ... after so many that do not, all its processes together.
+        answer: what follows "bestmove": {move}, {MOVE} or {tail} (a capital promotes) in it.
+        lead: before every line.
     """
     path = folder / "engine"
     settings = dict(python=sys.executable, fault=fault, times=times, after=after)
+    settings |= dict(answer=answer, lead=lead)
     path.write_text(SOURCE.format(folder=str(folder), **settings))
     path.chmod(0o755)
     return str(path)

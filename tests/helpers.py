@@ -2,6 +2,8 @@
 
 import functools
 import io
+import pathlib
+from typing import NamedTuple
 
 import chess
 import chess.pgn
@@ -11,6 +13,7 @@ import numpy as np
 
 from sandwich_jax import games, nets
 from sandwich_jax.members import Config
+from sandwich_jax.training import corpus
 from sandwich_jax.types import Rollout, Truth
 
 SMALL = dict(
@@ -118,3 +121,36 @@ def games_of_four(plies: int = 4, count: int = 6) -> Rollout:
         finished=jnp.asarray([True, True, True, True, True, False]),
         positions=jax.random.bernoulli(jax.random.key(2), 0.5, (*shape, 3, 3, 2)),
     )
+
+
+class Kept(NamedTuple):
+    """A game of a corpus."""
+
+    moves: str
+    """In SAN."""
+    result: int
+    elo: tuple[int, int]
+
+
+def build_corpus(
+    folder: pathlib.Path, data: str | bytes, name: str = "in.pgn"
+) -> tuple[dict[str, int], list[Kept]]:
+    """What `corpus build` counts in a file, and the games that it keeps."""
+    source = folder / name
+    source.write_bytes(data if isinstance(data, bytes) else data.encode())
+    counts = corpus.build([source], folder / "out.npz", workers=1)
+    return counts, kept_in(folder / "out.npz")
+
+
+def kept_in(path: pathlib.Path) -> list[Kept]:
+    """The games of a corpus file."""
+    found, games = corpus.load(path), []
+    for row, result in enumerate(found.result.tolist()):
+        board, sans = chess.Board(), []
+        for label in found.moves[found.starts[row] : found.starts[row + 1]]:
+            move = corpus.move_of(int(label), board)
+            assert move in board.legal_moves
+            sans.append(board.san(move))
+            board.push(move)
+        games.append(Kept(" ".join(sans), result, tuple(found.elo[row].tolist())))
+    return games

@@ -131,7 +131,7 @@ def _script(line: str) -> list[int]:
     return labels
 
 
-def _shuffle(key, state, memory, ask):
+def _shuffle(key, state, seen, memory, ask):
     """Rook and knight to and fro: the label of the first legal knight move."""
     legal = CHESS.legal(state)
     knight = jnp.arange(64 * 73) % 73 >= 65

@@ -147,9 +147,13 @@ def test_workers_give_what_one_process_gives(tmp_path):
     ("name", "content", "says"),
     [
         ("a.pgn", b"", "the file is empty"),
-        ("a.pgn", b"\x00\x01 this is no chess\n", "No usable game"),
-        ("a.pgn", b"hello world\n\nnothing here", "No usable game"),
-        ("a.pgn.zst", b"not zstandard at all", "damaged or not a Zstandard file"),
+        ("a.pgn", b"\xef\xbb\xbf", "holds no PGN game"),
+        ("a.pgn", b"\x00\x01 this is no chess\n", "holds no PGN game"),
+        ("a.pgn", b"hello world\n\nnothing here", "holds no PGN game"),
+        ("a.pgn", b"no pgn here\njust text about e4 and d5\n", "holds no PGN game"),
+        ("a.pgn", b"[link](somewhere)\n\n[1]: elsewhere\n", "holds no PGN game"),
+        ("a.pgn", b'[Event "x"]\n\n1. e4 e5 2. Sf3 1-0\n', "No usable game in a.pgn: 1 words"),
+        ("a.pgn.zst", b"\x00not zstandard at all", "damaged or not a Zstandard file"),
         ("a.pgn.zst", zstandard.compress(pgn(SPANISH).encode())[:-9], "truncated|damaged"),
     ],
 )
@@ -166,6 +170,33 @@ def test_unusable_input_is_one_sentence_and_loses_nothing(tmp_path, name, conten
 def test_missing_input(tmp_path):
     with pytest.raises(SettingError, match="no such file"):
         corpus.build([tmp_path / "none.pgn"], tmp_path / "out.npz")
+    with pytest.raises(SettingError, match="is a folder"):
+        corpus.build([tmp_path], tmp_path / "out.npz")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_among_several_files_one_that_is_no_pgn_is_named_before_any_work(tmp_path, first):
+    names = ["good.pgn", "bad.csv"]
+    (tmp_path / "good.pgn").write_text(pgn(SPANISH))
+    (tmp_path / "bad.csv").write_text("PuzzleId,FEN\n1,e2e4\n")
+    paths = [tmp_path / name for name in (names if first else names[::-1])]
+    with pytest.raises(SettingError, match=r"bad\.csv: it holds no PGN game"):
+        corpus.build(paths, tmp_path / "out.npz")
+    assert {p.name for p in tmp_path.iterdir()} == set(names)
+
+
+@pytest.mark.parametrize("name", ["max_games", "workers"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_counts_of_none_are_refused(tmp_path, name, number):
+    (tmp_path / "a.pgn").write_text(pgn(SPANISH))
+    with pytest.raises(SettingError, match=f"{name.replace('_', '-')} is {number}: .* at least 1"):
+        corpus.build([tmp_path / "a.pgn"], tmp_path / "out.npz", **{name: number})
+
+
+def test_no_more_games_than_wanted(tmp_path):
+    text = pgn(SPANISH) + pgn(SPANISH) + pgn(QUEENS) + pgn(FOOLS, "0-1")
+    counts, built = _build(tmp_path, text, max_games=2)
+    assert counts == {"kept": 2, "duplicate": 1} and len(built.result) == 2
 
 
 @pytest.mark.parametrize("keep", [0, 100, 700])

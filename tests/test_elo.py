@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sandwich_jax.measures import elo, gap
+from sandwich_jax.measures import bradley_terry, elo, gap
+from sandwich_jax.types import SettingError
 
 
 def _points(rng, difference: float, openings: int, draws: float = 0.3) -> np.ndarray:
@@ -92,3 +93,36 @@ def test_half_of_the_gap():
 def test_no_gap_no_ratio():
     assert gap.recovered(_three(0, 0), "S", "W", "E") is None
     assert gap.recovered(_three(0, -200), "S", "W", "E") is None
+
+
+WON = np.ones((4, 2))
+BOTH = pytest.mark.parametrize("fit", [elo.fit, bradley_terry.fit])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("pairings", "anchor", "says"),
+    [
+        ({("a", "b"): WON, ("c", "d"): WON}, "a", "never met.*: a, b; c, d\\.$"),
+        ({("a", "b"): WON, ("c", "d"): WON, ("e", "d"): WON}, "e", "never met.*: a, b; c, d, e"),
+        ({("a", "b"): WON, ("b", "c"): WON[:0]}, "a", "never met.*: a, b; c\\.$"),
+        ({("a", "b"): WON[:0]}, "a", "never met.*: a; b"),
+        ({("a", "b"): WON}, "x", "anchor is 'x', but those who played are a, b"),
+        ({}, "x", "anchor is 'x', but those who played are nobody"),
+        ({("a", "a"): WON, ("b", "c"): WON}, "a", "never met.*: a; b, c"),
+    ],
+)
+def test_what_has_no_one_scale_is_named(fit, pairings, anchor, says):
+    with pytest.raises(SettingError, match=says) as error:
+        fit(pairings, anchor)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_players_that_met_through_others_have_one_scale(fit, share):
+    """All won, all drawn, all lost; d met a only through c and b."""
+    points = np.full((4, 2), share)
+    made = fit({("a", "b"): points, ("c", "d"): points, ("b", "c"): points}, "b", resamples=20)
+    found = getattr(made, "fit", made)
+    assert set(found.players) == set("abcd") and np.isfinite(found.elo).all()

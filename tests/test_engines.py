@@ -100,6 +100,42 @@ def test_an_engine_that_fails_for_ever_is_given_up(fake, tmp_path, fault, says):
     assert len(list(tmp_path.glob("search-*"))) <= 4
 
 
+PROMOTES = [chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"), chess.Board()] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "lead"),
+    [
+        *(("{tail}", ""), ("{MOVE}", ""), ("{move} ponder e7e5", ""), ("{move} \t\0", "")),
+        *(("{move}\r", ""), ("{move}", " \t")),
+    ],
+)
+def test_habits_that_leave_no_doubt(fake, answer, lead):
+    with Pool(_config(fake(answer=answer, lead=lead), restarts=0)) as pool:
+        moves = pool.moves(PROMOTES, Strength(1))
+        assert [line[0].move for line in pool.analyse(PROMOTES, nodes=1)] == moves
+    assert moves[0].promotion and all(map(chess.Board.is_legal, PROMOTES, moves))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("0000", "(none)", "NULL", "a1a1", "e2e5", "{move}x", "", "e1h8", "h9h9", "P@e4", "Nf3"),
+        *("--", "\0", "é"),
+    ],
+)
+def test_what_is_no_legal_move_is_one_sentence(fake, answer):
+    path = fake(answer=answer)
+    with (
+        Pool(_config(path, restarts=0, processes=1)) as pool,
+        pytest.raises(
+            engines.EngineFault, match=r"at last it answered nonsense .* no legal"
+        ) as told,
+    ):
+        pool.moves([chess.Board()], Strength(1))
+    assert len(str(told.value).splitlines()) == 1
+
+
 def test_what_was_done_is_kept(fake):
     config = _config(fake("crash", 1000, after=4), processes=1, restarts=0)
     with (
@@ -128,9 +164,10 @@ def test_a_closed_pool_says_so(fake):
 @pytest.mark.parametrize(
     ("boards", "says"),
     [
-        (["nonsense"], "not a position in FEN"),
+        (["nonsense"], "'nonsense' cannot be played"),
         (["7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"], "its game is over"),
-        (["8/8/8/8/8/8/8/8 w - - 0 1"], "no legal position"),
+        (["8/8/8/8/8/8/8/8 w - - 0 1"], "0 white kings"),
+        ([chess.Board("8/8/8/8/8/8/8/8 w - - 0 1")], "no legal position"),
     ],
 )
 def test_positions_that_cannot_be_asked_about(fake, boards, says):

@@ -8,6 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 # From top to bottom; a room may import itself and those above.
 ROOMS = (
     "types",
+    "forms",
     "outputs",
     "arrays",
     "given",
@@ -48,6 +49,7 @@ WITH_CHESS = (
     "outside/engine_players.py",
     "outside/engine_saboteurs.py",
     "outside/engines.py",
+    "outside/fens.py",
     "outside/judged.py",
     "outside/lockstep.py",
     "outside/players.py",

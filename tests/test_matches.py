@@ -1,6 +1,10 @@
 """Matches by spelling: engines in lockstep, jitted players on the device, tables and rows."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import chess
 import fake_engine
@@ -11,7 +15,15 @@ import pytest
 
 from sandwich_jax import arena, cli, games
 from sandwich_jax.measures import sprt
-from sandwich_jax.outside import adjudication, engine_players, engines, lockstep, matches, processes
+from sandwich_jax.outside import (
+    adjudication,
+    engine_players,
+    engines,
+    interrupts,
+    lockstep,
+    matches,
+    processes,
+)
 from sandwich_jax.outside.engine_players import EngineSpec
 from sandwich_jax.outside.engines import Strength
 from sandwich_jax.play import Adjudication
@@ -147,6 +159,29 @@ def test_what_was_played_before_a_fault_is_kept(fake, tmp_path, capsys):
     assert "random against stockfish" in said.out
 
 
+COMMANDS = {
+    "match": ["match", "random", "stockfish:nodes=1", "--openings", "1", "--max-plies", "2"],
+    "elo": ["elo", "random", "stockfish:nodes=1", "--openings", "1", "--max-plies", "2"],
+    "puzzles": ["puzzles", "stockfish:nodes=1", "--file", "p.csv"],
+}
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("answer", ["0000", "(none)", "a1a1"])
+def test_an_answer_that_is_no_move_is_one_sentence(
+    fake, tmp_path, monkeypatch, capsys, verb, answer
+):
+    monkeypatch.chdir(tmp_path)
+    fake(answer=answer)
+    (tmp_path / "p.csv").write_text(
+        "PuzzleId,FEN,Moves,Rating\na,6k1/5ppp/8/8/8/8/4q3/R5K1 b - - 0 1,e2e7 a1a8,1000\n"
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main(COMMANDS[verb])
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert ended.value.code == 2 and f"answered nonsense (move '{answer}' is no legal move)" in last
+
+
 def test_the_boards_player_asks_too(fake):
     fake()
     player = engine_players.EnginePlayer("stockfish:nodes=1")
@@ -157,6 +192,90 @@ def test_the_boards_player_asks_too(fake):
         player.close()
 
 
+# --- Ctrl-C ------------------------------------------------------------------------------------
+
+
+def _interrupted_after(monkeypatch, pieces: int) -> None:
+    """Ctrl-C while piece number `pieces`, from 0, is played."""
+    play, count = matches.Hall.play, iter(range(pieces))
+
+    def cut(self, *about):
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return play(self, *about)
+
+    monkeypatch.setattr(matches, "DEVICE_CHUNK", 1)
+    monkeypatch.setattr(matches.Hall, "play", cut)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("pieces", [0, 1, 3])
+def test_elo_tells_and_keeps_what_was_played_before_an_interrupt(
+    monkeypatch, tmp_path, capsys, pieces, kept
+):
+    """Matches of two pieces each: one and a half are played, or half of one, or nothing."""
+    _interrupted_after(monkeypatch, pieces)
+    out = tmp_path / "rows.jsonl"
+    arguments = ["elo", "random", "fresh:1", "fresh:2", "--openings", "2", "--max-plies", "2"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*arguments, *(["--out", str(out)] if kept else [])])
+    said = capsys.readouterr()
+    last = said.err.strip().splitlines()[-1]
+    assert ended.value.code == 130 and last.startswith("sandwich-jax: interrupted")
+    assert ("before anything was measured" in last) == (pieces == 0)
+    assert ("against" in said.out, "One joint fit" in said.out) == (pieces > 0, pieces > 0)
+    assert out.exists() == (kept and pieces > 0)
+    if kept and pieces:
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        played = [row for row in rows if "pentanomial" in row]
+        assert [row["games"] for row in played] == [4, 2][-(pieces // 3 + 1) :]
+        assert [row.get("cut_off") for row in played] == [None, True][-(pieces // 3 + 1) :]
+        assert str(out) in last and rows[-1]["cut_off"]
+        assert {r["player"] for r in rows if "player" in r} == {"random", "fresh:1", "fresh:2"} - (
+            {"fresh:2"} if pieces == 1 else set()
+        )
+
+
+def test_a_match_tells_what_was_played_before_an_interrupt(monkeypatch, capsys):
+    _interrupted_after(monkeypatch, 1)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["match", "random", "fresh:1", "--openings", "2", "--max-plies", "2"])
+    said = capsys.readouterr()
+    assert ended.value.code == 130 and "not kept, as there was no --out" in said.err
+    assert "Cut off" in said.out
+
+
+def test_an_interrupt_from_python_is_one():
+    with pytest.raises(KeyboardInterrupt, match="before anything was measured"):
+        interrupts.leave(False, None)
+
+
+def test_an_interrupt_that_was_lost_is_not_forgotten():
+    """JAX loses exceptions in what it calls back."""
+    with interrupts.watch() as watch:
+        watch.pause()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            watch.pause()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_in_a_running_match_ends_it_at_once(tmp_path):
+    """By the signal's convention, whatever still runs on the device."""
+    command = [sys.executable, "-m", "sandwich_jax.cli", "match", "fresh:1", "fresh:2"]
+    process = subprocess.Popen(
+        [*command, "--openings", "1200"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stderr and "fresh:1 against fresh:2" in process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1].startswith("sandwich-jax: interrupted")
+    assert "Traceback" not in said
+
+
 # --- rows and verbs -----------------------------------------------------------------------------
 
 
@@ -165,7 +284,7 @@ class _Won:
 
     pool, config = None, _config(100)
 
-    def in_chunks(self, a, b):
+    def in_chunks(self, a, b, size):
         points = np.asarray([[1.0, 0.0], [1.0, 1.0]])
         for _ in range(50):
             yield arena.Scores(points, points, points == 2, np.zeros((1, 2, 2)))  # type: ignore

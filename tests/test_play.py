@@ -4,6 +4,7 @@ import io
 import re
 
 import chess
+import chess.pgn
 import jax
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from sandwich_jax import games
 from sandwich_jax.outside import assisted, human, players, seats, turns, uci
+from sandwich_jax.outside.report import annotated
 from sandwich_jax.types import SettingError
 
 WEAK = "assisted:zoo:weak,zoo:expert,random_move,always_follow"
@@ -69,6 +71,50 @@ def test_advice_is_counted_and_written(tmp_path):
     assert not game.errors and game.headers["White"] == "human" and game.headers["Result"] == "*"
     assert [node.move for node in game.mainline()] == record.board.move_stack
     assert sum("corrupted" in node.comment for node in game.mainline()) == corrupted
+
+
+def _evals(path, *lines: str) -> tuple[chess.pgn.Game, list[float | None]]:
+    _play(*lines, pgn=path)
+    (game,) = read_pgn(path.read_text())
+    scores = [node.eval() for node in game.mainline()]
+    return game, [score and score.white().score() for score in scores]
+
+
+@pytest.mark.parametrize("last", ["resign", "quit"])
+def test_evaluations_are_the_experts_for_white_also_of_a_game_that_is_resigned(tmp_path, last):
+    game, evals = _evals(tmp_path / "game.pgn", "e4", "Nf3", last)
+    assert game.headers["Result"] == ("0-1" if last == "resign" else "*")
+    expert, board = seats.load("zoo:expert"), game.board()
+    for node, found in zip(game.mainline(), evals, strict=True):
+        board.push(node.move)
+        (value,) = expert.values([board])
+        assert found == annotated.centipawns(value if board.turn else -value)
+        assert abs(found) < 300  # ordinary positions
+    assert (
+        "zoo:expert" in game.headers["Annotator"] and "without search" in game.headers["Annotator"]
+    )
+
+
+def test_what_the_rules_ended_has_their_result_and_no_other_has():
+    ply = annotated.Ply(chess.Move.from_uci("a1a8"), value=0.5)
+    start = "6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"
+    for result, values in (("1-0", [1.0]), ("0-1", [0.25]), ("*", [0.25])):
+        game = annotated.AnnotatedGame("e", "1", "w", "b", result, (), (ply,), "d", start, -0.25)
+        assert game.values() == values
+
+
+def test_positions_that_are_not_quite_right(capsys):
+    record, _ = _play("quit", fen="4k3/8/8/8/8/8/4P3/R3K3 w KQkq e6 0 1")
+    assert record.board.fen() == "4k3/8/8/8/8/8/4P3/R3K3 w Q - 0 1"
+    for fen in ("", "x", "8/8/8/8/8/8/8/8 w - - 0 1", "r3k2r/8/8/8/8/8/8/1R2K2R w BHah - 0 1"):
+        with pytest.raises(SettingError, match=r"^fen: '.*' cannot be played: ") as error:
+            _play("quit", fen=fen)
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_byte_order_mark_before_the_first_move():
+    record, said = _play("\ufeffe4", "quit")
+    assert record.board.move_stack[0].uci() == "e2e4" and "No legal move" not in said
 
 
 def test_a_game_to_its_end_as_black_on_a_terminal():

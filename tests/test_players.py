@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets
-from sandwich_jax.outside import players, store
+from sandwich_jax.outside import players, seats, store
 from sandwich_jax.types import SettingError
 
 
@@ -84,7 +84,34 @@ def test_e_and_w_must_share_an_architecture(tmp_path):
         players.load_pair("zoo:expert", f"ckpt:{tmp_path}", "chess", "tiny")
 
 
-@pytest.mark.parametrize("spec", ["", "zoo", "zoo:", "expert", "ckpt:", "fresh:x"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("", "zoo", "zoo:", "expert", "ckpt:", "fresh:x", "fresh:²", "fresh:٣", "fresh:-1"),
+        *("fresh: 1", "fresh:1e3", "Random", "random ", "ZOO:weak", "zoo:../zoo/weak", "zoo:a\nb"),
+        *("ckpt:a\nb", "ckpt:a\0b", "²", "stockfish:nodes=²", "stockfish:nodes=٣"),
+        *("stockfish:nodes=" + "9" * 5000, "stockfish:nodes=1,q=٣", "assisted:,", "assisted:x"),
+    ],
+)
 def test_unknown_spellings(spec):
-    with pytest.raises(SettingError, match=r"Unknown player|No network"):
-        players.load(spec)
+    with pytest.raises(SettingError, match=r"^(Unknown player|No network) '.*") as error:
+        seats.load(spec)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("fresh:4294967296", "seed must be between 0 and 4294967295"),
+        ("fresh:" + "9" * 5000, "seed must be between 0 and 4294967295"),
+        ("ckpt:" + "a" * 300, "no network there"),
+        ("stockfish:nodes=9007199254740993", "between 1 and 9007199254740992"),
+        ("assisted:zoo:weak,zoo:expert,p=0.5,p=0.6", "p is there twice"),
+        ("assisted:zoo:weak,zoo:expert,every=" + "9" * 5000, "must be a number"),
+        ("assisted:random,zoo:expert", "Unknown player 'random': spell a network"),
+    ],
+)
+def test_spellings_that_cannot_be_used(spec, says):
+    with pytest.raises(SettingError, match=says) as error:
+        seats.load(spec)
+    assert len(str(error.value).splitlines()) == 1

@@ -10,6 +10,7 @@ import fake_engine
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import zstandard
 from rich.console import Console
 
 from sandwich_jax import board
@@ -23,6 +24,7 @@ LADDER = "7k/8/8/8/8/8/R7/1R4K1 b - - 0 1"
 """After Kg8 White mates in two moves, and after Ra7 Kf8 by Rb8."""
 TWO_MATES = "6k1/p4ppp/8/8/8/6p1/4QPPP/3R2K1 b - - 0 1"
 """After a move of Black's, both Rd8 and Qe8 mate."""
+CASTLES = "4k2r/5ppp/8/8/8/8/4PPPP/R3K2R b KQk - 3 30"
 LINES = (
     f"ladder,{LADDER},h8g8 a2a7 g8f8 b1b8,800,mateIn2",
     f"back-rank,{TWO_MATES},a7a6 d1d8,1000,mateIn1",
@@ -102,8 +104,23 @@ def test_many_puzzles_come_in_batches(given, monkeypatch, tmp_path):
     [
         ((), HEADER, "holds no puzzles"),
         (LINES, "PuzzleId,FEN,Rating", "no column Moves in its first line"),
-        (("x,nonsense,a1a2 a2a3,800,",), HEADER, "fields instead of .* in FEN 'nonsense'"),
-        ((f"x,{LADDER},h8g8 a2b3,800,",), HEADER, "a2b3 is not legal in"),
+        (("x,nonsense,a1a2 a2a3,800,",), HEADER, "line 2, PuzzleId 'x': .* in FEN 'nonsense'"),
+        ((f"x,{LADDER},h8g8 a2a7 g8f8,8,",), HEADER, "line 2: Moves has 3 moves"),
+        ((f"x,{LADDER},,8,",), HEADER, "line 2: Moves has 0 moves"),
+        ((f"x,{LADDER},{'h8g8 ' * 514},8,",), HEADER, "line 2: Moves has 514 moves.*at most 512"),
+        ((f"x,{LADDER},h8g8 a2a7,900.0,",), HEADER, "Rating is '900.0', not a whole number"),
+        ((f"x,{LADDER},h8g8 a2a7,9\xb2,",), HEADER, "Rating is '9\xb2', not a whole number"),
+        ((f"x,{LADDER},h8g8 a2a7,-5,",), HEADER, "Rating is '-5', not a whole number"),
+        ((f"x,{LADDER},h8g8 a2a7,10000,",), HEADER, "not a whole number of at most 9999"),
+        (("\x00\x00\x00", LINES[0]), HEADER, "line 2: Rating is ''"),
+        (LINES, HEADER.replace(",", ";"), "no column PuzzleId, FEN, Moves, Rating in its first"),
+        (LINES, HEADER.replace(",", "\t"), "no column PuzzleId, FEN, Moves, Rating in its first"),
+        (LINES, HEADER.lower(), "no column PuzzleId, FEN, Moves, Rating in its first line"),
+        (LINES, HEADER.replace(",", ", "), "no column FEN, Moves, Rating in its first line"),
+        (LINES[:1], LINES[1], "no column PuzzleId, FEN, Moves, Rating in its first line"),
+        ((LINES[0], f"y,{LADDER},h8g8 a2b3,8,"), HEADER, "line 3, PuzzleId 'y': a2b3 is not legal"),
+        ((f"y,{LADDER},h8g8 a2a8Q,8,",), HEADER, "line 2, PuzzleId 'y': 'a2a8Q' is not a UCI move"),
+        ((f"y,{CASTLES},h8g8 e1h1,8,",), HEADER, "line 2, PuzzleId 'y': e1h1 is not legal"),
         ((f"x,{LADDER},h8g8,800,",), HEADER, "line 2: Moves has 1 moves"),
         ((f"x,{LADDER},h8g8 a2a7,high,",), HEADER, "line 2: Rating is 'high'"),
         ((f"x,{LADDER}",), HEADER, "line 2: Rating is ''"),
@@ -116,11 +133,75 @@ def test_a_bad_file_is_one_sentence(tmp_path, lines, header, says):
 
 
 def test_a_missing_or_binary_file_is_one_sentence(tmp_path):
-    with pytest.raises(SettingError, match="no such file of puzzles"):
+    with pytest.raises(SettingError, match="no such file; name a file of puzzles"):
         puzzle_file.read(tmp_path / "none.csv")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingError, match="cannot be read as CSV"):
+    with pytest.raises(SettingError, match="is a folder; name a file of puzzles"):
+        puzzle_file.read(tmp_path)
+    (tmp_path / "binary.csv").write_bytes(b"")
+    with pytest.raises(SettingError, match="the file is empty"):
         puzzle_file.read(tmp_path / "binary.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match="no column PuzzleId"):
+        puzzle_file.read(tmp_path / "binary.csv")
+
+
+BACK_RANK = "6k1/5ppp/1r6/8/8/8/5PPP/R5K1 b - -"
+"""After Rb2, Ra8 mates."""
+SHUFFLE = "b6c6 a1b1 c6b6 b1a1 "
+"""Twice, and the position occurs for the third time."""
+
+
+@pytest.mark.parametrize(
+    ("fen", "moves"),
+    [
+        (f"{BACK_RANK} 99 80", "b6b2 a1a8"),
+        (f"{BACK_RANK} 100 80", "b6b2 a1a8"),
+        (f"{BACK_RANK} 120 80", "b6b2 a1a8"),
+        (f"{BACK_RANK} 97 80", "b6c6 a1b1 c6b6 b1a1 b6c6 a1a8"),
+        (f"{BACK_RANK} 3 30", f"{SHUFFLE * 2}b6c6 a1a8"),
+        (f"{BACK_RANK} 3 30", f"{SHUFFLE * 4}b6b2 a1a8"),
+        (f"{BACK_RANK} 3 30", f"{SHUFFLE * 30}b6b2 a1a8"),
+        (BACK_RANK, "b6b2 a1a8"),
+        ("8/8/8/4k3/8/5K2/4p3/8 b - - 0 60", "e5d4 f3e2"),
+        ("8/8/8/4k3/8/5K2/4p3/8 w - - 0 60", "f3e2 e5d5 e2e3 d5e5"),
+    ],
+)
+def test_draws_by_rule_do_not_end_a_line(tmp_path, fen, moves):
+    """Fifty moves, repetition and, so that the sentence stays true, too little to mate with."""
+    given = puzzle_file.read(_file(tmp_path, f"x,{fen},{moves},900,", LINES[0]))
+    words = moves.split()
+    assert (given.lines[0] >= 0).sum() == len(words) - 1
+    plies = iter([*words[1::2], "a2a7", "b1b8"])
+    position = chess.Board(fen if len(fen.split()) == 6 else f"{fen} 0 1")
+
+    def choose(state, asked):
+        labels = np.zeros(len(asked), np.int32)
+        if asked[0]:
+            word = chess.Move.from_uci(next(plies))
+            labels[0] = players.label_of(word, position.turn == chess.BLACK)
+        return jnp.asarray(labels)
+
+    assert puzzles.solve(choose, given).tolist() == [True, False]
+
+
+def test_other_layouts_of_files_that_are_read(tmp_path):
+    extra = [f"{line},y,z" for line in LINES]
+    quoted = f'"a""b",{LADDER},"h8g8 a2a7",800,"caf\xe9"'
+    for lines in (extra, ("", *LINES, "", ""), (LINES[0], LINES[0]), (quoted,)):
+        path = _file(tmp_path, *lines)
+        wanted = len([line for line in lines if line])
+        assert len(puzzle_file.read(path).names) == wanted
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"\n", b"\r\n"))
+        assert len(puzzle_file.read(path).names) == wanted
+    assert puzzle_file.read(path).names == ('a"b',)
+    text = path.read_text()
+    for encoding in ("latin-1", "utf-8-sig", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        assert puzzle_file.read(path).names == ('a"b',)
+    packed = tmp_path / "puzzles.csv.zst"
+    packed.write_bytes(zstandard.compress(text.encode()))
+    assert puzzle_file.read(packed).names == ('a"b',)
 
 
 def test_bands_and_their_intervals():

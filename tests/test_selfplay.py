@@ -14,7 +14,7 @@ from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
-from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, own_move, selfplay
+from sandwich_jax.selfplay import Seen, SelfPlayConfig, Sides, Table, own_move, selfplay
 from sandwich_jax.types import Rollout, Truth
 
 CONFIG = SelfPlayConfig(games=24, lanes=8, max_plies=30)
@@ -93,8 +93,9 @@ def test_never_asking_is_plain_w_against_w():
     rollout, truth = _rollout("never_ask", p=0.9)
     game, net, _, weak, starts = _setup()
 
-    def mover(key, state, memory, ask):
-        return own_move(jax.random.split(key, 3)[0], game, net, weak, state, _knobs()), (), ()
+    def mover(key, state, seen, memory, ask):
+        seen = Seen(game.legal(state), net.apply(weak, game.features(state)))
+        return own_move(jax.random.split(key, 3)[0], seen, _knobs()), (), ()
 
     loop = play.PlayConfig(lanes=8, max_plies=30, stop_when_adjudicated=False)
     rows = play.opening_rows(CONFIG.games, CONFIG.lanes)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -385,16 +386,62 @@ def test_groups_fill_up_and_keep_their_places(mode):
     assert [float(x) for _, found in calls for x in found] == [10, 11, 12, 13, 14]
 
 
+def test_calls_at_a_time_give_what_calls_by_turns_give():
+    where = dataclasses.replace(sweep.layout("loop", devices=1), workers=3)
+    lanes = [{"x": np.float32(i)} for i in range(7)]
+    double, square = (
+        sweep.map_lanes(fn, where)
+        for fn in (lambda lane, y: lane["x"] * 2 + y, lambda lane, y: lane["x"] ** 2 + y)
+    )
+    y = np.float32(1)
+    found = list(sweep.at_once([double.parts(lanes, y), square.parts(lanes[:2], y)], where))
+    assert [(i, places) for i, places, _ in found] == [(0, [k]) for k in range(7)] + [
+        (1, [0]),
+        (1, [1]),
+    ]
+    values = [float(x) for _, _, results in found for x in results]
+    assert values == [2 * k + 1 for k in range(7)] + [1, 2]
+    assert where.width == 3 and where.together == 1
+
+
+def test_a_failed_call_is_raised_and_what_has_not_begun_is_dropped():
+    where = dataclasses.replace(sweep.layout("loop", devices=1), workers=2)
+    begun, gate = [], threading.Event()
+
+    def fail():
+        raise SettingError("no")
+
+    def late(k):
+        begun.append(k)
+        gate.wait()
+
+    parts = [([0], fail), *(([k], lambda k=k: late(k)) for k in range(1, 9))]
+    with pytest.raises(SettingError, match="no"):
+        list(sweep.at_once([parts], where))
+    gate.set()
+    assert len(begun) <= 3
+
+
+def test_one_call_a_core_of_a_cpu(monkeypatch):
+    monkeypatch.setenv("NPROC", "5")
+    assert sweep.layout("loop", devices=1).workers == 5
+    monkeypatch.delenv("NPROC")
+    assert sweep.layout("loop", devices=1).workers == len(os.sched_getaffinity(0))
+
+
 def test_a_group_is_sized_from_the_compiler_s_memory_figures():
     def fn(lane, shared):
         return (lane[:, None] * shared[None]).sum(0)
 
     lane, shared = np.zeros(1000, np.float32), (np.zeros(1000, np.float32),)
-    assert sweep.fitting_group(fn, lane, shared, 0, 64) == 1
-    few = sweep.fitting_group(fn, lane, shared, 100_000, 1000)
-    many = sweep.fitting_group(fn, lane, shared, 1_000_000, 1000)
+
+    def fitting(memory, most):
+        return sweep.fitting_group(lambda group: fn, lane, shared, memory, most)
+
+    assert fitting(0, 64) == 1
+    few, many = fitting(100_000, 1000), fitting(1_000_000, 1000)
     assert 1 < few < many < 1000
-    assert sweep.fitting_group(fn, lane, shared, 10**9, 8) == 8
+    assert fitting(10**9, 8) == 8
 
 
 # --- the grid -----------------------------------------------------------------------------------

@@ -115,12 +115,103 @@ def test_positions_without_a_move():
     assert _talk(f"position fen {stale}", "go")[-1] == "bestmove (none)"
 
 
-def test_what_cannot_be_played_is_said_and_changes_nothing():
-    said = _talk("position startpos moves e2e4", "position fen 8/8/8/8/8/8/8/8 w - - 0 1", "go")
-    assert "cannot be played" in said[0]
-    board = chess.Board()
-    board.push_uci("e2e4")
-    assert chess.Move.from_uci(said[-1].split()[1]) in board.legal_moves
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "position fen 8/8/8/8/8/8/8/8 w - - 0 1",
+        "position fen rbqnkrbn/pppppppp/8/8/8/8/PPPPPPPP/RBQ1KRBN w AFaf - 0 1",
+        "position fen 4k3/8/8/8/8/8/8/4K2r b - - 0 1",
+        "position fen 4kk2/8/8/8/8/8/8/4K3 w - - 0 1",
+        "position fen",
+        "position fen x moves e2e4",
+        "position",
+        "position startups",
+        "position startpos moves e2e4 e7e5 e4e5",
+        "position startpos moves 0000",
+        "position startpos moves e2e4 nonsense",
+    ],
+)
+def test_nothing_is_played_from_the_position_before_one_that_is_refused(refused):
+    said = _talk("position startpos moves e2e4", refused, "go", "d", "position startpos", "go")
+    notes = [line for line in said if line.startswith("info string") and "policy" not in line]
+    assert len(notes) == 3, said
+    answers = [line.split()[1] for line in said if line.startswith("bestmove")]
+    assert answers[0] == "0000" and chess.Move.from_uci(answers[1]) in chess.Board().legal_moves
+
+
+def test_an_infinite_search_of_no_position_waits_for_its_stop():
+    assert _talk("position fen x", "go infinite", "stop")[-1] == "bestmove 0000"
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("4k3/8/8/8/8/8/8/R3K3 w KQkq e3 0 1", "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1"),
+        ("4k3/8/8/8/8/8/8/4K3 w KQkq", "4k3/8/8/8/8/8/8/4K3 w - - 0 1"),
+        ("4k3/8/8/8/8/8/8/4K3 b", "4k3/8/8/8/8/8/8/4K3 b - - 0 1"),
+        ("r3k2r/8/8/8/8/8/8/R3K2R w HAha - 3 9", "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 3 9"),
+        ("4k3/8/8/4p3/8/8/8/4K3 w - e6 0 1", "4k3/8/8/4p3/8/8/8/4K3 w - e6 0 1"),
+    ],
+)
+def test_impossible_rights_are_left_out(said, read):
+    told = _talk(f"position fen {said}", "d", "go")
+    assert f"Fen: {read}" in told
+    assert chess.Move.from_uci(told[-1].split()[1]) in chess.Board(read).legal_moves
+
+
+def test_capitals_castling_on_the_rook_and_a_byte_order_mark():
+    assert "uciok" in _talk("\ufeffuci")
+    said = _talk("\ufeffposition startpos moves E2E4 e7e5", "d")
+    assert any("4p3/4P3" in line for line in said)
+    fen = "4k3/1P6/8/8/8/8/8/4K2R w K - 0 1"
+    assert any("1Q2k3" in x for x in _talk(f"position fen {fen} moves b7b8Q", "d"))
+    assert any("5RK1" in x for x in _talk(f"position fen {fen} moves e1h1", "d"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_on_the_standard_input(encoding):
+    sent = "uci\nposition startpos\ngo\nquit\n".encode(encoding)
+    done = subprocess.run([*COMMAND, "random"], input=sent, capture_output=True)
+    said = done.stdout.decode().splitlines()
+    assert done.returncode == 0 and "uciok" in said and said[-1].startswith("bestmove ")
+    assert not any("unknown" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("Temperature", "warm", "'warm' is no number"),
+        ("Temperature", "nan", "Temperature is nan: it must be between 0 and 100"),
+        ("Temperature", "", "'' is no number"),
+        ("Temperature", "-1", "it must be between 0 and 100"),
+        ("MultiPV", "²", "is no whole number from 1 to 218"),
+        ("MultiPV", "1.5", "'1.5' is no whole number from 1 to 218"),
+        ("MultiPV", "219", "'219' is no whole number from 1 to 218"),
+        ("Seed", "9" * 5000, "is no whole number from 0 to 2147483647"),
+    ],
+)
+def test_option_values_that_cannot_be_used(name, value, says):
+    (said,) = _talk(f"setoption name {name} value {value}")
+    assert said.startswith(f"info string {name} is as before: ") and says in said
+    assert said.endswith(".") and "literal" not in said and "convert" not in said
+
+
+def test_an_option_that_is_not_there_is_named():
+    (said,) = _talk("setoption name Hash value 3")
+    assert said == "info string no option 'Hash': there are Temperature, MultiPV, Seed"
+
+
+class _Failing(turns.Random):
+    """An engine that failed."""
+
+    def choose(self, board, allowed):
+        raise SettingError("e failed 4 times, at last it answered nonsense (move '0000').")
+
+
+def test_an_engine_that_fails_is_told_and_nothing_else_is_played():
+    early, note, answer = _talk("position startpos", "go", player=_Failing())
+    assert early == note and note.startswith("info string e failed 4 times")
+    assert answer == "bestmove 0000"
 
 
 def test_searchmoves_are_kept_to():
@@ -202,23 +293,23 @@ def _hostile(rng: random.Random) -> str:
 
 def _survives(lines: list[str]) -> None:
     """Every `go` gets one answer, legal where there is a legal move."""
-    out, boards = io.StringIO(), []
+    out, searches = io.StringIO(), []
     engine = uci.Engine("p", turns.Random(), out)
 
     def sent():
         for line in lines:
             yield line
-            if engine.search and not any(engine.search.board is b for b in boards):
-                boards.append(engine.search.board)
+            searches.append(engine.search)
         yield "position startpos"
         yield "go"
-        boards.append(engine.search.board)
+        searches.append(engine.search)
 
     engine.serve(sent())
+    boards = [x.board for x in {id(x): x for x in searches if x}.values()]
     answers = [x.split()[1] for x in out.getvalue().split("\n") if x.startswith("bestmove")]
     assert len(answers) == len(boards)
     for answer, board in zip(answers, boards, strict=True):
-        legal = {move.uci() for move in board.legal_moves}
+        legal = {move.uci() for move in board.legal_moves} if board else {"0000"}
         assert answer in (legal or {"(none)"})
 
 

@@ -11,7 +11,7 @@ from .features import Past, decode, encode, features, observation, past_of
 from .features import remember as remember_past
 from .geometry import LABELS, PLANES, label_of
 from .lookahead import MOST_MOVES, Successors, legal_labels, successors
-from .notation import START_FEN, from_fen, from_uci, to_fen, to_uci
+from .notation import START_FEN, from_fen, from_uci, mended, to_fen, to_uci
 from .perft import perft
 from .pieces import material
 from .sample import NO_MOVE, sample_logits, sample_uniform
@@ -55,6 +55,7 @@ __all__ = [
     "legal_labels",
     "legal_words",
     "material",
+    "mended",
     "observation",
     "past_of",
     "perft",

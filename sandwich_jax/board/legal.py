@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sandwich_jax import forms
+
 from . import geometry as g
 from .attacks import jumps, line_attacks, neighbours, pawn_strikes, rays
 from .pieces import Pieces, pieces_of, planes_of
@@ -67,7 +69,7 @@ def legal(board: jax.Array, castling: jax.Array, en_passant: jax.Array) -> Legal
     """
     batch = castling.shape[-1]
     # Rows of a multiple of 4 KB fall on the same cache lines: a few more lanes set them apart.
-    spare = _SPARE if batch % _PAGE == 0 else 0
+    spare = _SPARE if batch % _PAGE == 0 and forms.here().spare_lanes else 0
     board, castling, en_passant = (
         jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, spare)], mode="edge") if spare else x
         for x in (board, castling, en_passant)
@@ -79,9 +81,15 @@ def legal(board: jax.Array, castling: jax.Array, en_passant: jax.Array) -> Legal
     )
     moves = stage(_spread, board, sources)
     # One copy of finished rows; inside the stage it would be fused, and computed row by row.
-    words = stage(lambda rows: jnp.stack([jnp.stack([w[:batch] for w in r]) for r in rows]), moves)
+    words = stage(lambda rows: _joined(rows, batch), moves)
     count = stage(_count, board, sources)
     return Legal(words, check[:batch], can_pass[:batch], count[:batch])
+
+
+def _joined(rows: list[Squares], batch: int) -> jax.Array:
+    """uint32[73, 2, B]: all rows in one concatenation, so that a GPU writes them in one kernel."""
+    words = [word[None, :batch] for row in rows for word in row]
+    return jax.lax.concatenate(words, 0).reshape(len(rows), 2, batch)
 
 
 def _lines(board):

@@ -1,7 +1,7 @@
 """Positions and moves as people write them: FEN and UCI. On the host, not for traced code."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,22 +20,32 @@ _codes = jax.jit(board_codes)
 _LETTERS = "PNBRQK"
 _FILES = "abcdefgh"
 _PROMOTIONS = {"q": g.QUEEN, "r": g.ROOK, "b": g.BISHOP, "n": g.KNIGHT}
-# Castling letter: white's or not, the right's bit, the rook's square in its owner's view.
-_CASTLING = {
-    "K": (True, int(KING_SIDE), g.H1),
-    "Q": (True, int(QUEEN_SIDE), g.A1),
-    "k": (False, int(KING_SIDE), g.H1),
-    "q": (False, int(QUEEN_SIDE), g.A1),
-}
+_KING_FILE = 4
+# Castling letter: the right's bit and the rook's file. K and Q name the side, H and A the file.
+_CASTLING = {"K": (int(KING_SIDE), 7), "Q": (int(QUEEN_SIDE), 0)}
+_CASTLING |= {"H": _CASTLING["K"], "A": _CASTLING["Q"]}
+
+
+class _Fields(NamedTuple):
+    """What a FEN says; squares and rights in the mover's view."""
+
+    codes: np.ndarray
+    """int8[64], see `expand.board_codes`."""
+    color: int
+    castling: int
+    en_passant: int
+    halfmove: int
+    fullmove: int
 
 
 def from_fen(fen: str | list[str], *, raw_en_passant: bool = False) -> State:
     """Games that begin at the given positions, one lane each, with no history before them.
 
-    The two counters may be left out (0 and 1 then). Raises ValueError, saying what is wrong, where
-    a FEN is malformed or its position cannot be played: not one king a side, pawns on the first or
-    last rank, the side to move able to take the king, castling rights without king and rook at
-    home, an en-passant square that no pawn has just passed, more than 16 pieces a side.
+    The two counters may be left out (0 and 1 then). Castling rights without king and rook at home
+    and en-passant squares that no pawn has just passed are left out, as lichess.org does. Raises
+    ValueError, saying what is wrong, where a FEN is malformed or its position cannot be played:
+    not one king a side, pawns on the first or last rank, the side to move able to take the king,
+    castling rights of Chess960, more than 16 pieces a side.
     """
     fens = [fen] if isinstance(fen, str) else list(fen)
     if not fens:
@@ -51,6 +61,14 @@ def from_fen(fen: str | list[str], *, raw_en_passant: bool = False) -> State:
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[..., : len(fens)]), state)
 
 
+def mended(fen: str) -> str:
+    """A FEN as `from_fen` reads it: impossible rights are gone and the counters are there.
+
+    Raises ValueError where `from_fen` does, but does not see that the king could be taken.
+    """
+    return _write(*_read(fen))
+
+
 def _digits(n: int) -> int:
     """The least d with 16**d at least n."""
     return 0 if n <= 1 else 1 + _digits(-(-n // 16))
@@ -58,15 +76,28 @@ def _digits(n: int) -> int:
 
 def _parse(fen: str) -> Placement:
     """One position's placement, in numpy."""
+    read = _read(fen)
+    placement: dict[str, Any] = dict(
+        board=board_from_codes(read.codes),
+        castling=np.uint32(read.castling),
+        en_passant=np.int32(read.en_passant),
+        color=np.int32(read.color),
+        halfmove=np.int32(read.halfmove),
+        fullmove=np.int32(read.fullmove),
+        ply=np.int32(0),
+    )
+    return Placement(**placement)
 
+
+def _read(fen: str) -> _Fields:
     def bad(what: str) -> ValueError:
         return ValueError(f"{what} in FEN {fen!r}")
 
     fields = fen.split()
-    if len(fields) not in (4, 6):
-        raise bad(f"{len(fields)} fields instead of 4 or 6")
+    if not 4 <= len(fields) <= 6:
+        raise bad(f"{len(fields)} fields instead of 4 to 6")
     pieces, side, castling, en_passant = fields[:4]
-    counters = fields[4:] or ["0", "1"]
+    counters = [*fields[4:], *("0", "1")[len(fields) - 4 :]]
 
     codes = _parse_pieces(pieces, bad)
     if side not in ("w", "b"):
@@ -74,35 +105,15 @@ def _parse(fen: str) -> Placement:
     white = side == "w"
     _check_pieces(codes, bad)
 
-    rights = 0
-    if castling != "-":
-        if len(set(castling)) != len(castling) or not set(castling) <= set(_CASTLING):
-            raise bad(f"castling field {castling!r} is not - or some of KQkq")
-        for letter in castling:
-            of_white, bit, rook = _CASTLING[letter]
-            sign = 1 if of_white else -1
-            king = g.E1 if of_white else g.turn_over(g.E1)
-            corner = rook if of_white else g.turn_over(rook)
-            if codes[king] != sign * g.KING or codes[corner] != sign * g.ROOK:
-                raise bad(f"castling right {letter} without king and rook at home")
-            rights |= bit if of_white == white else bit << 2
-
-    for name, text, least in zip(("halfmove", "fullmove"), counters, (0, 0), strict=True):
-        if not (text.isascii() and text.isdigit()) or int(text) < least or int(text) > 2**30:
+    rights = _parse_castling(castling, codes, white, bad)
+    for name, text in zip(("halfmove", "fullmove"), counters, strict=True):
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise bad(f"{name} counter {text!r} is not a whole number")
     halfmove, fullmove = int(counters[0]), max(int(counters[1]), 1)
 
     own = codes if white else -codes.reshape(8, 8)[:, ::-1].reshape(64)
-    placement: dict[str, Any] = dict(
-        board=board_from_codes(own),
-        castling=np.uint32(rights),
-        en_passant=np.int32(_parse_en_passant(en_passant, own, white, bad)),
-        color=np.int32(0 if white else 1),
-        halfmove=np.int32(halfmove),
-        fullmove=np.int32(fullmove),
-        ply=np.int32(0),
-    )
-    return Placement(**placement)
+    passed = _parse_en_passant(en_passant, own, white, bad)
+    return _Fields(own, 0 if white else 1, rights, passed, halfmove, fullmove)
 
 
 def _parse_pieces(pieces: str, bad) -> np.ndarray:
@@ -140,18 +151,34 @@ def _check_pieces(codes: np.ndarray, bad) -> None:
         raise bad("a pawn on the first or last rank")
 
 
+def _parse_castling(text: str, codes: np.ndarray, white: bool, bad) -> int:
+    """The rights that king and rook bear out, as in `State.castling`."""
+    rights = 0
+    if text == "-":
+        return rights
+    if len(set(text)) != len(text) or not set(text) <= {*"KQkq", *_FILES, *_FILES.upper()}:
+        raise bad(f"castling field {text!r} is not - or some of KQkq")
+    for letter in text:
+        of_white, by_file = letter.isupper(), letter.upper() not in "KQ"
+        sign, home = (1, 0) if of_white else (-1, 7)
+        first = codes.reshape(8, 8)[:, home] * sign
+        bit, file = _CASTLING.get(letter.upper(), (0, _FILES.find(letter.lower())))
+        if first[file] == g.ROOK and first[_KING_FILE] == g.KING and bit:
+            rights |= bit if of_white == white else bit << 2
+        elif by_file and first[file] == g.ROOK and g.KING in first:
+            raise bad(f"castling right {letter} of Chess960")
+    return rights
+
+
 def _parse_en_passant(text: str, own: np.ndarray, white: bool, bad) -> int:
-    """The en-passant square in the mover's view, -1 if there is none."""
+    """The en-passant square in the mover's view, -1 if no pawn can have passed it."""
     if text == "-":
         return -1
     if len(text) != 2 or text[0] not in _FILES or text[1] not in "12345678":
         raise bad(f"en-passant field {text!r} is not - or a square")
-    if text[1] != ("6" if white else "3"):
-        raise bad(f"en-passant square {text} is not behind a pawn that has just advanced by two")
     target = 8 * _FILES.index(text[0]) + 5
-    if own[target - 1] != -g.PAWN or own[target] != 0 or own[target + 1] != 0:
-        raise bad(f"en-passant square {text} is not behind a pawn that has just advanced by two")
-    return target
+    passed = own[target - 1] == -g.PAWN and own[target] == 0 and own[target + 1] == 0
+    return target if passed and text[1] == ("6" if white else "3") else -1
 
 
 @jax.jit

@@ -20,7 +20,15 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize, special
 
-from sandwich_jax.measures.elo import ELO, Fit, Interval, Pairings, interval, opening_weights
+from sandwich_jax.measures.elo import (
+    ELO,
+    Fit,
+    Interval,
+    Pairings,
+    interval,
+    one_scale,
+    opening_weights,
+)
 
 PRIOR = np.asarray([0.25, 0.5, 0.25])
 """Added to the wins, draws and losses of every match, half to each colour: a game's worth, so
@@ -66,9 +74,11 @@ def fit(
         resamples: bootstrap resamples of openings, the same for all matches.
         seed: of the bootstrap.
         anchor_elo: where the anchor stands.
+
+    Raises:
+        SettingError: the anchor played nobody, or some groups of players never met.
     """
-    names = {name for pair in pairings for name in pair}
-    players = (anchor, *sorted(names - {anchor}))
+    players = one_scale(pairings, anchor)
     data = _data(pairings, players, resamples, seed)
     estimate = _maximum_likelihood(data.signs, data.outcomes[0])
     theta = _newton(data, np.tile(estimate, (len(data.outcomes), 1)))

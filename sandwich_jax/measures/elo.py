@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import optimize
+
+from sandwich_jax.types import SettingError
 
 ELO = 400 / np.log(10)
 """Elo points per unit of log-odds."""
@@ -69,9 +71,11 @@ def fit(pairings: Pairings, anchor: str, resamples: int = 400, seed: int = 0) ->
         anchor: the player at 0.
         resamples: bootstrap resamples of openings.
         seed: of the bootstrap.
+
+    Raises:
+        SettingError: the anchor played nobody, or some groups of players never met.
     """
-    names = {name for pair in pairings for name in pair}
-    players = (anchor, *sorted(names - {anchor}))
+    players = one_scale(pairings, anchor)
     index = {name: i for i, name in enumerate(players)}
     a = np.asarray([index[first] for first, _ in pairings])
     b = np.asarray([index[second] for _, second in pairings])
@@ -81,6 +85,35 @@ def fit(pairings: Pairings, anchor: str, resamples: int = 400, seed: int = 0) ->
     estimate = _maximum_likelihood(a, b, won[0], games[0], len(players))
     strengths = _newton(a, b, won, games, np.tile(estimate, (len(counts), 1)))
     return Fit(players, strengths * ELO)
+
+
+def one_scale(pairings: Pairings, anchor: str) -> tuple[str, ...]:
+    """The players of matches that hang together, the anchor first.
+
+    Raises:
+        SettingError: there is no such anchor, or some groups of players never met.
+    """
+    if anchor not in {name for pair in pairings for name in pair}:
+        known = ", ".join(sorted({name for pair in pairings for name in pair})) or "nobody"
+        raise SettingError(f"The anchor is '{anchor}', but those who played are {known}.")
+    found = groups(pair for pair, points in pairings.items() if len(points))
+    alone = {name for pair in pairings for name in pair}.difference(*found)
+    found += [{name} for name in sorted(alone)]
+    if len(found) > 1:
+        told = "; ".join(", ".join(sorted(group)) for group in found)
+        raise SettingError(
+            f"These groups of players never met, so that no one scale holds them all: {told}."
+        )
+    return anchor, *sorted(found[0] - {anchor})
+
+
+def groups(pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
+    """Players that hang together by matches, directly or through others."""
+    found: list[set[str]] = []
+    for pair in pairs:
+        met = [group for group in found if group & set(pair)]
+        found = [group for group in found if group not in met] + [set(pair).union(*met)]
+    return found
 
 
 def opening_weights(openings: int, resamples: int, seed: int) -> Float[np.ndarray, "R N"]:

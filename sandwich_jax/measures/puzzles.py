@@ -36,43 +36,62 @@ class Puzzles(NamedTuple):
     """Labels from there on, the solver's first and last; -1 after the end."""
 
 
-def solve(
-    choose: Choose, puzzles: Puzzles, progress: Callable[[int], None] = lambda done: None
-) -> Bool[np.ndarray, "N"]:
-    """Which puzzles a player solves; `progress` is told how many it has tried."""
-    solved = np.zeros(len(puzzles.lines), bool)
-    for rows in batches(len(solved)):
-        starts = board.take(puzzles.starts, jnp.asarray(rows))
-        solved[rows] = _solve(choose, starts, puzzles.lines[rows])
-        progress(min(int(rows[0]) + len(rows), len(solved)))
+def solve(choose: Choose, puzzles: Puzzles) -> Bool[np.ndarray, "N"]:
+    """Which puzzles a player solves."""
+    *_, solved = solving(choose, puzzles)
     return solved
 
 
-def batches(count: int) -> Iterator[Int[np.ndarray, "B"]]:
+def solving(
+    choose: Choose, puzzles: Puzzles, batch: int = BATCH
+) -> Iterator[Bool[np.ndarray, "n"]]:
+    """Which of the first n puzzles a player solves, as n grows by a batch."""
+    count = len(puzzles.lines)
+    solved = np.zeros(count, bool)
+    for rows in batches(count, batch):
+        starts = board.take(puzzles.starts, jnp.asarray(rows))
+        own = np.arange(len(rows)) < count - rows[0]
+        found = _solve(choose, starts, puzzles.lines[rows], own)
+        solved[rows[own]] = found[own]
+        yield solved[: int(rows[0]) + len(rows)]
+
+
+def batches(count: int, batch: int = BATCH) -> Iterator[Int[np.ndarray, "B"]]:
     """Rows of puzzles in batches of one size, so that few programs are compiled.
 
-    The last batch is filled up with the first rows over again.
+    It is a power of two; the last batch is filled up with the first rows over again.
     """
-    size = min(count, BATCH)
+    size = min(max(8, 1 << (count - 1).bit_length()), batch)
     for first in range(0, count, size):
         yield np.arange(first, first + size) % count
 
 
-def _solve(choose: Choose, state: State, lines: Int[np.ndarray, "B L"]) -> Bool[np.ndarray, "B"]:
+def step(state: State, labels: Int[Array, "B"]) -> State:
+    """Positions after the moves of puzzles' lines, which go on where a draw by rule ends games.
+
+    Where a label is negative, its position stays.
+    """
+    return board.step(state._replace(reason=jnp.zeros_like(state.reason)), labels)
+
+
+def _solve(
+    choose: Choose, state: State, lines: Int[np.ndarray, "B L"], going: Bool[np.ndarray, "B"]
+) -> Bool[np.ndarray, "B"]:
+    """Which puzzles are solved of those that are `going`."""
     ended = np.full((len(lines), 1), -1)
     lines = np.concatenate([lines, ended], axis=1)
-    solved, going = np.zeros(len(lines), bool), np.ones(len(lines), bool)
+    solved = np.zeros(len(lines), bool)
     for ply in range(0, lines.shape[1] - 1, 2):
         wanted, reply = lines[:, ply], lines[:, ply + 1]
         chosen = np.where(going, np.asarray(choose(state, going)), -1)
-        after = board.step(state, jnp.asarray(chosen))
+        after = step(state, jnp.asarray(chosen))
         mates = going & np.asarray(board.rewards(after)).any(-1)
         right = going & (chosen == wanted)
         solved |= mates | (right & (reply < 0))
         going = right & ~mates & (reply >= 0)
         if not going.any():
             break
-        state = board.step(after, jnp.asarray(np.where(going, reply, -1)))
+        state = step(after, jnp.asarray(np.where(going, reply, -1)))
     return solved
 
 

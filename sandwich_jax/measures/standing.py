@@ -18,6 +18,7 @@ from sandwich_jax.members import (
     CONTROL,
     Config,
     Member,
+    arena_lanes,
     assistant_of,
     knobs_of,
     program_of,
@@ -80,16 +81,16 @@ class Standings:
     ):
         self.models, self.shared = models, sweep.share((models, starts), where)
         self.game, self.net, self.where = game, net, where
-        self.settings = arena.ArenaConfig(config.lanes, config.arena_max_plies)
-        self.programs: dict[assistant.AssistantConfig, Callable] = {}
+        self.settings = arena.ArenaConfig(arena_lanes(config), config.arena_max_plies)
+        self.programs: dict[assistant.AssistantConfig, sweep.Mapped] = {}
 
-    def _program(self, kind: assistant.AssistantConfig) -> Callable:
+    def _program(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
         """Plays matches with such an assistant."""
         if kind not in self.programs:
             self.programs[kind] = self._compiled(kind)
         return self.programs[kind]
 
-    def _compiled(self, kind: assistant.AssistantConfig) -> Callable:
+    def _compiled(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
         game, net = self.game, self.net
         made = assistant.make(game, net, kind)
         sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
@@ -107,15 +108,20 @@ class Standings:
         self, jobs: Mapping[Name, Booking], openings: int, told: Callable[[Name], None]
     ) -> dict[Name, arena.Scores]:
         """All matches from the first `openings` openings; `told` of every one."""
+        kinds = list(dict.fromkeys(booking.kind for booking in jobs.values()))
+        names = [[name for name, own in jobs.items() if own.kind == kind] for kind in kinds]
+        shared = (self.shared, jnp.int32(openings))
+        parts = [
+            self._program(kind).parts([jobs[name].job for name in own], *shared)
+            for kind, own in zip(kinds, names, strict=True)
+        ]
         scores = {}
-        for kind in dict.fromkeys(booking.kind for booking in jobs.values()):
-            names = [name for name, booking in jobs.items() if booking.kind == kind]
-            lanes = [jobs[name].job for name in names]
-            for places, found in self._program(kind)(lanes, self.shared, jnp.int32(openings)):
-                for place, one in zip(places, found, strict=True):
-                    whole = jax.tree.map(np.asarray, one)
-                    scores[names[place]] = arena.first_openings(whole, openings)
-                    told(names[place])
+        for program, places, found in sweep.at_once(parts, self.where):
+            for place, one in zip(places, found, strict=True):
+                whole = jax.tree.map(np.asarray, one)
+                name = names[program][place]
+                scores[name] = arena.first_openings(whole, openings)
+                told(name)
         return {name: scores[name] for name in jobs}
 
     def baseline(self, config: Config, members: tuple[Member, ...]) -> Jobs:

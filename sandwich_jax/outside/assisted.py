@@ -23,7 +23,7 @@ from sandwich_jax import board as rules
 from sandwich_jax import games, members, nets
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import players, turns
+from sandwich_jax.outside import fens, players, turns
 from sandwich_jax.oversight.protocols import PROTOCOLS, ProtocolConfig, make
 from sandwich_jax.selfplay import Sides, Table, assisted_turn, new_memory
 from sandwich_jax.training.corpus import label_of, move_of
@@ -48,11 +48,15 @@ def parse(spec: str) -> members.Config:
     """
     parts = spec.partition(":")[2].split(",")
     if len(parts) < 2:
-        raise SettingError(f"Unknown player '{spec}': spell it {SPELLING}.")
+        raise SettingError(f"Unknown player {fens.shown(spec)}: spell it {SPELLING}.")
     found: dict[str, Any] = {"weak": parts[0], "expert": parts[1]}
+    given: set[str] = set()
     for part in parts[2:]:
         name, equals, value = part.partition("=")
         if equals:
+            if name in given:
+                raise SettingError(f"{name} is there twice in {fens.shown(spec)}.")
+            given.add(name)
             found[name] = _setting(name, value, spec)
         elif part in PROTOCOLS:
             found["protocol"] = part
@@ -60,10 +64,11 @@ def parse(spec: str) -> members.Config:
             found["misalignment"] = part
         else:
             known = ", ".join([*transforms.TRANSFORMS, *PROTOCOLS])
-            raise SettingError(f"'{part}' in '{spec}' is neither of {known}.")
+            raise SettingError(f"{fens.shown(part)} in {fens.shown(spec)} is neither of {known}.")
     # A is honest until its strengths are set, as a chess program does by options.
     kind = found.get("misalignment", members.Config.misalignment)
-    return members.Config(**dict.fromkeys(members.strengths_used(kind), (0.0,)) | found)
+    honest: dict[str, Any] = dict.fromkeys(members.strengths_used(kind), (0.0,))
+    return members.Config(**honest | found)
 
 
 def _setting(name: str, value: str, spec: str) -> Any:
@@ -78,9 +83,13 @@ def _setting(name: str, value: str, spec: str) -> Any:
         if name in _numbers():
             return float(value)
     except ValueError as error:
-        raise SettingError(f"{name} is '{value}' in '{spec}': it must be a number.") from error
+        raise SettingError(
+            f"{name} is {fens.shown(value)} in {fens.shown(spec)}: it must be a number."
+        ) from error
     known = ", ".join([*strengths, *WHOLE, *WORDS, *_numbers()])
-    raise SettingError(f"Unknown setting '{name}' in '{spec}': choose from {known}.")
+    raise SettingError(
+        f"Unknown setting {fens.shown(name)} in {fens.shown(spec)}: choose from {known}."
+    )
 
 
 def _numbers() -> tuple[str, ...]:

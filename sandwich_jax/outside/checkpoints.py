@@ -20,7 +20,6 @@ from concurrent import futures
 from typing import Any
 
 import jax
-from orbax.checkpoint import v1 as ocp
 
 from sandwich_jax.outside import notices, preempt, store
 from sandwich_jax.types import SettingError
@@ -60,6 +59,8 @@ def save(folder: pathlib.Path, step: int, tree: Any, keep: int = 2) -> None:
 
 
 def _write(folder: pathlib.Path, step: int, tree: Any) -> None:
+    from orbax.checkpoint import v1 as ocp  # here: what keeps no checkpoint runs without orbax
+
     aside, place = folder / f".{step:08d}.tmp", folder / f"{step:08d}"
     ocp.save(str(aside.absolute()), tree, overwrite=True)
     if jax.process_index() == 0:
@@ -110,6 +111,8 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     Raises:
         SettingError: it is missing, damaged or of another shape.
     """
+    from orbax.checkpoint import v1 as ocp
+
     if not path.is_dir():
         raise SettingError(f"{path}: no such checkpoint.")
     try:

@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandwich_jax import outputs
+from sandwich_jax.measures import elo as ratings
 from sandwich_jax.measures import sprt
-from sandwich_jax.outside import display, matches, store
+from sandwich_jax.outside import display, interrupts, matches, store
 from sandwich_jax.outside import players as spelled
 from sandwich_jax.outside.engines import EngineConfig, EngineFault
 from sandwich_jax.types import SettingError
@@ -45,12 +46,21 @@ def match(
     out: pathlib.Path | None,
     console: Console,
 ) -> dict[str, Any]:
-    """Plays a match, shows it, and returns its row."""
-    with results(out, (a, b), engine) as lines, matches.Hall((a, b), config, engine) as hall:
-        row = _shown(hall, a, b, test, lines, console)
-        if test is not None:
-            console.print(_test_line(row["sprt"]), highlight=False)
-    return row
+    """Plays a match, shows it, and returns its row.
+
+    Raises:
+        EngineFault: an engine failed too often; what was played by then is shown.
+        KeyboardInterrupt: likewise, with a sentence about what is kept.
+        SettingError: a player or an engine is missing, or `out` cannot be written.
+    """
+    rows: list[dict[str, Any]] = []
+    with results(out, (a, b), engine) as lines:
+        try:
+            with matches.Hall((a, b), config, engine) as hall, interrupts.watch() as watch:
+                _play(_Table(hall, test, lines, console, watch), a, b, rows)
+        except KeyboardInterrupt:
+            interrupts.leave(bool(rows), out)
+    return rows[0]
 
 
 def elo(
@@ -64,43 +74,79 @@ def elo(
     """Plays all matches of a schedule, shows them and the joint fit, and returns both.
 
     Raises:
-        EngineFault: an engine failed too often; matches that were over by then are shown.
+        EngineFault: an engine failed too often; what was played by then is shown, with its fit.
+        KeyboardInterrupt: likewise, with a sentence about what is kept.
         SettingError: a player or an engine is missing, or the anchor is none of the players.
     """
     pairs = matches.pairs_of(players, scale.schedule)
     if scale.anchor not in players:
         raise SettingError(f"anchor is '{scale.anchor}': it must be one of the players.")
+    rows: list[dict[str, Any]] = []
     with results(out, players, engine) as lines:
-        with matches.Hall(players, config, engine) as hall:
-            rows = [_shown(hall, a, b, None, lines, console) for a, b in pairs]
-        pairings = {(row["a"], row["b"]): row["points"] for row in rows}
-        standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
-        console.print(standings_table(standings, model))
-        lines.add([*standings, model])
+        try:
+            with matches.Hall(players, config, engine) as hall, interrupts.watch() as watch:
+                for a, b in pairs:
+                    _play(_Table(hall, None, lines, console, watch), a, b, rows)
+        except (SettingError, KeyboardInterrupt) as stop:
+            _fit(rows, scale, lines, console, cut_off=True)
+            if isinstance(stop, SettingError):
+                raise
+            interrupts.leave(bool(rows), out)
+        standings, model = _fit(rows, scale, lines, console)
     return Standings(standings, model, [_plain(row) for row in rows])
 
 
-def _shown(
-    hall: matches.Hall,
-    a: str,
-    b: str,
-    test: sprt.Test | None,
-    lines: outputs.Lines,
-    console: Console,
-) -> dict[str, Any]:
-    """Plays a match; its row is written and shown, what there is of it after an engine's fault."""
+class _Table(NamedTuple):
+    """Where matches are played, and where they are shown."""
+
+    hall: matches.Hall
+    test: sprt.Test | None
+    lines: outputs.Lines
+    console: Console
+    watch: interrupts.Watch
+
+
+def _play(table: _Table, a: str, b: str, rows: list[dict[str, Any]]) -> None:
+    """Adds a match to `rows`, written and shown: also what there is of one that is cut off."""
+    row: dict[str, Any] = {}
     try:
+        table.watch.pause()
         with display.bar("Match") as bar:
             bar.say(f"{a} against {b}")
-            row = matches.play(hall, a, b, test, bar.update)
-    except EngineFault as fault:
-        for row in fault.done:
-            console.print(match_table(row))
-            lines.add([_plain(row | {"cut_off": True})])
+            for row in matches.growing(table.hall, a, b, table.test):
+                openings = table.hall.config.openings
+                bar.update(row["games"] // 2, openings, f"{a} {row['score']:.1%} {b}")
+                table.watch.pause()
+    except (EngineFault, KeyboardInterrupt):
+        row |= {"cut_off": True}
         raise
-    console.print(match_table(row))
-    lines.add([_plain(row)])
-    return row
+    finally:
+        if "games" in row:
+            rows.append(row)
+            table.console.print(match_table(row))
+            if "sprt" in row:
+                table.console.print(_test_line(row["sprt"]), highlight=False)
+            table.lines.add([_plain(row)])
+
+
+def _fit(
+    rows: Sequence[dict[str, Any]],
+    scale: Scale,
+    lines: outputs.Lines,
+    console: Console,
+    cut_off: bool = False,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The joint fit of matches, written and shown; of those that hang together with the anchor."""
+    together = ratings.groups((row["a"], row["b"]) for row in rows)
+    met = next((group for group in together if scale.anchor in group), ())
+    pairings = {(row["a"], row["b"]): row["points"] for row in rows if row["a"] in met}
+    if not pairings:
+        return [], {}
+    standings, model = matches.standings(pairings, scale.anchor, scale.anchor_elo)
+    model |= {"cut_off": True} if cut_off else {}
+    console.print(standings_table(standings, model))
+    lines.add([*standings, model])
+    return standings, model
 
 
 def results(
@@ -130,6 +176,8 @@ def match_table(row: dict[str, Any]) -> Table:
     )
     if not low <= row["score"] <= high:
         caption += f" A score outside {low:.0%} to {high:.0%} measures little."
+    if row.get("cut_off"):
+        caption += " Cut off."
     table = Table(title=escape(f"{row['a']} against {row['b']}"), caption=escape(caption))
     cells = {
         "games": f"{row['games']}",
@@ -156,6 +204,8 @@ def standings_table(rows: Sequence[dict[str, Any]], model: dict[str, Any]) -> Ta
     if not all(row["in_range"] for row in rows):
         low, high = matches.FAIR
         caption += f" *: no score within {low:.0%} to {high:.0%}; the interval is too narrow."
+    if model.get("cut_off"):
+        caption += " Cut off: of the matches played by then."
     table = Table(title="One joint fit, 95% intervals", caption=escape(caption))
     table.add_column("player", no_wrap=True)
     for header in ("Elo", "score", "games"):

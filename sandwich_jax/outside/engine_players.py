@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import chess
 import numpy as np
 
-from sandwich_jax.outside import engines
+from sandwich_jax.outside import engines, fens
 from sandwich_jax.types import SettingError
 
 KIND = "stockfish"
+MOST_NODES = 2**53
 SPELLINGS = "stockfish:nodes=N, stockfish:nodes=N,q=Q or stockfish:elo=N"
 
 
@@ -45,16 +46,18 @@ def parse(spec: str) -> EngineSpec:
     kind, _, rest = spec.partition(":")
     pairs = [part.partition("=") for part in rest.split(",")]
     given = {name: value for name, _, value in pairs}
-    whole = all(re.fullmatch(r"\d+", given.get(name, "1")) for name in ("nodes", "elo"))
+    whole = all(re.fullmatch("[0-9]{1,18}", given.get(name, "1")) for name in ("nodes", "elo"))
     known = set(given) <= {"nodes", "elo", "q"} and len(given) == len(pairs)
-    share = re.fullmatch(r"\d*\.?\d+", given.get("q", "1"))
+    share = re.fullmatch(r"[0-9]*\.?[0-9]+", given.get("q", "1"))
     if kind != KIND or not (known and whole and share and {"nodes", "elo"} & set(given)):
-        raise SettingError(f"Unknown player '{spec}': spell an engine {SPELLINGS}.")
+        raise SettingError(f"Unknown player {fens.shown(spec)}: spell an engine {SPELLINGS}.")
     q, nodes = float(given.get("q", 1)), int(given.get("nodes", engines.Strength().nodes))
     if not 0 <= q <= 1:
-        raise SettingError(f"q is {q:g} in '{spec}': it must be between 0 and 1.")
-    if nodes < 1:
-        raise SettingError(f"nodes is {nodes} in '{spec}': it must be at least 1.")
+        raise SettingError(f"q is {q:g} in {fens.shown(spec)}: it must be between 0 and 1.")
+    if not 1 <= nodes <= MOST_NODES:
+        raise SettingError(
+            f"nodes is {nodes} in {fens.shown(spec)}: it must be between 1 and {MOST_NODES}."
+        )
     elo = int(given["elo"]) if "elo" in given else None
     return EngineSpec(engines.Strength(nodes, elo), q)
 

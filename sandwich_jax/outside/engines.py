@@ -20,7 +20,7 @@ from typing import Any
 
 import chess
 
-from sandwich_jax.outside import processes, questions, uci_client
+from sandwich_jax.outside import fens, processes, questions, uci_client
 from sandwich_jax.outside.questions import Line, Question, Strength
 from sandwich_jax.outside.uci_client import Client
 from sandwich_jax.types import SettingError
@@ -255,10 +255,7 @@ class _Slot:
 
 def _board(board: chess.Board | str) -> chess.Board:
     """A board that the engine may be asked about."""
-    try:
-        board = chess.Board(board) if isinstance(board, str) else board
-    except ValueError as error:
-        raise SettingError(f"'{board}' is not a position in FEN ({error}).") from error
+    board = fens.read(board) if isinstance(board, str) else board
     if not any(board.legal_moves) or not board.is_valid():
         raise SettingError(f"'{board.fen()}' is no legal position, or its game is over.")
     return board

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sandwich_jax import outputs
-from sandwich_jax.outside import assisted, players, seats, store, turns
+from sandwich_jax.outside import assisted, fens, players, seats, store, turns
 from sandwich_jax.outside.report import pgn
 from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply
 from sandwich_jax.types import SettingError
@@ -73,7 +73,7 @@ def play(spec: str, config: PlayConfig, lines: Iterator[str], console: Console) 
         outputs.check_file(config.pgn, inputs, "--pgn")
     game = _Game(spec, config, console)
     try:
-        game.run(lines)
+        game.run(seats.typed(lines))
     finally:  # a game that was cut off is shown and kept as well
         game.opponent.close()
         for line in summary(game.record):
@@ -209,20 +209,28 @@ class _Game:
         self.told = None
 
     def annotated(self, spec: str) -> AnnotatedGame:
-        """The game with E's values."""
-        root, plies = self.record.board.root(), []
-        net, expert = self.advisor.net, self.advisor.models.expert
-        board = root.copy()
-        for ply in self.record.plies:
-            value = float(turns.look(net, expert, [board])[1][0])
-            plies.append(dataclasses.replace(ply, value=value))
-            board.push(ply.move)
+        """The game with the values of the advisor's E."""
+        board = self.record.board.root()
+        root, values = board.fen(en_passant="fen"), []
+        for ply in [*self.record.plies, None]:
+            found = turns.look(self.advisor.net, self.advisor.models.expert, [board])[1]
+            values.append(float(found[0]))
+            if ply is not None:
+                board.push(ply.move)
+        pairs = zip(self.record.plies, values, strict=False)
+        plies = tuple(dataclasses.replace(ply, value=value) for ply, value in pairs)
         names = ("human", spec) if self.human else (spec, "human")
-        date, start = datetime.date.today().strftime("%Y.%m.%d"), None
-        if root.fen() != chess.STARTING_FEN:
-            start = root.fen()
         return AnnotatedGame(
-            "sandwich_jax play", "1", *names, self.record.result, (), tuple(plies), date, start
+            "sandwich_jax play",
+            "1",
+            *names,
+            self.record.result,
+            opening=(),
+            plies=plies,
+            date=datetime.date.today().strftime("%Y.%m.%d"),
+            start=None if root == chess.STARTING_FEN else root,
+            after=values[-1],
+            expert=f"E ({self.advisor.config.expert})",
         )
 
     # --- on the screen --------------------------------------------------------------------------
@@ -297,12 +305,9 @@ def summary(record: Record) -> list[str]:
 def _start(fen: str | None) -> chess.Board:
     """Raises SettingError for what is no position."""
     try:
-        board = chess.Board(fen or chess.STARTING_FEN)
-    except ValueError as error:
-        raise SettingError(f"fen is no position: {error}.") from error
-    if not board.is_valid():
-        raise SettingError(f"fen '{fen}' cannot be played.")
-    return board
+        return chess.Board() if fen is None else fens.read(fen)
+    except SettingError as error:
+        raise SettingError(f"fen: {error}") from error
 
 
 def _parse(board: chess.Board, text: str) -> chess.Move | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 
+from sandwich_jax import forms
 from sandwich_jax.outside import cluster, notices
 from sandwich_jax.types import SettingError
 
@@ -39,7 +40,12 @@ def check() -> None:
 
 
 def check_devices() -> None:
-    """Raises SettingError where JAX finds none of the devices that it is told to use."""
+    """Looks for devices, with what XLA has to know before it meets them.
+
+    Raises:
+        SettingError: JAX finds none of the devices that it is told to use.
+    """
+    forms.capture_loops()
     try:
         jax.devices()
     # JAX asserts that a platform it knows has a plugin.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import jax
@@ -23,8 +23,10 @@ from sandwich_jax.outside import engine_players, engines, lockstep, players
 from sandwich_jax.types import SettingError
 
 CHUNK = 32
-"""Openings played between two looks at a sequential test, or before an engine's fault can cost
-what was played."""
+"""Openings played between two looks at a sequential test, or before an engine's fault or Ctrl-C
+can cost what was played."""
+DEVICE_CHUNK = 256
+"""The same where neither can happen but Ctrl-C: between pieces, lanes wait for one another."""
 LANES = 64
 DEFAULT_ENGINE = engines.EngineConfig()
 FAIR = (0.1, 0.9)
@@ -113,10 +115,10 @@ class Hall:
         scores = match(key, a.parameters, b.parameters, starts, jnp.int32(len(filled)))
         return arena.first_openings(jax.tree.map(np.asarray, scores), count)
 
-    def in_chunks(self, a: str, b: str) -> Iterator[arena.Scores]:
-        """The same match piece by piece."""
-        for first in range(0, len(self.lines), CHUNK):
-            yield self.play(a, b, first, CHUNK)
+    def in_chunks(self, a: str, b: str, size: int) -> Iterator[arena.Scores]:
+        """The same match by so many openings at a time."""
+        for first in range(0, len(self.lines), size):
+            yield self.play(a, b, first, size)
 
 
 # One program for all networks of an architecture.
@@ -136,32 +138,30 @@ def _match(a: arena.Policy, b: arena.Policy, config: arena.ArenaConfig) -> arena
     return jax.jit(arena.make_match(games.make("chess"), a, b, config))
 
 
-def play(
-    hall: Hall,
-    a: str,
-    b: str,
-    test: sprt.Test | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, text: None,
-) -> dict[str, Any]:
+def play(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> dict[str, Any]:
     """A match as one row, see `row_of`; a sequential test ends it as soon as it can.
 
     Raises:
-        EngineFault: an engine failed too often; `done` holds the row of what was played, if any.
+        EngineFault: an engine failed too often.
     """
-    if test is None and hall.pool is None:
-        return row_of(a, b, [hall.play(a, b)])
+    *_, row = growing(hall, a, b, test)
+    return row
+
+
+def growing(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> Iterator[dict[str, Any]]:
+    """The row of a match as it grows, with every piece that is played.
+
+    Raises:
+        EngineFault: an engine failed too often.
+    """
     parts: list[arena.Scores] = []
-    try:
-        for scores in hall.in_chunks(a, b):
-            parts.append(scores)
-            row = row_of(a, b, parts, test)
-            progress(row["games"] // 2, hall.config.openings, f"{a} {row['score']:.1%} {b}")
-            if test is not None and row["sprt"]["accepted"]:
-                break
-    except engines.EngineFault as fault:
-        done = [row_of(a, b, parts, test)] if parts else []
-        raise engines.EngineFault(str(fault), done) from fault
-    return row_of(a, b, parts, test)
+    size = DEVICE_CHUNK if test is None and hall.pool is None else CHUNK
+    for scores in hall.in_chunks(a, b, size):
+        parts.append(scores)
+        row = row_of(a, b, parts, test)
+        yield row
+        if test is not None and row["sprt"]["accepted"]:
+            return
 
 
 def row_of(

@@ -66,7 +66,7 @@ def _fastest(piece: Callable, setup: Setup, where: sweep.Layout) -> tuple[float,
     call, found = sweep.map_lanes(piece, where), []
     for _ in range(REPEATS + 1):  # the first compiles
         start = time.perf_counter()
-        ((_, results),) = call([lane] * where.width, *shared)
+        ((_, results),) = call([lane] * where.together, *shared)
         found.append(time.perf_counter() - start)
     return min(found[1:]), float(results[0])
 

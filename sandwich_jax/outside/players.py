@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 from typing import NamedTuple
 
 import chess
@@ -22,14 +23,26 @@ from sandwich_jax import games, nets, sampling
 from sandwich_jax.board import decode
 from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
-from sandwich_jax.members import Config
+from sandwich_jax.members import CHESS, Config
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import engine_players, store
+from sandwich_jax.outside import engine_players, fens, store
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params, SettingError
 
 ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
-SPELLINGS = "zoo:NAME, ckpt:PATH, fresh:SEED or random; an engine " + engine_players.SPELLINGS
+MOST_SEED = 2**32 - 1
+"""Of fresh networks."""
+REMEDY = (
+    ": take fresh:SEED, which is untrained, or train one by self-play (sandwich-jax run"
+    " --game {game} --expert fresh:1 --weak fresh:1 --protocol never_ask"
+    " --objective imitate_wins --out FOLDER)"
+    " and take ckpt:FOLDER/networks/never_ask"
+)
+"""Where a network of a game is to come from that the zoo has none of."""
+SPELLINGS = (
+    "a network zoo:NAME, ckpt:PATH or fresh:SEED; where any player will do, random or"
+    f" {engine_players.SPELLINGS} as well"
+)
 
 
 class LoadedNetwork(NamedTuple):
@@ -52,7 +65,7 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Loa
     """
     game, folder = games.make(game_name), folder_of(spec)
     if folder is not None:
-        return stored(folder, game)
+        return stored(folder, game, spec)
     net = nets.make(size, game.heads)
     return LoadedNetwork(net, net.init(jax.random.key(int(spec.partition(":")[2]))))
 
@@ -64,16 +77,19 @@ def folder_of(spec: str) -> pathlib.Path | None:
         SettingError: `spec` names no network.
     """
     kind, _, rest = spec.partition(":")
-    if kind == "fresh" and rest.isdigit():
+    if kind == "fresh" and re.fullmatch("[0-9]+", rest):
+        if len(rest) > 10 or int(rest) > MOST_SEED:
+            raise SettingError(f"{fens.shown(spec)}: a seed must be between 0 and {MOST_SEED}.")
         return None
     if kind == "zoo":
         names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
         if rest not in names:
-            raise SettingError(f"No network '{rest}' in the zoo: it has {', '.join(names)}.")
+            known = ", ".join(names)
+            raise SettingError(f"No network {fens.shown(rest)} in the zoo: it has {known}.")
         return ZOO / rest
-    if kind == "ckpt" and rest:
+    if kind == "ckpt" and rest and rest.isprintable():
         return pathlib.Path(rest)
-    raise SettingError(f"Unknown player '{spec}': spell it {SPELLINGS}.")
+    raise SettingError(f"Unknown player {fens.shown(spec)}: spell {SPELLINGS}.")
 
 
 def inputs_of(*specs: str) -> list[pathlib.Path]:
@@ -87,15 +103,18 @@ def inputs_of(*specs: str) -> list[pathlib.Path]:
     return [folder / name for folder in folders for name in ("network.json", "params.npz")]
 
 
-def stored(folder: pathlib.Path, game: games.Game) -> LoadedNetwork:
-    """The network in `folder`, which must be for `game`.
+def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> LoadedNetwork:
+    """The network in `folder`, which must be for `game`; `spec` is what it was asked for by.
 
     Raises:
         SettingError: it is not, or it is damaged.
     """
     card = store.read_card(folder)
     if card.game != game.name.removeprefix("pgx:"):
-        raise SettingError(f"{folder} plays {card.game}, but {game.name} is wanted.")
+        remedy = "" if game.name in CHESS else REMEDY.format(game=game.name)
+        raise SettingError(
+            f"{spec or folder} plays {card.game}, but {game.name} is wanted{remedy}."
+        )
     net = nets.make(card.network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
     return LoadedNetwork(net, store.load_params(folder, like))

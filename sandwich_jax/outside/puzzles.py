@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import chess
@@ -19,8 +19,19 @@ from rich.table import Table
 from sandwich_jax import arena, board, games, nets, sampling
 from sandwich_jax.measures import puzzles
 from sandwich_jax.measures.shares import Share
-from sandwich_jax.outside import contest, display, engine_players, players, puzzle_file, store
+from sandwich_jax.outside import (
+    contest,
+    display,
+    engine_players,
+    interrupts,
+    players,
+    puzzle_file,
+    store,
+)
 from sandwich_jax.types import Params, SettingError, State
+
+ENGINE_BATCH = 256
+"""Puzzles that an engine is asked about between two looks at whether to go on."""
 
 
 def show(
@@ -34,49 +45,68 @@ def show(
     """Lets players solve puzzles, shows and returns a row a player and band of ratings.
 
     Raises:
-        SettingError: a player is missing or named twice, or the file cannot be used.
+        KeyboardInterrupt: with a sentence about what is kept; what was solved by then is shown.
+        SettingError: a player is missing or named twice, a file cannot be used, or an engine failed
+            too often; what was solved by then is shown.
     """
     if not specs or len(set(specs)) < len(specs):
         raise SettingError("Puzzles need at least one player, and each one once.")
     rows: list[dict[str, Any]] = []
+    part: list[dict[str, Any]] = []
     with contest.results(out, specs, files=[file]) as lines:
-        with display.bar("Puzzles") as bar:
-            bar.say(f"reading {file}")
-            given = puzzle_file.read(file, count, seed)
-            whole = len(specs) * len(given.names)
-            for place, spec in enumerate(specs):
-
-                def told(
-                    done: int, spec: str = spec, before: int = place * len(given.names)
-                ) -> None:
-                    bar.update(before + done, whole, spec)
-
-                found = rows_of(spec, solve(spec, given, told), given)
-                lines.add(store.to_plain(found))
-                rows += found
+        try:
+            with display.bar("Puzzles") as bar, interrupts.watch() as watch:
+                bar.say(f"reading {file}")
+                given = puzzle_file.read(file, count, seed)
+                whole = len(given.names)
+                for place, spec in enumerate(specs):
+                    for solved in solving(spec, given):
+                        part = rows_of(spec, solved, given)
+                        bar.update(place * whole + len(solved), len(specs) * whole, spec)
+                        watch.pause()
+                    found, part = part, []
+                    rows += found
+                    lines.add(store.to_plain(found))
+        except (SettingError, KeyboardInterrupt) as stop:
+            part = [row | {"cut_off": True} for row in part]
+            for shown in filter(None, (rows, part)):
+                console.print(table(shown))
+            lines.add(store.to_plain(part))
+            if isinstance(stop, SettingError):
+                raise
+            interrupts.leave(bool(rows or part), out)
         console.print(table(rows))
     return rows
 
 
-def solve(
-    spec: str, given: puzzles.Puzzles, progress: Callable[[int], None] = lambda done: None
-) -> Bool[np.ndarray, "N"]:
+def solve(spec: str, given: puzzles.Puzzles) -> Bool[np.ndarray, "N"]:
     """Which of `given` the player of this spelling solves; networks play their first choice.
 
     Raises:
         SettingError: there is no such player, or its engine failed too often.
     """
+    *_, solved = solving(spec, given)
+    return solved
+
+
+def solving(spec: str, given: puzzles.Puzzles) -> Iterator[Bool[np.ndarray, "n"]]:
+    """The same of the first n, as n grows.
+
+    Raises:
+        SettingError: as `solve`.
+    """
     if engine_players.is_engine(spec):
         engine = engine_players.EnginePlayer(spec)
         try:
-            return puzzles.solve(functools.partial(_ask, engine), given, progress)
+            yield from puzzles.solving(functools.partial(_ask, engine), given, ENGINE_BATCH)
         finally:
             engine.close()
-    if spec == "random":
+    elif spec == "random":
         keys = iter(jax.random.split(jax.random.key(0), 1 << 16))
         policy = jax.jit(arena.random_policy(games.make("chess")))
-        return puzzles.solve(lambda state, asked: policy(next(keys), state, ()), given, progress)
-    return puzzles.solve(chooser(*players.load_network(spec)), given, progress)
+        yield from puzzles.solving(lambda state, asked: policy(next(keys), state, ()), given)
+    else:
+        yield from puzzles.solving(chooser(*players.load_network(spec)), given)
 
 
 def chooser(net: nets.Network, params: Params) -> puzzles.Choose:
@@ -114,7 +144,7 @@ def rows_of(spec: str, solved: np.ndarray, given: puzzles.Puzzles) -> list[dict[
     """One row a band of ratings, "all" first: JSON values."""
     return [
         {"player": spec, "band": band, **figures("solved", share)}
-        for band, share in puzzles.by_band(solved, given.ratings)
+        for band, share in puzzles.by_band(solved, given.ratings[: len(solved)])
     ]
 
 
@@ -127,7 +157,9 @@ def figures(name: str, share: Share) -> dict[str, Any]:
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """Bands below one another, players side by side."""
     players = list(dict.fromkeys(row["player"] for row in rows))
-    shown = Table(title="Puzzles solved", caption="95% intervals. A move that mates is right.")
+    cut_off = " Cut off." if any(row.get("cut_off") for row in rows) else ""
+    caption = f"95% intervals. A move that mates is right.{cut_off}"
+    shown = Table(title="Puzzles solved", caption=caption)
     for header in ("rating", "puzzles", *players):
         shown.add_column(escape(header), justify="right", no_wrap=True)
     for band in dict.fromkeys(row["band"] for row in rows):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import chess
 
-from sandwich_jax.outside import uci_client
+from sandwich_jax.outside import fens, uci_client
 from sandwich_jax.outside.uci_client import Client
 from sandwich_jax.types import SettingError
 
@@ -146,9 +146,9 @@ def _first_move(board: chess.Board, info: list[str]) -> chess.Move:
 
 def _move(board: chess.Board, word: list[str]) -> chess.Move:
     try:
-        return board.parse_uci(word[0] if word else "none")
-    except ValueError as error:
-        raise uci_client.Nonsense(" ".join(["move", *word])) from error
+        return fens.move(board, word[0] if word else "")
+    except SettingError as error:
+        raise uci_client.Nonsense(f"move {str(error).rstrip('.')}") from error
 
 
 def _position(board: chess.Board) -> str:

@@ -60,7 +60,7 @@ def measure(
     """A row for every M; what `out` has is not made again.
 
     Args:
-        pgn: games, .pgn or .pgn.zst.
+        pgn: games, plain or packed.
         out: gets the corpus, the bank, the engine's labels and `rows.json`.
         config: static settings.
         engine: which one judges.

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
 from sandwich_jax.outside import assisted, engine_players, players, turns
 
 
@@ -18,3 +23,19 @@ def load(spec: str) -> turns.Turns:
     if spec == "random":
         return turns.Random()
     return turns.Network(*players.load_network(spec))
+
+
+def heard(stream: TextIO) -> Iterator[str]:
+    """Lines of the standard input as they come: UTF-8, or UTF-16 where a mark says so."""
+    wide = False
+    if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream.buffer, io.BufferedReader):
+            wide = stream.buffer.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        stream.reconfigure(encoding="utf-16" if wide else "utf-8", errors="replace")
+    yield from typed(stream)
+
+
+def typed(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of a person or a program, without the byte order mark that some put before them."""
+    for line in lines:
+        yield line.removeprefix("\ufeff")

@@ -143,7 +143,7 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
     Raises:
         SettingError: `folder` holds no network.
     """
-    if not (folder / "network.json").is_file():
+    if not os.path.isfile(folder / "network.json"):  # false for a path that cannot be, too
         raise SettingError(f"{folder}: no network there (a folder with network.json is needed).")
     card = read_object(folder / "network.json")
     game, size, about = (card.get(name) for name in ("game", "network", "about"))

@@ -36,6 +36,7 @@ from sandwich_jax.outside import (
 from sandwich_jax.outside.phase import Phase, is_done, member_folder
 from sandwich_jax.outside.report import pictures
 from sandwich_jax.sweep import Layout
+from sandwich_jax.training import text_files
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 CONTENTS = {
@@ -72,9 +73,9 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         SettingError: it is missing or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingError(f"{path}: missing or not TOML ({error}).") from error
+        return tomllib.loads(text_files.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{path} is not TOML ({error}).") from error
 
 
 def run(
@@ -226,7 +227,10 @@ def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence
     config = own[0].config
     first = sandwich.first_learner(setup, config.protocol)
     lane = sandwich.lane_of(config, own[0].member, first, 0)
-    one = sandwich.lane_round(setup, config.protocol)
+
+    def one(group: int) -> Callable:
+        return sandwich.lane_round(setup._replace(group=group), config.protocol)
+
     group = sweep.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
     return dataclasses.replace(layout, group=group)
 

@@ -7,6 +7,9 @@ Of a value v in [-1, 1] for the side to move, the expected score is w = (1 + v) 
 is told as ln(w / (1 - w)) / 0.00368208 centipawns (see `report.annotated.centipawns`). With
 MultiPV above 1 each line has the value of the position after its move; the policy at temperature 1
 follows as an info string.
+
+A position that cannot be used takes the place of the one before all the same: what is asked about
+it is answered with `bestmove 0000` and a sentence, and never with a move of another position.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import NamedTuple, TextIO
 
 import chess
 
-from sandwich_jax.outside import seats, turns
+from sandwich_jax.outside import fens, seats, turns
 from sandwich_jax.outside.report.annotated import centipawns
 from sandwich_jax.types import SettingError
 
@@ -32,6 +35,10 @@ MOST_LINES = 218
 SHOWN = 10
 """Moves of the policy told in an info string."""
 SEEDS = 2**31 - 1
+NO_MOVE = "0000"
+"""The answer where a move was to be found and could not be."""
+MOST_TEXT = 300
+"""Characters of a sentence."""
 
 
 class Option(NamedTuple):
@@ -40,13 +47,14 @@ class Option(NamedTuple):
     declared: str
     """Type, default and limits in UCI's words."""
     set: Callable[[str], None]
-    """Raises ValueError or SettingError for a value that cannot be used."""
+    """Raises SettingError for a value that cannot be used."""
 
 
 class Search(NamedTuple):
     """One `go`."""
 
-    board: chess.Board
+    board: chess.Board | None
+    """None where the last position could not be used."""
     only: list[chess.Move]
     """Moves to choose among; all if empty."""
     held: bool
@@ -59,7 +67,7 @@ class Engine:
 
     def __init__(self, name: str, player: turns.Turns, out: TextIO):
         self.name, self.player, self.out = name, player, out
-        self.board = chess.Board()
+        self.board: chess.Board | None = chess.Board()
         self.lines = 1
         self.options = self._options()
         self.search: Search | None = None
@@ -84,7 +92,7 @@ class Engine:
         """Answers line by line, until `quit` or the end of the input."""
         self._later(self._warm)
         try:
-            for line in lines:
+            for line in seats.typed(lines):
                 words = line.split()
                 if words and words[0] == "quit":
                     break
@@ -98,11 +106,11 @@ class Engine:
     def _answer(self, words: list[str]) -> None:
         command = self.commands.get(words[0])
         if command is None:
-            self._complain(f"unknown command {_quoted(words[0])}")
+            self._complain(f"unknown command {fens.shown(words[0])}")
             return
         try:
             command(words[1:])
-        except (ValueError, SettingError) as error:
+        except SettingError as error:
             self._complain(str(error))
 
     def _say(self, *lines: str) -> None:
@@ -114,8 +122,7 @@ class Engine:
                 os._exit(0)
 
     def _complain(self, text: str) -> None:
-        plain = " ".join(text.split())[:200].encode("ascii", "backslashreplace").decode()
-        self._say(f"info string {plain}")
+        self._say(_sentence(text))
 
     def _later(self, job: Callable[..., None], *arguments: object) -> concurrent.futures.Future:
         """Hands the thinking thread something to do after all that it has to do already."""
@@ -126,7 +133,10 @@ class Engine:
     def _warm(self) -> None:
         """Compiles or loads the programs before the first clock runs."""
         board = chess.Board()
-        self.player.choose(board, list(board.legal_moves))
+        try:
+            self.player.choose(board, list(board.legal_moves))
+        except SettingError as error:
+            self._complain(str(error))
         self.player.new_game()  # that was no move of a game
 
     # --- commands -------------------------------------------------------------------------------
@@ -148,52 +158,60 @@ class Engine:
 
     def _setoption(self, words: list[str]) -> None:
         if words[:1] != ["name"] or len(words) < 2:
-            raise ValueError("setoption: a name is missing")
+            raise SettingError("setoption: a name is missing")
         cut = words.index("value") if "value" in words else len(words)
         name, value = " ".join(words[1:cut]), " ".join(words[cut + 1 :])
         known = {option.lower(): option for option in self.options}
         if name.lower() not in known:
-            raise ValueError(f"no option {_quoted(name)}: there are {', '.join(self.options)}")
+            known_ones = ", ".join(self.options)
+            raise SettingError(f"no option {fens.shown(name)}: there are {known_ones}")
         self._later(self._set, known[name.lower()], value)
 
     def _set(self, name: str, value: str) -> None:
         try:
             self.options[name].set(value)
-        except (ValueError, SettingError) as error:
-            self._complain(f"{name} is as before: {_quoted(value)} cannot be used ({error})")
+        except SettingError as error:
+            self._complain(f"{name} is as before: {error}")
 
     def _ucinewgame(self, words: list[str]) -> None:
         self._later(self.player.new_game)
 
     def _show(self, words: list[str]) -> None:
         """The position, as Stockfish's `d` shows it."""
+        if self.board is None:
+            raise SettingError("there is no position: the last one could not be used")
         checkers = " ".join(chess.square_name(square) for square in self.board.checkers())
         fen = self.board.fen(en_passant="fen")
         self._say(*str(self.board).split("\n"), "", f"Fen: {fen}", f"Checkers: {checkers}")
 
     def _position(self, words: list[str]) -> None:
+        self.board = None
         cut = words.index("moves") if "moves" in words else len(words)
         if words[:1] == ["startpos"]:
             board = chess.Board()
         elif words[:1] == ["fen"]:
-            board = _board(" ".join(words[1:cut]))
+            board = fens.read(" ".join(words[1:cut]))
         else:
-            raise ValueError("position: startpos or fen is missing; the position is as before")
+            raise SettingError("position: startpos or fen is missing")
+        for number, word in enumerate(words[cut + 1 :], 1):
+            try:
+                board.push(fens.move(board, word))
+            except SettingError as error:
+                raise SettingError(f"position: move {number} cannot be played: {error}") from error
         self.board = board
-        for word in words[cut + 1 :]:
-            board.push(_legal(word, board))
 
     def _go(self, words: list[str]) -> None:
         self._stop()
         only = []
-        if "searchmoves" in words:
+        if "searchmoves" in words and self.board:
             for word in words[words.index("searchmoves") + 1 :]:
                 try:
-                    only.append(_legal(word, self.board))
-                except ValueError:
+                    only.append(fens.move(self.board, word))
+                except SettingError:
                     break
         held = "infinite" in words or "ponder" in words
-        self.search = Search(self.board.copy(), only, held, threading.Event())
+        board = self.board.copy() if self.board else None
+        self.search = Search(board, only, held, threading.Event())
         self.thinking = self._later(self._think, self.search)
 
     def _stop(self) -> None:
@@ -203,12 +221,16 @@ class Engine:
     # --- thinking -------------------------------------------------------------------------------
 
     def _think(self, search: Search) -> None:
-        allowed = search.only or list(search.board.legal_moves)
-        if not allowed:
-            score = "mate 0" if search.board.is_check() else "cp 0"
+        board = search.board
+        allowed = search.only or (list(board.legal_moves) if board else [])
+        if board is None:
+            found = NO_MOVE
+            lines = [_sentence("no move: the last position could not be used")]
+        elif not allowed:
+            score = "mate 0" if board.is_check() else "cp 0"
             found, lines = "(none)", [f"info depth 0 score {score}"]
         else:
-            found, lines = self._found(search.board, allowed)
+            found, lines = self._found(board, allowed)
         self._say(*lines)
         if search.held:
             search.stop.wait()
@@ -219,7 +241,7 @@ class Engine:
         try:
             choice = self.player.choose(board, allowed)
         except SettingError as error:
-            return "(none)", [f"info string {error}"]
+            return NO_MOVE, [_sentence(str(error))]
         # The move played stands first, the others by their probabilities.
         moves = list(dict.fromkeys([choice.move, *choice.policy]))[: self.lines]
         scores = self._scores(board, choice, moves)
@@ -268,15 +290,15 @@ class Engine:
         return found
 
     def _set_temperature(self, value: str) -> None:
-        self.player.temperature = turns.check_temperature(float(value))
+        self.player.temperature = turns.check_temperature(_number(value))
 
     def _set_assistant(self, value: str) -> None:
         if value.lower() not in ("true", "false"):
-            raise ValueError("it must be true or false")
+            raise SettingError(f"{fens.shown(value)} is neither true nor false.")
         self.player.assistant_on = value.lower() == "true"
 
     def _adjust(self, name: str, value: str) -> None:
-        self.player.adjust(name, float(value))
+        self.player.adjust(name, _number(value))
 
     def _set_lines(self, value: str) -> None:
         self.lines = _whole(value, 1, MOST_LINES)
@@ -294,32 +316,23 @@ def _score(after: chess.Board, value: float) -> str:
     return f" score cp {0 if drawn else centipawns(-value)}"
 
 
-def _board(fen: str) -> chess.Board:
-    """Raises ValueError for what is no position."""
-    board = chess.Board(fen)
-    if not board.is_valid():
-        raise ValueError(f"position: {_quoted(fen)} cannot be played ({board.status()!r})")
-    return board
-
-
-def _legal(word: str, board: chess.Board) -> chess.Move:
-    """Raises ValueError for what is no legal move."""
-    move = board.parse_uci(word)
-    if not board.is_legal(move):
-        raise ValueError(f"{_quoted(word)} is not legal")
-    return move
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SettingError(f"{fens.shown(text)} is no number.") from error
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    number = int(text)
-    if not least <= number <= most:
-        raise ValueError(f"it must be between {least} and {most}")
-    return number
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        raise SettingError(f"{fens.shown(text)} is no whole number from {least} to {most}.")
+    return int(text)
 
 
-def _quoted(text: str) -> str:
-    """In one line of ASCII, cut short."""
-    return ascii(text[:80])
+def _sentence(text: str) -> str:
+    """Something for people to read, in one line of ASCII."""
+    plain = " ".join(text.split())[:MOST_TEXT].encode("ascii", "backslashreplace").decode()
+    return f"info string {plain}"
 
 
 def _leave_on_fault(job: concurrent.futures.Future) -> None:

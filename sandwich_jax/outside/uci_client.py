@@ -102,8 +102,8 @@ class Client:
         while True:
             *whole, self._rest = self._rest.split(b"\n")
             for i, line in enumerate(whole):
-                lines.append(line.decode(errors="replace").rstrip("\r"))
-                if line.startswith(mark):
+                lines.append(line.decode(errors="replace").strip())
+                if line.lstrip().startswith(mark):
                     self._rest = b"\n".join([*whole[i + 1 :], self._rest])
                     return lines
             self._rest += self._read(deadline)

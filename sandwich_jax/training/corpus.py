@@ -1,7 +1,7 @@
 """PGN to move arrays: `sandwich-jax corpus build`.
 
-One thread cuts files into games (`pgn_scan`) and reads their words (`san`); others replay batches
-of them on the board (`resolve`). `corpus_file` says what a corpus file holds.
+One thread cuts files into games (`pgn_scan`) and reads them (`pgn_games`); others replay batches of
+them on the board (`resolve`). `corpus_file` says what a corpus file holds.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sandwich_jax.board import geometry
 from sandwich_jax.board import label_of as board_label
 from sandwich_jax.training import san
 from sandwich_jax.training.corpus_file import Corpus, Writer, load
+from sandwich_jax.training.pgn_games import ReadGame, check_inputs, read
 from sandwich_jax.training.pgn_scan import PgnGame, read_games
 from sandwich_jax.training.resolve import resolve
 from sandwich_jax.types import SettingError
@@ -31,8 +32,6 @@ from sandwich_jax.types import SettingError
 __all__ = ["Corpus", "Filters", "build", "label_of", "load", "move_of"]
 
 RESULTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
-STANDARD = ("standard", "chess", "normal", "from position")
-START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 MAX_PLIES = 511
 BATCH = 4096
 """Games replayed at a time."""
@@ -115,7 +114,7 @@ def build(
     """Builds the corpus file `out` from PGN files; an existing one is replaced at the end.
 
     Args:
-        paths: .pgn or .pgn.zst, each streamed.
+        paths: PGN files, plain or packed, each streamed.
         out: written under a temporary name first.
         filters: which games are kept.
         test_share: share of games held out, in [0, 1]; which ones depends on their moves alone.
@@ -128,19 +127,22 @@ def build(
         Games by reason: `kept` and why others were skipped.
 
     Raises:
-        SettingError: a file is missing, empty, damaged or has no usable game, or `out` cannot be
-            written or is one of them.
+        SettingError: a file is missing, empty, damaged or no PGN, none has a usable game, or `out`
+            cannot be written or is one of them.
         Unwritten: the corpus could not be written in the end; holds the counts.
     """
     if not 0 <= test_share <= 1:
         raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
+    for name, number in (("max-games", max_games), ("workers", workers)):
+        if number is not None and number < 1:
+            raise SettingError(f"{name} is {number}: it must be at least 1.")
     check_inputs(paths)
     outputs.check_file(out, paths)
-    read = 0
+    size = 0
 
-    def count(size: int) -> None:
-        nonlocal read
-        read += size
+    def count(more: int) -> None:
+        nonlocal size
+        size += more
 
     counts: collections.Counter[str] = collections.Counter()
     seen: set[bytes] = set()
@@ -159,12 +161,12 @@ def build(
             held_out = int.from_bytes(digest[:4], "little") < test_share * 2**32
             writer.add(game.labels, game.result, game.elo, held_out)
             if counts["kept"] % REPORT == 0:
-                progress(read, counts["kept"])
+                progress(size, counts["kept"])
             if counts["kept"] == max_games:
                 break
-        progress(read, counts["kept"])
         if not counts["kept"]:
             raise SettingError(f"No usable game in {_names(paths)}: {_reasons(counts)}.")
+        progress(size, counts["kept"])
         stats = {"counts": dict(counts), "filters": dataclasses.asdict(filters)}
         try:
             writer.finish(stats | {"sources": [path.name for path in paths]})
@@ -173,15 +175,6 @@ def build(
     finally:
         writer.discard()
     return dict(counts)
-
-
-def check_inputs(paths: list[pathlib.Path]) -> None:
-    """Raises SettingError for a file that is missing or empty."""
-    for path in paths:
-        if not path.is_file():
-            raise SettingError(f"{path}: no such file; name PGN files (.pgn or .pgn.zst).")
-        if path.stat().st_size == 0:
-            raise SettingError(f"{path}: the file is empty; a PGN file with games is needed.")
 
 
 def _names(paths: list[pathlib.Path]) -> str:
@@ -214,36 +207,14 @@ def _parse_all(games: Iterable[PgnGame], filters: Filters, workers: int | None) 
                 future.cancel()
 
 
-class _Game(NamedTuple):
-    """A game whose moves are read, but not replayed."""
-
-    tags: dict[str, str]
-    line: san.Mainline
-    reason: str
-
-
-def _batches(games: Iterable[PgnGame]) -> Iterator[list[_Game]]:
+def _batches(games: Iterable[PgnGame]) -> Iterator[list[ReadGame]]:
     words = san.Words()
-    batch: list[_Game] = []
-    for game in games:
-        batch.append(_read(game, words))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+    whole = itertools.chain.from_iterable(read(game, words) for game in games)
+    while batch := list(itertools.islice(whole, BATCH)):
         yield batch
 
 
-def _read(game: PgnGame, words: san.Words) -> _Game:
-    reason = ""
-    if game.tags.get("Variant", "Standard").lower() not in STANDARD:
-        reason = "variant"
-    elif game.tags.get("FEN", START) != START:
-        reason = "not from the initial position"
-    return _Game(game.tags, words.mainline("" if reason else " ".join(game.moves)), reason)
-
-
-def _parse_batch(games: list[_Game], filters: Filters) -> list[Parsed]:
+def _parse_batch(games: list[ReadGame], filters: Filters) -> list[Parsed]:
     lengths = np.array([len(game.line.codes) for game in games], np.int64)
     every = itertools.chain.from_iterable(game.line.codes for game in games)
     labels, legal = resolve(np.fromiter(every, np.int32, int(lengths.sum())), lengths)
@@ -255,33 +226,41 @@ def _parse_batch(games: list[_Game], filters: Filters) -> list[Parsed]:
     ]
 
 
-def _parsed(game: _Game, labels: bytes, legal: bool, filters: Filters) -> Parsed:
-    elo = (_rating(game.tags.get("WhiteElo", "")), _rating(game.tags.get("BlackElo", "")))
+def _parsed(game: ReadGame, labels: bytes, legal: bool, filters: Filters) -> Parsed:
+    elo = (_rating(game.elo[0]), _rating(game.elo[1]))
     reason = game.reason or _unusable(game, legal, elo, filters)
     if reason:
         return Parsed(reason)
-    return Parsed("", labels, RESULTS[game.tags["Result"]], elo)
+    return Parsed("", labels, RESULTS[game.result], elo)
 
 
-def _unusable(game: _Game, legal: bool, elo: tuple[int, int], filters: Filters) -> str:
-    line, result = game.line, game.tags.get("Result")
+def _unusable(game: ReadGame, legal: bool, elo: tuple[int, int], filters: Filters) -> str:
+    line = game.line
+    if line.stopped in _STOPPED:
+        return _STOPPED[line.stopped]
     if line.stopped == san.BROKEN or not legal:
         return "illegal or broken move"
-    if line.stopped == san.NULL:
-        return "null move"
     if not line.codes:
         return "empty"
     if not line.ended:
         return "no end marker"
-    if result not in RESULTS:
+    if not game.result:
         return "no result"
-    if result not in filters.results:
+    if game.result not in filters.results:
         return "filtered by result"
     if not filters.min_plies <= len(line.codes) <= filters.max_plies:
         return "filtered by plies"
     if not all(filters.min_elo <= rating <= filters.max_elo for rating in elo):
         return "filtered by rating"
     return ""
+
+
+_STOPPED = {
+    san.NULL: "null move",
+    san.UNKNOWN: "words that are not understood",
+    san.LATE: "does not begin with move 1",
+    san.MORE: "moves after the result",
+}
 
 
 def _rating(text: str) -> int:

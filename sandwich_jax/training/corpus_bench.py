@@ -14,7 +14,7 @@ import chess.pgn
 import jax
 import numpy as np
 
-from sandwich_jax.training import corpus, pgn_scan
+from sandwich_jax.training import corpus, pgn_scan, text_files
 from sandwich_jax.types import SettingError
 
 MOST_PLIES = 120
@@ -29,7 +29,7 @@ def bench(path: pathlib.Path | None, games: int = 2048, repeats: int = 5) -> Ite
     ours that compiles; a second row says how long that first run took.
 
     Args:
-        path: a .pgn or .pgn.zst file; None for random legal games, which are made up first.
+        path: a PGN file, plain or packed; None for random legal games, which are made up first.
         games: how many games are read, the first of the file.
         repeats: runs of each side.
 
@@ -85,7 +85,7 @@ def _first_games(path: pathlib.Path, games: int) -> tuple[str, int]:
     taken: list[str] = []
 
     def lines() -> Iterator[str]:
-        for line in pgn_scan.read_lines(path, lambda size: None):
+        for line in text_files.read_lines(path):
             taken.append(line)
             yield line
 

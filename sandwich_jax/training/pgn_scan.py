@@ -1,129 +1,226 @@
 """PGN files cut into games: tags as a dict, move text without its comments.
 
-A blank line after move text ends a game, as in python-chess; so does a tag line, which is how files
-without blank lines between games are read.
+A game begins with a tag, or with move 1 after the end of another one. A blank line ends it only
+after its result: text that goes on below the blank is its own. A comment that is not closed before
+the next game begins ends there, and the game that it stands in is marked.
 """
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-import zstandard
+from sandwich_jax.training import san
+from sandwich_jax.training.pgn_tags import AROUND, KNOWN, USUAL, Tags, tags_in
+from sandwich_jax.training.text_files import read_lines
 
-from sandwich_jax.types import SettingError
+LONGEST_COMMENT = 1 << 20
+"""Characters from the first game inside a comment on, after which it counts as not closed."""
 
-BLOCK = 1 << 20
-_TAG = re.compile(r'\[([A-Za-z0-9][A-Za-z0-9_+#=:-]*)\s+"(.*)"\]\s*$')
-# Most tags are of no use: telling so from the name alone is faster.
-_USED = re.compile(r'\[(Result|WhiteElo|BlackElo|Variant|FEN)\s+"(.*)"\]\s*$')
-_COMMENT = re.compile(r"\{[^}]*\}|;.*")
+_COMMENT = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\{[^}]*\}")
+"""One that ends on its line; braces in it may be in pairs."""
+_COMMENTS = re.compile(rf"{_COMMENT.pattern}|;.*")
+_OPENING = re.compile("[{;]")
+_FIRST_MOVE = re.compile(r"\s*1\s*\.")
 
 
 class PgnGame(NamedTuple):
     """One game as it stands in the file."""
 
     tags: dict[str, str]
-    """Of Result, WhiteElo, BlackElo, Variant and FEN, those that it has."""
+    """Those of `pgn_tags.USED` that it has."""
     moves: list[str]
     """Lines of move text, comments taken out."""
+    tagged: bool
+    """It has tags, of any name."""
+    unclosed: bool
+    """A comment in it has no end: what was played is not all there."""
 
 
-def read_games(path: pathlib.Path, progress: Callable[[int], None]) -> Iterator[PgnGame]:
-    """The games of a .pgn or .pgn.zst file, one after the other.
-
-    Args:
-        path: the file; it is streamed.
-        progress: told how many bytes were read, block by block.
-
-    Raises:
-        SettingError: a .zst file is damaged or cut short.
-    """
+def read_games(
+    path: pathlib.Path, progress: Callable[[int], None] = lambda size: None
+) -> Iterator[PgnGame]:
+    """The games of a PGN file, one after the other; arguments and errors as of `read_lines`."""
     return cut(read_lines(path, progress))
 
 
 def cut(lines: Iterable[str]) -> Iterator[PgnGame]:
-    """Cuts the lines of a PGN, without their line feeds, into games."""
-    game: PgnGame | None = None
-    blank = in_comment = False
-    for line in lines:
-        if in_comment:
-            _, closed, line = line.partition("}")
-            if not closed:
+    """Cuts the lines of a PGN, without their line ends, into games."""
+    source, game = _Lines(lines), _Draft()
+    for line in source:
+        if not line or line.isspace():
+            if line is None:
+                break
+            if game.has_result():
+                yield game.done()
+                game = _Draft()
+            game.gap = game.tagged or bool(game.moves)
+            continue
+        first = line[0]
+        if first == "[" and not game.last and (usual := USUAL.match(line)):
+            # The short way for nearly all tags.
+            name = KNOWN.get(usual[1].lower())
+            if name is None or (name not in game.tags and not game.unclosed):
+                game.tagged = True
+                if name:
+                    game.tags[name] = usual[2].strip()
                 continue
-        else:
-            if game is None:
-                line = line.lstrip("\ufeff")
-            if not line or line.isspace():
-                # A single blank line may stand between tags, or before the moves.
-                if game and (game.moves or blank):
-                    yield game
-                    game = None
-                blank = game is not None
+        if first == "%" or first == ";":
+            continue
+        if first in AROUND:
+            source.put_back(line.lstrip(AROUND))  # without them it is a line as any other
+            continue
+        if first == "[" and (found := tags_in(line, bool(game.last))) is not None:
+            found = _whole(found, line, source) if found.torn else found
+            if game.ends_at(found):
+                yield game.done()
+                game = _Draft()
+            game.tagged |= found.certain
+            if found.names:
+                game.tags.update(found.names)
+            line = found.rest
+            if not line:
                 continue
-            first = line[0]
-            if first == "%" or first == ";":
-                continue
-            if first == "[":
-                in_moves = game is not None and bool(game.moves)
-                if game and in_moves and _TAG.match(line):
-                    yield game
-                    game, in_moves = None, False
-                if not in_moves:
-                    game, blank = game or PgnGame({}, []), False
-                    if tag := _USED.match(line):
-                        game.tags[tag[1]] = tag[2]
-                    continue
+        elif game.gap and game.has_text() and _FIRST_MOVE.match(line):
+            yield game.done()
+            game = _Draft()
         if "{" in line or ";" in line:
-            line, opened, _ = _COMMENT.sub(" ", line).partition("{")
-            in_comment = bool(opened)
-        else:
-            in_comment = False
-        game = game or PgnGame({}, [])
+            line, unclosed = _without_comments(line, source)
+            game.unclosed |= unclosed
+        elif "[" in line:
+            line = _until_tag(line, source)
         game.moves.append(line)
-    if game:
-        yield game
+        if not line.isspace():
+            game.last = line
+    if game.tagged or game.moves:
+        yield game.done()
 
 
-def read_lines(path: pathlib.Path, progress: Callable[[int], None]) -> Iterator[str]:
-    """The lines of a file without their line feeds; arguments and errors as of `read_games`.
+class _Draft:
+    """A game that is being read."""
 
-    What is not UTF-8 becomes replacement characters.
+    __slots__ = ("gap", "last", "moves", "tagged", "tags", "unclosed")
+
+    def __init__(self) -> None:
+        self.tags: dict[str, str] = {}
+        self.moves: list[str] = []
+        self.last = ""
+        """The last line of moves that is more than a comment."""
+        self.gap = self.tagged = self.unclosed = False
+        """`gap`: there was a blank line in it."""
+
+    def ends_at(self, found: Tags) -> bool:
+        """Whether tags are those of the next game; one without moves has none of them twice."""
+        if self.last or self.unclosed:
+            return True
+        return any(name in self.tags and (self.gap or name == "Event") for name in found.names)
+
+    def has_text(self) -> bool:
+        """Whether there are moves already, or were perhaps in a comment without end."""
+        return bool(self.last) or (self.unclosed and not self.tagged)
+
+    def has_result(self) -> bool:
+        return bool(self.last and san.result_of(self.last.rsplit(None, 1)[-1]))
+
+    def done(self) -> PgnGame:
+        self.tags.pop("Event", None)
+        return PgnGame(self.tags, self.moves, self.tagged, self.unclosed)
+
+
+class _Lines:
+    """Lines, of which some may be put back, and None again and again behind the last one."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.again: list[str] = []
+        self.each = self._each(lines)
+
+    def __iter__(self) -> Iterator[str | None]:
+        return self.each
+
+    def _each(self, lines: Iterable[str]) -> Iterator[str | None]:
+        for line in itertools.chain(lines, itertools.repeat(None)):
+            yield line
+            while self.again:
+                yield self.again.pop()
+
+    def put_back(self, *lines: str) -> None:
+        self.again += reversed(lines)
+
+
+def _whole(torn: Tags, line: str, source: _Lines) -> Tags:
+    """A tag that may go on in the next line, which is then used up."""
+    following = next(source.each) or ""
+    found = None if following.startswith("[") else tags_in(f"{line} {following}")
+    if found is None:
+        source.put_back(following)
+    return found or torn
+
+
+def _until_tag(line: str, source: _Lines) -> str:
+    """Move text up to a tag on the same line, which is put back: where line ends were lost."""
+    for place in (found.start() for found in re.finditer(r"\[", line)):
+        if tags_in(line[place:]) is not None:
+            source.put_back(line[place:])
+            return line[:place]
+    return line
+
+
+def _without_comments(line: str, source: _Lines) -> tuple[str, bool]:
+    """Move text, taken from as many lines as its comments go over; whether one has no end."""
+    parts: list[str] = []
+    while True:
+        text, opened = _text_of(line)
+        parts.append(text)
+        if not opened:
+            return " ".join(parts), False
+        rest = _after_comment(source)
+        if rest is None:
+            return " ".join(parts), True
+        line = rest
+
+
+def _text_of(line: str) -> tuple[str, bool]:
+    """A line without its comments, and whether it ends in one that goes on."""
+    if line.rfind("{") < line.rfind("}"):
+        return _COMMENTS.sub(" ", line), False
+    parts, place = [], 0
+    while opening := _OPENING.search(line, place):
+        parts.append(line[place : opening.start()])
+        comment = _COMMENT.match(line, opening.start())
+        if comment is None:
+            return " ".join(parts), opening[0] == "{"
+        place = comment.end()
+    return " ".join((*parts, line[place:])), False
+
+
+def _after_comment(source: _Lines) -> str | None:
+    """What follows a comment on the line of its end; None if it has none before the next game.
+
+    A game may be quoted in a comment. So one that begins in there is the next one only if another
+    comment begins before this one ends, or if this one goes on for too long.
     """
-    rest = b""
-    for block in _blocks(path, progress):
-        whole, feed, after = block.rpartition(b"\n")
-        if feed:
-            yield from (rest + whole).decode("utf-8", "replace").split("\n")
-            rest = b""
-        rest += after
-    if rest:
-        yield rest.decode("utf-8", "replace")
+    held: list[str] = []
+    blank, size = False, 0
+    for line in source:
+        if line is None:
+            break
+        if held or _begins_game(line.lstrip(AROUND), blank):
+            held.append(line)
+            size += len(line)
+        end, opening = line.find("}"), line.find("{")
+        if held and (size > LONGEST_COMMENT or 0 <= opening < (end if end >= 0 else len(line))):
+            break
+        if end >= 0:
+            return line[end + 1 :]
+        blank = not line or line.isspace()
+    source.put_back(*held)
+    return None
 
 
-def _blocks(path: pathlib.Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """The bytes of a file, unpacked if it ends in .zst; tells how many stored ones were read."""
-    with path.open("rb") as file:
-        raw = iter(lambda: file.read(BLOCK), b"")
-        if path.suffix != ".zst":
-            for block in raw:
-                progress(len(block))
-                yield block
-            return
-        stream, fresh = zstandard.ZstdDecompressor().decompressobj(), True
-        for block in raw:
-            progress(len(block))
-            while block:
-                try:
-                    yield stream.decompress(block)
-                except zstandard.ZstdError as error:
-                    raise SettingError(
-                        f"{path}: damaged or not a Zstandard file ({error})."
-                    ) from error
-                fresh, block = stream.eof, stream.unused_data if stream.eof else b""
-                if fresh:
-                    stream = zstandard.ZstdDecompressor().decompressobj()
-        if not fresh:
-            raise SettingError(f"{path}: the Zstandard stream is truncated; fetch the file again.")
+def _begins_game(line: str, blank: bool) -> bool:
+    if line.startswith("["):
+        return tags_in(line) is not None
+    return blank and _FIRST_MOVE.match(line) is not None

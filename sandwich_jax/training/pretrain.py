@@ -16,9 +16,9 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import games, nets
-from sandwich_jax.finetune import Batch, Trainer, average, make_trainer
+from sandwich_jax.finetune import Batch, Trainer, average, make_trainer, piece_of
 from sandwich_jax.measures.shares import wilson
-from sandwich_jax.training.corpus import Corpus
+from sandwich_jax.training.corpus_file import Corpus
 from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, compiled, mesh_for, on
 from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 
@@ -226,7 +226,8 @@ def pretrain(
         )
     training = training[: config.games]
     mesh = mesh_for(config.batch, devices)
-    trainer = make_trainer(game, net, axis=AXIS if mesh else None)
+    piece = piece_of(net, config.batch // (mesh.size if mesh else 1))
+    trainer = make_trainer(game, net, axis=AXIS if mesh else None, piece=piece)
     fresh = net.init(jax.random.key(config.seed))
     # A copy, since updates overwrite their argument.
     state = trainer.init(fresh if start_params is None else jax.tree.map(jnp.copy, start_params))
@@ -280,8 +281,8 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None)
     def run(
         state: TrainState, shard: Samples, indices: Int[Array, "S N"]
     ) -> tuple[TrainState, Metrics]:
-        state, metrics = jax.lax.scan(one(shard), state, indices)
-        return state, average(metrics)
+        state, metrics = jax.lax.scan(one(shard), trainer.enter(state), indices)
+        return trainer.leave(state), average(metrics)
 
     if mesh is not None:
         specs = (WHOLE, WHOLE, SHARED)

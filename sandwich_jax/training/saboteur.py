@@ -21,11 +21,11 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import sampling
-from sandwich_jax.finetune import annealing
+from sandwich_jax.finetune import annealing, mean_gradient
 from sandwich_jax.games import Game
 from sandwich_jax.measures import probe
 from sandwich_jax.misalign import saboteurs
-from sandwich_jax.nets import CPU_CHUNK, Network
+from sandwich_jax.nets import Network
 from sandwich_jax.training.bank import Bank, View, move_features
 from sandwich_jax.types import Params, PRNGKey, Saver, SettingError
 
@@ -207,7 +207,8 @@ def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
         params, state = carry
         index, share = step
         part = jax.tree.map(lambda x: x[index], data)
-        grads, means = _gradient(loss, params, pools, filled, part)
+        of_pools = lambda params, part: loss(params, pools, filled, part)  # noqa: E731
+        grads, means = mean_gradient(of_pools, params, part, jnp.zeros(4))
         updates, state = method.update(grads, state, params)
         rate = -config.learning_rate * share
         return (
@@ -277,24 +278,7 @@ def _fresh_probe(key: PRNGKey, features: Callable, view: View, data: Tables) -> 
 def _whole_policy(game: Game, net: Network, params: Params, data: Tables) -> Float[Array, "N M"]:
     """The saboteur's log-probabilities on the whole bank, some positions at a time."""
     one = lambda part: log_policy(game, net, params, part[0][None], part[1][None])[0]  # noqa: E731
-    return jax.lax.map(one, (data.positions, data.labels), batch_size=CPU_CHUNK)
-
-
-def _gradient(loss: Callable, params: Params, pool: Any, filled: Array, part: Tables) -> tuple:
-    """Of the mean loss; on CPU summed over pieces whose activations fit in the cache."""
-    gradient = jax.grad(loss, has_aux=True)
-    size = len(part.labels)
-    if jax.default_backend() != "cpu" or size <= CPU_CHUNK or size % CPU_CHUNK:
-        return gradient(params, pool, filled, part)
-    count = size // CPU_CHUNK
-    pieces = jax.tree.map(lambda x: x.reshape(count, CPU_CHUNK, *x.shape[1:]), part)
-
-    def add(total: Any, piece: Tables) -> tuple:
-        return jax.tree.map(jnp.add, total, gradient(params, pool, filled, piece)), None
-
-    zero = jax.tree.map(jnp.zeros_like, (params, jnp.zeros(4)))
-    total, _ = jax.lax.scan(add, zero, pieces)
-    return jax.tree.map(lambda x: x / count, total)
+    return jax.lax.map(one, (data.positions, data.labels), batch_size=64)
 
 
 def train(

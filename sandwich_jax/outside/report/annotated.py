@@ -75,6 +75,10 @@ class AnnotatedGame:
     date: str = "????.??.??"
     start: str | None = None
     """FEN of the position before the opening where it is not the usual one."""
+    after: float | None = None
+    """E's value of the position after the last ply, for the side to move."""
+    expert: str = "E"
+    """Whose values they are."""
 
     def boards(self) -> Iterator[tuple[chess.Board, Ply]]:
         """The position before each ply, and the ply; one board that moves on."""
@@ -86,10 +90,20 @@ class AnnotatedGame:
             board.push(ply.move)
 
     def values(self) -> list[float | None]:
-        """E's value after each ply, for White, in [-1, 1]; the result where that ended the game."""
-        white = [_for_white(ply.value, board.turn) for board, ply in self.boards()]
-        last = {"1-0": 1.0, "0-1": -1.0, "1/2-1/2": 0.0}.get(self.result)
-        return [*white[1:], last][: len(white)]
+        """E's value after each ply, for White, in [-1, 1]; the result where the rules ended it.
+
+        Somebody who resigns gives a result, but no value to the position.
+        """
+        board, white = chess.Board(), []
+        for board, ply in self.boards():
+            white.append(_for_white(ply.value, board.turn))
+        if not white:
+            return []
+        # The board has moved on by the last ply now.
+        last, over = _for_white(self.after, board.turn), board.outcome(claim_draw=True)
+        if over is not None and over.result() == self.result:
+            last = {"1-0": 1.0, "0-1": -1.0, "1/2-1/2": 0.0}[self.result]
+        return [*white[1:], last]
 
 
 def _for_white(value: float | None, white: bool) -> float | None:

@@ -1,7 +1,8 @@
 """Games as PGN that any chess program opens.
 
-Comments hold what Lichess and ChessBase draw: [%eval] is E's value after the move as centipawns
-(see `annotated.centipawns`), [%cal] the arrows, in the colours of `COLOURS`. Their words say what
+Comments hold what Lichess and ChessBase draw: [%eval] is E's value after the move, for White, in
+pawns (see `annotated.centipawns`; a network's guess of the result, not a search; the tag Annotator
+says so and whose it is), [%cal] the arrows, in the colours of `COLOURS`. Their words say what
 was wished, advised and corrupted, and whether corrupted advice was caught.
 """
 
@@ -17,6 +18,7 @@ from jaxtyping import Float
 from sandwich_jax.outside.report.annotated import AnnotatedGame, Ply, centipawns, games_of
 from sandwich_jax.types import Rollout, Truth
 
+EVALS = "%eval: expected score of {} without search, on Lichess's scale of pawns, for White"
 COLOURS = {"own": "blue", "advice": "green", "corrupted": "red", "played": "yellow"}
 """Of arrows: W's own wish, honest advice, corrupted advice, the move played."""
 
@@ -47,10 +49,13 @@ def text_of(game: AnnotatedGame) -> str:
     for name, value in tags.items():
         written.headers[name] = _tag(value)
     written.headers["Termination"] = "normal" if over else "unterminated"
+    values = game.values()
+    if any(value is not None for value in values):
+        written.headers["Annotator"] = _tag(EVALS.format(game.expert))
     node = written
     for move in game.opening:
         node = node.add_variation(move)
-    for (board, ply), value in zip(game.boards(), game.values(), strict=True):
+    for (board, ply), value in zip(game.boards(), values, strict=True):
         node = node.add_variation(ply.move, comment=words(board, ply))
         node.set_arrows(arrows(ply))
         if value is not None and not node.board().is_game_over():

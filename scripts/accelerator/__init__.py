@@ -1,0 +1,1 @@
+"""The stages of `scripts/on_accelerator.py`; what they run is the project's own."""

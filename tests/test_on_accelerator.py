@@ -1,0 +1,315 @@
+"""The command for a bare machine: rows, failures, what is carried."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import textwrap
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+
+from sandwich_jax import grid
+from sandwich_jax.training import corpus_file
+from sandwich_jax.types import SettingError
+from scripts import on_accelerator
+from scripts.accelerator import compact, measure, parity, speed, train, wheels
+from scripts.accelerator.stages import Stages
+from scripts.gpu_check import costs
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _rows(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- stages --------------------------------------------------------------------------------------
+
+
+def test_a_stage_that_fails_is_a_row_and_the_next_goes_on(capsys, tmp_path):
+    def broken():
+        yield {"what": "before"}
+        raise RuntimeError("no such kernel\nand more")
+
+    stages = Stages(60, tmp_path)
+    assert not stages.run("one", broken)
+    assert stages.run("two", lambda: [{"what": "after"}])
+    rows = _rows(capsys.readouterr().out)
+    assert [row["stage"] for row in rows] == ["one", "one", "two"]
+    assert rows[1]["failed"] == "RuntimeError: no such kernel"
+    assert any("no such kernel" in line for line in rows[1]["traceback"])
+    assert stages.failed == ["one"]
+    assert _rows((tmp_path / "rows.jsonl").read_text()) == rows
+
+
+def test_no_stage_begins_without_the_time_that_it_needs(capsys):
+    stages = Stages(60)
+    assert not stages.run("long", lambda: [{}], needs=1e6)
+    assert "skipped" in _rows(capsys.readouterr().out)[0]
+    assert not stages.failed
+
+
+def test_a_row_is_told_before_the_next_is_made(capsys):
+    seen = []
+
+    def stage():
+        yield {"what": 1}
+        seen.append(capsys.readouterr().out)
+        yield {"what": 2}
+
+    Stages(60).run("any", stage)
+    assert _rows(seen[0])[0]["what"] == 1
+
+
+def test_what_is_worth_most_is_measured_first(capsys, monkeypatch):
+    """Every stage fails, and none keeps the others from being tried."""
+
+    def fails(*_, **__):
+        raise ValueError("not here")
+
+    for module, names in (
+        (speed, ("board", "self_play", "updates", "convolutions", "members")),
+        (parity, ("chess", "logits", "identities")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, fails)
+    measure.run(Stages(60), toy=False)
+    rows = _rows(capsys.readouterr().out)
+    order = list(dict.fromkeys(row["stage"] for row in rows))
+    assert order == [
+        "machine", "board", "parity", "self-play", "updates", "members", "convolutions",
+    ]  # fmt: skip
+    sizes = speed.Sizes()
+    lists = [value for value in dataclasses.asdict(sizes).values() if isinstance(value, tuple)]
+    assert len(rows) == 1 + 3 + sum(map(len, lists))
+    assert all(row["failed"] == "ValueError: not here" for row in rows[1:])
+    assert rows[0]["versions"]["jax"] == jax.__version__
+
+
+# --- what is measured ----------------------------------------------------------------------------
+
+
+def test_the_same_chess_is_played_here_and_there():
+    (row,) = parity.chess(parity.Sizes(games=4, plies=3))
+    assert row["equal"] and row["positions"] == 12 and row["numbers that differ"] == 0
+
+
+def test_every_number_that_differs_counts():
+    here = {"words": np.arange(6).reshape(2, 3), "result": np.array([1.0, -1.0])}
+    there = {"words": here["words"] % 4, "result": np.array([1.0, 0.0])}
+    assert parity._differing(here, here) == 0
+    assert parity._differing(here, there) == 2 + 1
+
+
+def test_floors_are_scaled_to_lanes_and_device(monkeypatch):
+    kept = {"programs": {"selfplay/base/4096": {"floor_us": 1000.0}}}
+    monkeypatch.setattr(speed.figures, "read", lambda path: kept)
+    h100, h200 = speed.peak_of("NVIDIA H100 80GB HBM3"), speed.peak_of("NVIDIA H200")
+    assert speed.floor_of("base", 8192, h100) == pytest.approx(2e-3)
+    assert speed.floor_of("base", 4096, h200) == pytest.approx(1e-3 * 3.35 / 4.8)
+    assert speed.floor_of("tiny", 4096, h100) is None
+    assert speed.floor_of("base", 4096, speed.peak_of("cpu")) is None
+    assert isinstance(h100, costs.Peak)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _kept(p: float, **row) -> train.Kept:
+    (part,) = grid.parse({"misalignment": "random_move", "p": [p], "control": False})
+    kept = train.Kept(part, Stages(60))
+    kept.row = {"protocol": "always_follow", "p": p, "round": 2, "pgr": 0.5, "elo_gain": 10.0,
+                "e_elo": 300.0} | row  # fmt: skip
+    return kept
+
+
+def test_the_summary_is_of_what_each_strength_has():
+    kept = [_kept(0.0), _kept(0.0, pgr=0.7, round=1), _kept(0.5, pgr=None), _kept(0.9)]
+    kept[-1].row = {}
+    cells = list(train._summary(kept))
+    assert [(cell["p"], cell["seeds"], cell["rounds"]) for cell in cells] == [
+        (0, 2, 1),
+        (0.5, 1, 2),
+    ]
+    assert cells[0]["pgr"] == pytest.approx(0.6) and "pgr" not in cells[1]
+
+
+def test_students_are_stored_in_two_files_at_most(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "FILE", 900)
+    students = {name: {"w": np.full(256, i, np.float32)} for i, name in enumerate("abc")}
+    train._store(tmp_path, students)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["students-0.npz", "students-1.npz"]
+    with np.load(tmp_path / "students-1.npz") as stored:
+        assert (stored["['b']['w']"] == 1).all()
+    assert "c: not stored" in capsys.readouterr().err
+
+
+def test_a_first_round_is_no_measure_of_the_next():
+    assert train.expected([0.0, 100.0]) == pytest.approx(25)
+    assert train.expected([0.0, 100.0, 112.0]) == pytest.approx(12)
+
+
+def test_members_are_as_many_as_memory_holds(monkeypatch):
+    kept = {"programs": {"sweep/base/1024/members, update": {"temp_mib": 16 * 4096.0}}}
+    monkeypatch.setattr(train.figures, "read", lambda path: kept)
+    plan = train.Plan()  # a quarter of the lanes and of the batch: a GiB each
+    for gib, members in ((20, 20), (1000, plan.most_members), (0.1, 1)):
+        monkeypatch.setattr(train.sweep, "free_memory", lambda device, gib=gib: int(gib * 2**30))
+        assert train._members(plan)[0] == members
+    monkeypatch.setattr(train.sweep, "free_memory", lambda device: None)
+    assert train._members(plan)[0] == plan.most_members
+
+
+# --- what is carried -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("corpus") / "games.npz"
+    writer, rng = corpus_file.Writer(path), np.random.default_rng(0)
+    for game in range(40):
+        labels = rng.integers(0, 4672, 5 + game).astype("<u2").tobytes()
+        writer.add(labels, int(rng.integers(-1, 2)), (2000, 2100), game % 10 == 0)
+    writer.finish({"counts": {"kept": 40}})
+    writer.discard()
+    return path
+
+
+def test_a_compact_corpus_is_the_first_games(corpus, tmp_path):
+    count, size = compact.write(corpus, tmp_path / "small.npz", 30, 40)
+    whole, small = corpus_file.load(corpus), compact.load(tmp_path / "small.npz")
+    assert count == 30 and size == (tmp_path / "small.npz").stat().st_size
+    np.testing.assert_array_equal(small.starts, whole.starts[:31])
+    np.testing.assert_array_equal(small.moves, whole.moves[: whole.starts[30]])
+    for name in ("result", "test"):
+        np.testing.assert_array_equal(getattr(small, name), getattr(whole, name)[:30])
+    assert small.stats == whole.stats
+
+
+def test_a_compact_corpus_is_no_larger_than_wanted(corpus, tmp_path):
+    whole, _ = compact.write(corpus, tmp_path / "whole.npz", 10**9, 40)
+    limit = 0.7 * (tmp_path / "whole.npz").stat().st_size
+    count, size = compact.write(corpus, tmp_path / "small.npz", 10**9, limit / compact.MIB)
+    assert whole == 40 and 1 < count < 40 and size <= limit
+
+
+@pytest.mark.parametrize("text", [None, b"", b"no archive", b"PK\x03\x04 torn"])
+def test_what_is_no_compact_corpus_is_told(text, tmp_path, capsys):
+    path = tmp_path / "games.npz"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(SettingError, match="no compact corpus"):
+        compact.load(path)
+    assert on_accelerator.main(["train", "--corpus", str(path), "--toy"]) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and "no compact corpus" in said.err and not said.out
+
+
+def test_an_uncompressed_corpus_is_told(corpus, capsys):
+    assert on_accelerator.main(["train", "--corpus", str(corpus)]) == 2
+    assert "on_accelerator.py corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("about", [["--games", "0"], ["--mib", "0"], ["--corpus", "nowhere.npz"]])
+def test_a_corpus_that_cannot_be_written_is_told(about, corpus, tmp_path, capsys):
+    given = ["corpus", "--corpus", str(corpus), "--out", str(tmp_path / "out.npz"), *about]
+    assert on_accelerator.main(given) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_no_output_takes_the_place_of_what_it_is_made_of(corpus, capsys):
+    before = corpus.read_bytes()
+    assert on_accelerator.main(["corpus", "--corpus", str(corpus), "--out", str(corpus)]) == 2
+    assert "choose another" in capsys.readouterr().err and corpus.read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", [["measure"], ["train", "--corpus"], ["corpus", "--corpus"]])
+def test_an_output_that_cannot_be_is_told_before_any_work(verb, corpus, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("mine")
+    given = [*verb, *([str(corpus)] if verb[1:] else []), "--out", str(blocked / "out")]
+    assert on_accelerator.main(given) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and str(blocked) in said.err and not said.out
+    assert blocked.read_text() == "mine"
+
+
+def test_a_budget_of_nothing_is_told(capsys):
+    assert on_accelerator.main(["measure", "--seconds", "0"]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_wheels_are_unpacked_behind_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with zipfile.ZipFile(tmp_path / "thing-1-py3-none-any.whl", "w") as archive:
+        archive.writestr("carried_thing.py", "ANSWER = 42\n")
+    place = wheels.unpack(tmp_path)
+    assert sys.path[-1] == str(place) and (place / "carried_thing.py").exists()
+
+
+def test_a_folder_without_wheels_is_told(tmp_path, capsys):
+    assert on_accelerator.main(["measure", "--wheels", str(tmp_path)]) == 2
+    assert "--list-wheels" in capsys.readouterr().err
+
+
+def test_wheels_are_listed_with_versions(capsys):
+    assert on_accelerator.main(["--list-wheels"]) == 0
+    line = capsys.readouterr().out
+    assert "pgx==" in line and f"flax=={wheels.OTHER['flax']}" in line
+    assert line.count("==") == len(wheels.NAMES)
+
+
+def test_nothing_is_imported_that_is_not_carried():
+    """What a bare machine lacks is refused here; only `wheels.NAMES` may be needed."""
+    code = """
+        import sys
+
+        class Refuses:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"chess", "tyro", "wandb", "orbax", "matplotlib",
+                                          "zstandard", "platformdirs", "tensorstore"}:
+                    raise ModuleNotFoundError(name)
+
+        sys.meta_path.insert(0, Refuses())
+        from scripts.accelerator import measure, train
+        import sandwich_jax.oversight.search
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_every_stage_runs_at_toy_size(data, tmp_path, capsys):
+    from sandwich_jax.training import corpus as corpora
+
+    source = data / "games" / "test.pgn.zst"
+    corpora.build([source], tmp_path / "games.npz", max_games=300, test_share=0.1)
+    small = str(tmp_path / "small.npz")
+    made = ["corpus", "--corpus", str(tmp_path / "games.npz"), "--out", small]
+    assert on_accelerator.main(made) == 0
+    capsys.readouterr()
+    assert on_accelerator.main(["measure", "--toy", "--seconds", "3600"]) == 0
+    rows = _rows(capsys.readouterr().out)
+    assert not [row for row in rows if "skipped" in row]
+    assert all(row["equal"] for row in rows if "equal" in row)
+    out = tmp_path / "out"
+    given = ["train", "--toy", "--seconds", "3600", "--corpus", small, "--out", str(out)]
+    assert on_accelerator.main(given) == 0
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    assert files == [
+        "expert/network.json", "expert/params.npz", "rows.jsonl", "students-0.npz",
+        "weak/network.json", "weak/params.npz",
+    ]  # fmt: skip
+    rows = _rows((out / "rows.jsonl").read_text())
+    assert {row["p"] for row in rows if row.get("what") == "cell"} == {0.0, 0.5, None}

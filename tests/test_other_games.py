@@ -1,0 +1,74 @@
+"""Settings left alone work for every game; where a network of a game comes from."""
+
+import pytest
+
+from sandwich_jax import cli, games, sandwich
+from sandwich_jax.members import Config, arena_lanes
+from sandwich_jax.outside import players
+from sandwich_jax.types import SettingError
+
+
+@pytest.mark.parametrize("game", games.NAMES)
+def test_every_game_has_openings_enough_for_the_defaults(game):
+    config = Config(game=game, expert="fresh:1", weak="fresh:2")
+    net, models = players.load_models(config)
+    sandwich.prepare(config, models, net)
+    there, lanes = len(games.make(game).openings("arena")), arena_lanes(config)
+    assert (config.round_openings, config.final_openings) == (min(32, there), min(224, there)) or (
+        there > lanes // 2 and 0 <= min(224, there) - config.final_openings < lanes // 2
+    )
+    assert 2 * config.round_openings % lanes == 2 * config.final_openings % lanes == 0
+
+
+def test_chess_is_as_it_was():
+    config = Config()
+    assert (config.round_openings, config.final_openings, arena_lanes(config)) == (32, 224, 64)
+
+
+@pytest.mark.parametrize("game", games.NAMES)
+@pytest.mark.parametrize("lanes", [2, 16, 48, 128])
+def test_any_number_of_lanes_has_openings_that_fit(game, lanes):
+    config = Config(game=game, lanes=lanes, games=4 * lanes)
+    few = arena_lanes(config)
+    assert config.lanes == lanes and few <= lanes and few % 2 == 0
+    assert 2 * config.round_openings % few == 2 * config.final_openings % few == 0
+
+
+def test_numbers_that_are_given_are_not_changed():
+    config = Config(game="connect_four", round_openings=8, final_openings=24)
+    assert (config.round_openings, config.final_openings, config.lanes) == (8, 24, 64)
+    with pytest.raises(SettingError, match="final_openings makes 36 games, which 16 lanes do not"):
+        Config(game="connect_four", round_openings=8, final_openings=18)
+    with pytest.raises(SettingError, match="round_openings is -1: it must be at least 1"):
+        Config(round_openings=-1)
+
+
+def _refused(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*arguments])
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert ended.value.code == 2
+    return said
+
+
+@pytest.mark.parametrize("game", games.OTHER_GAMES)
+def test_a_missing_network_is_told_with_where_to_get_one(tmp_path, capsys, game):
+    said = _refused(capsys, "run", "--game", game, "--out", str(tmp_path / "r"))
+    assert f"zoo:expert plays chess, but {game} is wanted: take fresh:SEED" in said
+    assert f"sandwich-jax run --game {game} --expert fresh:1" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("game", games.OTHER_GAMES)
+def test_fresh_networks_run_to_the_end_and_the_result_is_an_expert(tmp_path, game):
+    """As the sentence has it, with the sizes of openings left alone."""
+    few = ["--rounds", "1", "--games", "64", "--updates", "4", "--wandb", "disabled"]
+    few += ["--max-plies", "12", "--arena-max-plies", "12", "--game", game]
+    trained = ["--protocol", "never_ask", "--objective", "imitate_wins"]
+    cli.main(["run", *few, *trained, "--expert", "fresh:1", "--weak", "fresh:1",
+              "--out", str(tmp_path / "e")])  # fmt: skip
+    expert = f"ckpt:{tmp_path / 'e' / 'networks' / 'never_ask'}"
+    cli.main(["run", *few, "--expert", expert, "--weak", "fresh:1", "--p", "0.5",
+              "--out", str(tmp_path / "r")])  # fmt: skip
+    assert (tmp_path / "r" / "rows.jsonl").is_file()
