@@ -21,7 +21,7 @@ from report_folder import sweep as invented
 from rich.console import Console
 
 import sandwich_jax
-from sandwich_jax import arrays
+from sandwich_jax import arena, arrays
 from sandwich_jax.members import Config
 from sandwich_jax.outside import (
     checkpoints,
@@ -302,9 +302,37 @@ def test_a_damaged_manifest_is_told(finished, tmp_path, text):
 # --- sweeps -------------------------------------------------------------------------------------
 
 
+GRID = {k: v for k, v in SMALL.items() if k != "p"} | {"p": [0.2, 0.8], "control": False}
+
+
+def test_a_member_whose_last_matches_are_damaged_plays_again(finished, tmp_path, capfd):
+    parts = sweeps.grid.parse(GRID)
+    for part in parts:
+        shutil.copytree(finished, sweeps.member_folder(tmp_path, part))
+    cut(sweeps.member_folder(tmp_path, parts[1]) / "arena" / "final.npz")
+    sweeps._forget_damaged(tmp_path, parts)
+    assert [sweeps.is_done(tmp_path, part) for part in parts] == [True, False]
+    (told,) = capfd.readouterr().err.strip().splitlines()
+    assert "final.npz: missing or damaged" in told and told.endswith("played again.")
+
+
+def test_a_damaged_match_of_several_members_is_played_again(tmp_path, capfd):
+    book, points = sweeps._Book(tmp_path / "arena"), np.ones((2, 2))
+    book.keep(("a", "b"), arena.Scores(points, points, points > 2, np.zeros((0, 2, 2))))
+    found = book.find(("a", "b"))
+    assert found and np.array_equal(found.points, points)
+    (path,) = (tmp_path / "arena").iterdir()
+    for damage in (cut, nulled):
+        damage(path)
+        assert book.find(("a", "b")) is None
+        assert "this match is played again." in capfd.readouterr().err
+    np.savez(path, strange=points)
+    assert book.find(("a", "b")) is None
+
+
+@pytest.mark.slow
 def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
-    common = {name: value for name, value in SMALL.items() if name != "p"}
-    settings = common | {"misalignment": "random_move", "p": [0.2, 0.8], "control": False}
+    settings = GRID
     whole, folder = tmp_path / "whole", tmp_path / "killed"
 
     def copied(done, total, text):
@@ -332,12 +360,6 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
     assert _rows(folder) == _rows(whole)
     phase = [store.read_json(place / "phase.json") for place in (folder, whole)]
     assert phase[0] == phase[1]
-    # A member whose last matches are damaged plays again.
-    cut(own / "arena" / "final.npz")
-    parts = sweeps.grid.parse(settings)
-    sweeps._forget_damaged(folder, parts)
-    assert [sweeps.is_done(folder, part) for part in parts].count(False) == 1
-    assert "final.npz: missing or damaged" in capfd.readouterr().err
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Any
 
 import jax
 
-from sandwich_jax.outside import cluster, notices, preempt, store
+from sandwich_jax.outside import notices, preempt, store
 from sandwich_jax.types import SettingError
 
 MARGIN = 1 << 20
@@ -69,7 +69,6 @@ def _write(folder: pathlib.Path, step: int, tree: Any) -> None:
         if place.exists():  # a torn one, or of a time that is played again
             shutil.rmtree(place)
         os.replace(aside, place)
-    cluster.barrier("saved")
 
 
 def _files(folder: pathlib.Path) -> list[str]:

@@ -297,10 +297,11 @@ class _Book:
             return None
         try:
             stored = arrays.read(path)
-        except SettingError as error:
-            notices.tell(f"{str(error).rstrip('.')}; this match is played again.")
+            kept: Any = {name: stored[name] for name in self.FIELDS}
+        except (SettingError, KeyError) as error:
+            says = error if isinstance(error, SettingError) else f"{path}: it lacks {error}."
+            notices.tell(f"{str(says).rstrip('.')}; this match is played again.")
             return None
-        kept: Any = {name: stored[name] for name in self.FIELDS}
         return arena.Scores(**kept, moves=jnp.zeros((0, 0, 2)))
 
     def keep(self, key: Hashable, scores: arena.Scores) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import chess
 import numpy as np
 
-from sandwich_jax import games
+from sandwich_jax import arrays, games
+from sandwich_jax.board import LABELS
 from sandwich_jax.outside import players, store
 from sandwich_jax.outside.report import annotated, thoughts
 from sandwich_jax.outside.report.collect import Row, Source, games_file
 from sandwich_jax.outside.report.usable import mapping, text
+from sandwich_jax.training.corpus import move_of
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 ASKED, CORRUPTED, FOLLOWED = 1, 2, 4
@@ -121,18 +121,17 @@ def _load(path: pathlib.Path, share: int) -> tuple[int, Rollout, Truth]:
     Raises:
         SettingError: the file is missing or damaged.
     """
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name][..., :share] for name in SHOWN}
-            round_index = int(stored["round"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SettingError(f"{path}: missing or damaged ({error}).") from error
-    fields: dict[str, Any] = dict.fromkeys((*Rollout._fields, *Truth._fields)) | arrays
-    blank = np.zeros(arrays["moves"].shape)
+    stored = arrays.read(path)
+    missing = {*SHOWN, "round"} - set(stored)
+    if missing:
+        raise SettingError(f"{path}: missing or damaged (it lacks {', '.join(sorted(missing))}).")
+    shown = {name: stored[name][..., :share] for name in SHOWN}
+    fields: dict[str, Any] = dict.fromkeys((*Rollout._fields, *Truth._fields)) | shown
+    blank = np.zeros(shown["moves"].shape)
     fields |= {name: blank for name, value in fields.items() if value is None}
     rollout = {name: fields[name] for name in Rollout._fields}
     truth = {name: fields[name] for name in Truth._fields}
-    return round_index, Rollout(**rollout), Truth(**truth)
+    return int(stored["round"]), Rollout(**rollout), Truth(**truth)
 
 
 @functools.cache
@@ -144,7 +143,25 @@ def _config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def _is_chess(one: Taken) -> bool:
-    return _config(one.folder).get("game", "chess") == "chess"
+    """By the run's settings; where they are lost, by the moves."""
+    name = _config(one.folder).get("game")
+    return name == "chess" if name else all(_legal(one, game) for game in range(one.count))
+
+
+def _legal(one: Taken, column: int) -> bool:
+    """Whether a game's moves are legal in chess."""
+    lines, board = games.make("chess").openings("train"), chess.Board()
+    played = np.asarray(one.rollout.played[:, column], bool)
+    opening = int(one.rollout.opening[column])
+    own = np.asarray(one.rollout.moves[:, column])[played]
+    if not 0 <= opening < len(lines):
+        return False
+    for label in (*lines[opening], *own):
+        move = move_of(int(label), board) if 0 <= label < LABELS else None
+        if move is None or not board.is_legal(move):
+            return False
+        board.push(move)
+    return True
 
 
 # --- opinions -----------------------------------------------------------------------------------
