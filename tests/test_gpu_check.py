@@ -152,6 +152,14 @@ def test_the_page_has_the_table_of_the_kept_figures():
     assert page.with_table(figures.kept_table()) == page.path.read_text()
 
 
+@pytest.mark.parametrize("name", programs.PROGRAMS)
+def test_every_program_can_be_built(name):
+    """Settings that are refused meanwhile would else be found by those who compile alone."""
+    with forms.using(forms.GPU):
+        fn, shapes = programs.PROGRAMS[name].build(jax.devices()[0])
+    assert callable(fn) and jax.tree.leaves(shapes)
+
+
 def test_every_ceiling_is_of_a_program():
     names = {label for name in programs.PROGRAMS for label in programs.labels(name)}
     assert set(figures.read(figures.CEILINGS)["programs"]) <= names
