@@ -73,6 +73,7 @@ def _network(size: str) -> tuple[nets.Network, Any]:
     return net, jax.eval_shape(net.init, jax.eval_shape(lambda: jax.random.key(0)))
 
 
+@functools.cache
 def _starts(count: int) -> Any:
     lines = jax.ShapeDtypeStruct((count, 8), jnp.int32)
     return jax.eval_shape(_game().after, lines)
