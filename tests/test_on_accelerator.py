@@ -93,6 +93,7 @@ def test_what_is_worth_most_is_measured_first(capsys, monkeypatch):
 # --- what is measured ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_chess_is_played_here_and_there():
     (row,) = parity.chess(parity.Sizes(games=4, plies=3))
     assert row["equal"] and row["positions"] == 12 and row["numbers that differ"] == 0
