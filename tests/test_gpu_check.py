@@ -152,6 +152,17 @@ def test_the_page_has_the_table_of_the_kept_figures():
     assert page.with_table(figures.kept_table()) == page.path.read_text()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [name for name in programs.PROGRAMS if "4096" in name or name.startswith("sweep")],
+)
+def test_programs_can_be_built(name):
+    """Settings that are refused meanwhile would else be found by those who compile alone."""
+    with forms.using(forms.GPU):
+        fn, shapes = programs.PROGRAMS[name].build(jax.devices()[0])
+    assert callable(fn) and jax.tree.leaves(shapes)
+
+
 def test_every_ceiling_is_of_a_program():
     names = {label for name in programs.PROGRAMS for label in programs.labels(name)}
     assert set(figures.read(figures.CEILINGS)["programs"]) <= names
@@ -175,11 +186,10 @@ def test_real_texts_are_read():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: programs._board(8, True, None),
         lambda: programs._selfplay("tiny", 8, None),
         lambda: programs._update("tiny", 8, None),
     ],
-    ids=["board", "selfplay", "update"],
+    ids=["selfplay", "update"],
 )
 def test_small_programs_are_lowered_for_a_tpu(build):
     with forms.using(forms.TPU):

@@ -93,6 +93,7 @@ def test_what_is_worth_most_is_measured_first(capsys, monkeypatch):
 # --- what is measured ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_chess_is_played_here_and_there():
     (row,) = parity.chess(parity.Sizes(games=4, plies=3))
     assert row["equal"] and row["positions"] == 12 and row["numbers that differ"] == 0
@@ -151,6 +152,18 @@ def test_students_are_stored_in_two_files_at_most(tmp_path, monkeypatch, capsys)
 def test_a_first_round_is_no_measure_of_the_next():
     assert train.expected([0.0, 100.0]) == pytest.approx(25)
     assert train.expected([0.0, 100.0, 112.0]) == pytest.approx(12)
+
+
+@pytest.mark.parametrize("plan", [train.Plan(), train.TOY], ids=["real", "toy"])
+def test_the_sweep_is_one_that_can_be_run(plan):
+    parts = grid.parse(train.settings_of(plan, seeds=2))
+    assert len(parts) == 2 * (len(plan.strengths) + 1)  # each seed has a control
+    assert {part.config.rounds for part in parts} == {plan.rounds}
+
+
+@pytest.mark.parametrize("sizes", [speed.Sizes(), measure.TOY[1]], ids=["real", "toy"])
+def test_the_round_of_members_is_one_that_can_be_run(sizes):
+    assert speed.member_config(sizes).lanes == sizes.member_lanes
 
 
 def test_members_are_as_many_as_memory_holds(monkeypatch):

@@ -156,6 +156,16 @@ def convolutions(batch: int, sizes: Sizes) -> Iterator[Row]:
     yield row
 
 
+def member_config(sizes: Sizes) -> Config:
+    """A small round of one member; networks are given by hand."""
+    lanes = sizes.member_lanes
+    return Config(
+        games=2 * lanes, lanes=lanes, max_plies=min(sizes.plies, 40),
+        updates=sizes.updates, batch=min(256, 8 * lanes), window=1, p=(0.5,), round_openings=lanes,
+        final_openings=lanes,
+    )  # fmt: skip
+
+
 def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
     """A round of so many members at once, beside one member as often.
 
@@ -164,12 +174,7 @@ def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
         alone: gets the seconds of one member, which are measured where `count` is 1.
         sizes: of the round.
     """
-    lanes = sizes.member_lanes
-    config = Config(
-        network=sizes.size, games=2 * lanes, lanes=lanes, max_plies=min(sizes.plies, 40),
-        updates=sizes.updates, batch=min(256, 8 * lanes), window=1, p=(0.5,), round_openings=lanes,
-        final_openings=lanes,
-    )  # fmt: skip
+    config = member_config(sizes)
     pair = _pair(sizes.size)
     setup = sandwich.prepare(config, Models(pair.expert, pair.weak), pair.net)
     setup = setup._replace(group=count)

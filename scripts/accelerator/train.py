@@ -142,14 +142,7 @@ def sandwiches(training: Training) -> Iterator[Row]:
     net, models = _models(training)
     count, why = _members(plan)
     seeds = max(1, count // (len(plan.strengths) + 1))
-    settings = {
-        "network": plan.network, "misalignment": "random_move", "p": list(plan.strengths),
-        "seeds": seeds, "lanes": plan.lanes, "games": plan.games, "updates": plan.updates,
-        "batch": plan.learn_batch, "rounds": plan.rounds, "max_plies": plan.max_plies,
-        "arena_max_plies": plan.arena_max_plies, "window": 2,
-        "round_openings": plan.lanes // 2, "final_openings": plan.openings,
-    }  # fmt: skip
-    parts = grid.parse(settings)
+    parts = grid.parse(settings_of(plan, seeds))
     yield {"what": "members", "members": len(parts), "at once": count, "why": why}
     kept = [Kept(part, training.stages) for part in parts]
     try:
@@ -160,6 +153,17 @@ def sandwiches(training: Training) -> Iterator[Row]:
         students = {k.part.id: k.params for k in kept if k.params is not None}
         _store(training.out, students)
     yield from _summary(kept)
+
+
+def settings_of(plan: Plan, seeds: int) -> dict[str, Any]:
+    """The sweep, as its file would say it; networks are given by hand."""
+    return {
+        "misalignment": "random_move", "p": list(plan.strengths),
+        "seeds": seeds, "lanes": plan.lanes, "games": plan.games, "updates": plan.updates,
+        "batch": plan.learn_batch, "rounds": plan.rounds, "max_plies": plan.max_plies,
+        "arena_max_plies": plan.arena_max_plies, "window": 2,
+        "round_openings": plan.lanes // 2, "final_openings": plan.openings,
+    }  # fmt: skip
 
 
 def _models(training: Training) -> tuple[nets.Network, Models]:

@@ -73,6 +73,7 @@ def _network(size: str) -> tuple[nets.Network, Any]:
     return net, jax.eval_shape(net.init, jax.eval_shape(lambda: jax.random.key(0)))
 
 
+@functools.cache
 def _starts(count: int) -> Any:
     lines = jax.ShapeDtypeStruct((count, 8), jnp.int32)
     return jax.eval_shape(_game().after, lines)
@@ -202,7 +203,7 @@ def _pretrain(size: str, batch: int, device: Any) -> Built:
 def _sweep(size: str, lanes: int, device: Any) -> Built:
     """A round of 16 members, vmapped under shard_map, as `sweep` runs it."""
     config = Config(
-        network=size, games=4 * lanes, lanes=lanes, batch=1024, updates=120,
+        games=4 * lanes, lanes=lanes, batch=1024, updates=120,
         round_openings=lanes // 2, final_openings=lanes // 2, p=(0.5,),
     )  # fmt: skip
     net, params = _network(size)
