@@ -37,11 +37,13 @@ from sandwich_jax.outside.evaluation import EvaluateConfig
 from sandwich_jax.outside.human import PlayConfig
 from sandwich_jax.outside.log import WandbMode
 from sandwich_jax.outside.matches import MatchConfig, Schedule
+from sandwich_jax.outside.phase import Phase
 from sandwich_jax.outside.report.settings import ReportConfig
 from sandwich_jax.outside.saboteurs import Material
 from sandwich_jax.outside.sweeps import Devices
+from sandwich_jax.sandwich import Result
 from sandwich_jax.training.corpus import Filters
-from sandwich_jax.training.pretrain import PretrainConfig
+from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig
 from sandwich_jax.training.saboteur import SaboteurConfig
 
 OUT = Console(width=None if sys.stdout.isatty() else 140)
@@ -293,9 +295,10 @@ def corpus_build(args: CorpusBuild) -> None:
     from sandwich_jax.training import corpus
 
     total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
-    try:
+
+    def build() -> dict[str, int]:
         with display.bar("Corpus") as bar:
-            counts = corpus.build(
+            return corpus.build(
                 list(args.pgn),
                 args.out,
                 args.filters,
@@ -304,10 +307,8 @@ def corpus_build(args: CorpusBuild) -> None:
                 args.workers,
                 lambda read, games: bar.update(min(read, total), total, f"{games:,} games"),
             )
-    except outputs.Unwritten as error:
-        _print_counts(error.result)
-        raise
-    _print_counts(counts)
+
+    outputs.show(build, _print_counts)
     OUT.print(f"Corpus in {args.out}", highlight=False)
 
 
@@ -322,15 +323,23 @@ def pretrain(args: Pretrain) -> None:
 
     from sandwich_jax.outside import display, networks
 
-    with display.bar(args.config.role) as bar:
-        match = networks.pretrain_in(args.out, args.config, args.corpus, bar.update, args.devices)
-    if jax.process_index() > 0:
-        return
-    OUT.print(
-        f"Matches {match.share:.1%} [{match.low:.1%}, {match.high:.1%}] of human moves on"
-        f" {match.positions:,} unseen positions. Network in {args.out} (ckpt:{args.out}).",
-        highlight=False,
-    )
+    def train() -> MoveMatch:
+        with display.bar(args.config.role) as bar:
+            return networks.pretrain_in(
+                args.out, args.config, args.corpus, bar.update, args.devices
+            )
+
+    def shown(match: MoveMatch) -> None:
+        if jax.process_index() == 0:
+            OUT.print(
+                f"Matches {match.share:.1%} [{match.low:.1%}, {match.high:.1%}] of human moves on"
+                f" {match.positions:,} unseen positions.",
+                highlight=False,
+            )
+
+    outputs.show(train, shown)
+    if jax.process_index() == 0:
+        OUT.print(f"Network in {args.out} (ckpt:{args.out}).", highlight=False)
 
 
 def train_saboteur(args: TrainSaboteur) -> None:
@@ -353,9 +362,11 @@ def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> Non
     """Runs `config` in the folder `out` with a progress display, then prints what came out."""
     from sandwich_jax.outside import display, runs
 
-    with preempt.watch() as watch, display.bar(title) as bar:
-        result = runs.run(config, out, wandb=wandb, progress=bar.update, pause=watch.pause)
-    OUT.print(display.results_table(result.rows))
+    def play() -> Result:
+        with preempt.watch() as watch, display.bar(title) as bar:
+            return runs.run(config, out, wandb=wandb, progress=bar.update, pause=watch.pause)
+
+    outputs.show(play, lambda result: OUT.print(display.results_table(result.rows)))
     OUT.print(f"Everything lies in {out}:", highlight=False)
     for path in sorted(out.iterdir()):
         OUT.print(f"  {path.name:<22} {runs.CONTENTS.get(path.name, '')}", highlight=False)
@@ -369,21 +380,28 @@ def sweep(args: Sweep) -> None:
 
     out = args.out or pathlib.Path("runs") / args.config.stem
     settings = sweeps.read(args.config)
-    with preempt.watch(cluster.linger()) as watch, display.bar("Sweep") as bar:
-        found, pace = sweeps.run(
-            settings,
-            out,
-            where=args.where,
-            wandb=args.wandb,
-            progress=bar.update,
-            pause=watch.pause,
-        )
-    if jax.process_index() > 0:
-        return
-    for table in display.sweep_tables(found.rows, found.critical):
-        OUT.print(table)
-    last = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical, "pace": pace}
-    print(json.dumps(last), flush=True)
+
+    def play() -> tuple[Phase, dict[str, Any]]:
+        with preempt.watch(cluster.linger()) as watch, display.bar("Sweep") as bar:
+            return sweeps.run(
+                settings,
+                out,
+                where=args.where,
+                wandb=args.wandb,
+                progress=bar.update,
+                pause=watch.pause,
+            )
+
+    def shown(result: tuple[Phase, dict[str, Any]]) -> None:
+        if jax.process_index() > 0:
+            return
+        found, pace = result
+        for table in display.sweep_tables(found.rows, found.critical):
+            OUT.print(table)
+        about = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical}
+        print(json.dumps(about | {"pace": pace}), flush=True)
+
+    outputs.show(play, shown)
 
 
 def match(args: Match) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sandwich_jax.types import SettingError
 
+T = TypeVar("T")
 PROBE = ".writable.tmp"
 """Ends the name of a file that is made to see whether it can be; no temporary file here has a
 longer one."""
@@ -28,10 +29,34 @@ class Unwritten(SettingError):
         self.result = result
 
 
+@contextmanager
+def keeping(result: Any, path: pathlib.Path) -> Iterator[None]:
+    """For the length of a block that writes what a command found to `path`.
+
+    Raises:
+        Unwritten: it could not; holds `result`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritten(path, error, result) from error
+
+
+def show(call: Callable[[], T], shown: Callable[[T], None]) -> T:
+    """Shows what a call finds, also where it could not be written; raises what the call does."""
+    try:
+        result = call()
+    except Unwritten as error:
+        shown(error.result)
+        raise
+    shown(result)
+    return result
+
+
 def reason(error: Exception) -> str:
     """Why reading or writing failed, in a few words."""
     found = error.strerror if isinstance(error, OSError) else None
-    return found or str(error) or type(error).__name__
+    return (found or str(error) or type(error).__name__).lower()
 
 
 def check_file(

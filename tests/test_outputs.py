@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sandwich_jax import arena, cli, outputs
 from sandwich_jax.measures.puzzles import Puzzles
-from sandwich_jax.outside import human, matches, players, position_sets, puzzles, store
+from sandwich_jax.outside import evaluate, human, matches, players, position_sets, puzzles, store
 from sandwich_jax.training import corpus, corpus_file
 from sandwich_jax.types import SettingError
 
@@ -279,6 +279,40 @@ def test_counts_of_a_corpus_are_shown_though_it_cannot_be_written(tmp_path, caps
     assert stopped.value.code == 2 and "2  kept" in captured.out
     assert "c.npz cannot be written" in captured.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["games.pgn"]
+
+
+def test_an_evaluation_is_shown_though_it_cannot_be_written(tmp_path, monkeypatch):
+    run = min((sweep(tmp_path / "s", strengths=1, rounds=1) / "members").iterdir())
+    (run / "evaluation.jsonl").unlink()
+
+    def no_room(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def measured(work, *others):
+        work.ledger.once("queries", "somebody", {}, lambda: [{"round": 1, "queries": 3}])
+
+    steps = ("queries_of", "advice_of", "harm_of", "quality_of")
+    for name in steps:
+        monkeypatch.setattr(evaluate.evaluate_games, name, measured)
+    for name in ("puzzles_of", "move_match", "shift_of"):
+        monkeypatch.setattr(evaluate.evaluate_networks, name, measured)
+    monkeypatch.setattr(evaluate, "_by_engine", measured)
+    monkeypatch.setattr(store, "write_text", no_room)
+    screen, config = io.StringIO(), evaluate.EvaluateConfig()
+    with pytest.raises(SettingError, match=r"evaluation.jsonl cannot be written \(no space left"):
+        evaluate.show(run, config, evaluate.DEFAULT_ENGINE, Console(file=screen, width=140))
+    assert "Evaluation of" in screen.getvalue()
+
+
+def test_what_a_command_found_is_shown_before_it_is_told_that_it_is_not_written(tmp_path):
+    def call():
+        with outputs.keeping("the result", tmp_path / "out"):
+            raise OSError(errno.EIO, "Input/output error")
+
+    shown = []
+    with pytest.raises(outputs.Unwritten, match=r"out cannot be written \(input/output error\)"):
+        outputs.show(call, shown.append)
+    assert shown == ["the result"] and outputs.show(lambda: 3, shown.append) == 3
 
 
 class _Player:

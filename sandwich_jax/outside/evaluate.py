@@ -48,7 +48,8 @@ def evaluate(
         told: told what is being measured.
 
     Raises:
-        SettingError: `folder` holds no run.
+        SettingError: `folder` holds no run, or nothing can be written there.
+        Unwritten: writing failed in the end; holds what was found.
     """
     notes: list[str] = []
     run = open_run(folder, notes)
@@ -75,8 +76,12 @@ def evaluate(
         evaluate_networks.shift_of(work)
         if run.games:
             _by_engine(work, views, engine)
-    evaluation_pictures.draw(folder, work.ledger.rows)
-    return Evaluation(work.ledger.rows, notes)
+    found = Evaluation(work.ledger.rows, notes)
+    with outputs.keeping(found, folder / ROWS):
+        if work.ledger.unwritten is not None:
+            raise work.ledger.unwritten
+        evaluation_pictures.draw(folder, work.ledger.rows)
+    return found
 
 
 def _by_engine(work: Work, views: evaluate_games.Views, engine: engines.EngineConfig) -> None:
@@ -95,11 +100,17 @@ def show(
     folder: pathlib.Path, config: EvaluateConfig, engine: engines.EngineConfig, console: Console
 ) -> Evaluation:
     """Evaluates a run folder, then shows the main figures and what was left out."""
-    with display.bar("Evaluation") as bar:
-        found = evaluate(folder, config, engine, bar.say)
-    console.print(table(open_run(folder), found.rows))
-    for note in found.notes:
-        console.print(note, highlight=False, markup=False)
+
+    def measure() -> Evaluation:
+        with display.bar("Evaluation") as bar:
+            return evaluate(folder, config, engine, bar.say)
+
+    def shown(found: Evaluation) -> None:
+        console.print(table(open_run(folder), found.rows))
+        for note in found.notes:
+            console.print(note, highlight=False, markup=False)
+
+    found = outputs.show(measure, shown)
     console.print(f"All rows: {folder / ROWS}", highlight=False, markup=False)
     return found
 

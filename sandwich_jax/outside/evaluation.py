@@ -131,6 +131,8 @@ class Ledger:
 
     def __init__(self, folder: pathlib.Path, notes: list[str]):
         self.path, self.notes = folder / ROWS, notes
+        self.unwritten: OSError | None = None
+        """Why rows are not in the file; they are all here, and go on growing."""
         self.rows, damage = log.lines_of(self.path, _is_measured)
         if damage:
             notes.append(f"{damage}; what is missing is measured again.")
@@ -161,7 +163,10 @@ class Ledger:
         # An older measurement with other settings is replaced.
         kept = [r for r in self.rows if (r["measure"], r["subject"]) != (measure, subject)]
         self.rows = kept + found
-        store.write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        try:
+            store.write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        except OSError as error:
+            self.unwritten = error
         return True
 
 

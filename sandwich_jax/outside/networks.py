@@ -67,7 +67,8 @@ def pretrain_in(
     about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
     card = store.NetworkCard("chess", trained.net.config, about)
     if jax.process_index() == 0:
-        store.save_network(out, card, trained.params)
+        with outputs.keeping(trained.match, out):
+            store.save_network(out, card, trained.params)
     cluster.barrier("stored")
     return trained.match
 

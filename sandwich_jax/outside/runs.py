@@ -78,14 +78,17 @@ def run(
 
     Raises:
         SettingError: a setting cannot be used, or `folder` holds another run.
+        Unwritten: the end of the run could not be written; holds the result.
     """
     folder = pathlib.Path(folder)
-    outputs.check_folder(folder)
-    log.check_wandb(wandb)
+    done = folder / "learning_curves.png"  # the last thing that a run writes
+    if not done.exists():
+        outputs.check_folder(folder)
+        log.check_wandb(wandb)
     net, models = players.load_models(config)
     config = _with_benign(config, folder, net, models, progress)
     claim(folder, config)
-    if (folder / "learning_curves.png").exists():  # the last thing that a run writes
+    if done.exists():
         try:
             return _read_result(folder, config)
         except SettingError as error:
@@ -97,8 +100,9 @@ def run(
             result = sandwich.run(setup, outside)
         finally:
             outside.logger.close()
-        _store_networks(folder, setup, result)
-        pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
+        with outputs.keeping(result, folder):
+            _store_networks(folder, setup, result)
+            pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
     return result
 
 

@@ -142,11 +142,13 @@ def run(
             gathered.look()
             gathered.wandb.close()
         found = phase.phase(folder, parts)
+        result = found, told.pace.figures()
         if jax.process_index() == 0:
-            store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
-            draw(folder, found)
+            with outputs.keeping(result, folder):
+                store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
+                draw(folder, found)
     cluster.barrier("measured")
-    return found, told.pace.figures()
+    return result
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:

@@ -168,10 +168,8 @@ def build(
             raise SettingError(f"No usable game in {_names(paths)}: {_reasons(counts)}.")
         progress(size, counts["kept"])
         stats = {"counts": dict(counts), "filters": dataclasses.asdict(filters)}
-        try:
+        with outputs.keeping(dict(counts), out):
             writer.finish(stats | {"sources": [path.name for path in paths]})
-        except OSError as error:
-            raise outputs.Unwritten(out, error, dict(counts)) from error
     finally:
         writer.discard()
     return dict(counts)
