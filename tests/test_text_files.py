@@ -61,6 +61,7 @@ def test_a_plain_file_that_is_called_packed(tmp_path, ending):
 @pytest.mark.parametrize("ending", PACKINGS)
 def test_blocks_of_any_size(tmp_path, monkeypatch, ending, block):
     monkeypatch.setattr(text_files, "BLOCK", block)
+    monkeypatch.setattr(text_files, "FIRST_BLOCK", block)
     told: list[int] = []
     path = tmp_path / "a"
     path.write_bytes(PACKINGS[ending](TEXT.encode("utf-16")))

@@ -207,8 +207,13 @@ def _parse_all(games: Iterable[PgnGame], filters: Filters, workers: int | None) 
 
 def _batches(games: Iterable[PgnGame]) -> Iterator[list[ReadGame]]:
     words = san.Words()
-    whole = itertools.chain.from_iterable(read(game, words) for game in games)
-    while batch := list(itertools.islice(whole, BATCH)):
+    batch: list[ReadGame] = []
+    for game in games:
+        batch += read(game, words)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
         yield batch
 
 
@@ -225,7 +230,7 @@ def _parse_batch(games: list[ReadGame], filters: Filters) -> list[Parsed]:
 
 
 def _parsed(game: ReadGame, labels: bytes, legal: bool, filters: Filters) -> Parsed:
-    elo = (_rating(game.elo[0]), _rating(game.elo[1]))
+    elo = (_rating(game.tags.get("WhiteElo", "")), _rating(game.tags.get("BlackElo", "")))
     reason = game.reason or _unusable(game, legal, elo, filters)
     if reason:
         return Parsed(reason)

@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import pathlib
-import struct
 import zipfile
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
@@ -25,6 +24,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from sandwich_jax.types import SettingError
+
+FLUSH = 1024
+"""Games written at a time."""
 
 
 class Writer:
@@ -44,17 +46,27 @@ class Writer:
         self.parts = {name: out.with_name(f".{out.name}.{name}.tmp") for name, _ in self.COLUMNS}
         self.files: dict[str, BinaryIO] = {k: p.open("wb") for k, p in self.parts.items()}
         self.zip = out.with_name(f".{out.name}.tmp")
+        self.games: list[tuple[bytes, int, int, tuple[int, int], bool]] = []
+        """Those that are not yet in the files."""
 
     def add(self, labels: bytes, result: int, elo: tuple[int, int], held_out: bool) -> None:
         """Appends a game; `labels` are uint16, little-endian."""
-        self.files["moves"].write(labels)
-        self.files["lengths"].write(struct.pack("<q", len(labels) // 2))
-        self.files["result"].write(struct.pack("<b", result))
-        self.files["elo"].write(struct.pack("<2h", *elo))
-        self.files["test"].write(struct.pack("<?", held_out))
+        self.games.append((labels, len(labels) // 2, result, elo, held_out))
+        if len(self.games) == FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.games:
+            for (name, dtype), column in zip(
+                self.COLUMNS, zip(*self.games, strict=True), strict=True
+            ):
+                whole = b"".join(column) if name == "moves" else np.array(column, dtype).tobytes()
+                self.files[name].write(whole)
+            self.games.clear()
 
     def finish(self, stats: dict) -> None:
         """Puts the file in its place, in one step."""
+        self._flush()
         for file in self.files.values():
             file.close()
         lengths = np.fromfile(self.parts["lengths"], "<i8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from sandwich_jax.training import san, text_files
@@ -21,8 +20,8 @@ _UNREAD = san.Mainline([], san.NOTHING, san.NOTHING)
 class ReadGame(NamedTuple):
     """A game whose moves are read, but not replayed."""
 
-    elo: tuple[str, str]
-    """White's and Black's as they stand in the tags, "" if they do not."""
+    tags: dict[str, str]
+    """Of `pgn_tags.USED`."""
     line: san.Mainline
     """Its moves; none where there is a reason to skip it."""
     result: str
@@ -31,7 +30,7 @@ class ReadGame(NamedTuple):
     """Why it cannot be used whatever its moves are, "" otherwise."""
 
 
-def read(game: PgnGame, words: san.Words) -> Iterator[ReadGame]:
+def read(game: PgnGame, words: san.Words) -> list[ReadGame]:
     """The games in a text: one, none, or several that nothing but their results divides.
 
     The result is what the tag says, or where it says none, the mark after the moves.
@@ -39,12 +38,13 @@ def read(game: PgnGame, words: san.Words) -> Iterator[ReadGame]:
     text = " ".join(game.moves)
     line = words.mainline(text)
     if line.stopped == san.MORE and len(parts := san.games_of(text)) > 1:
-        for part in parts:
-            yield from read(game._replace(moves=[part]), words)
-            game = PgnGame({}, [], False, game.unclosed)
-        return
+        first, *others = parts
+        found = read(game._replace(moves=[first]), words)
+        for part in others:
+            found += read(PgnGame({}, [part], False, game.unclosed), words)
+        return found
     if not (game.tagged or line.codes or line.ended):
-        return  # text that is no game
+        return []  # text that is no game
     tags = game.tags
     result, reason = _result(tags.get("Result", ""), line.ended)
     if tags.get("Variant", "Standard").lower() not in STANDARD:
@@ -53,8 +53,7 @@ def read(game: PgnGame, words: san.Words) -> Iterator[ReadGame]:
         reason = "not from the initial position"
     elif game.unclosed:
         reason = "comment that is not closed"
-    elo = (tags.get("WhiteElo", ""), tags.get("BlackElo", ""))
-    yield ReadGame(elo, _UNREAD if reason else line, result, reason)
+    return [ReadGame(tags, _UNREAD if reason else line, result, reason)]
 
 
 def _result(tag: str, ended: int) -> tuple[str, str]:

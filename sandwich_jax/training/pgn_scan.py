@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sandwich_jax.training import san
-from sandwich_jax.training.pgn_tags import AROUND, KNOWN, USUAL, Tags, tags_in
+from sandwich_jax.training.pgn_tags import AROUND, KNOWN, TAG, USUAL, Tags, tags_in
 from sandwich_jax.training.text_files import read_lines
 
 LONGEST_COMMENT = 1 << 20
@@ -24,6 +24,7 @@ _COMMENT = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\{[^}]*\}")
 """One that ends on its line; braces in it may be in pairs."""
 _COMMENTS = re.compile(rf"{_COMMENT.pattern}|;.*")
 _OPENING = re.compile("[{;]")
+_RESULTS = (" 1-0", " 0-1", " 1/2-1/2")
 _FIRST_MOVE = re.compile(r"\s*1\s*\.")
 
 
@@ -123,7 +124,9 @@ class _Draft:
         return bool(self.last) or (self.unclosed and not self.tagged)
 
     def has_result(self) -> bool:
-        return bool(self.last and san.result_of(self.last.rsplit(None, 1)[-1]))
+        """Whether its result stands at the end of the moves."""
+        last = self.last
+        return last.endswith(_RESULTS) or bool(last and san.result_of(last.rsplit(None, 1)[-1]))
 
     def done(self) -> PgnGame:
         self.tags.pop("Event", None)
@@ -141,10 +144,11 @@ class _Lines:
         return self.each
 
     def _each(self, lines: Iterable[str]) -> Iterator[str | None]:
+        again = self.again
         for line in itertools.chain(lines, itertools.repeat(None)):
             yield line
-            while self.again:
-                yield self.again.pop()
+            while again:
+                yield again.pop()
 
     def put_back(self, *lines: str) -> None:
         self.again += reversed(lines)
@@ -161,11 +165,11 @@ def _whole(torn: Tags, line: str, source: _Lines) -> Tags:
 
 def _until_tag(line: str, source: _Lines) -> str:
     """Move text up to a tag on the same line, which is put back: where line ends were lost."""
-    for place in (found.start() for found in re.finditer(r"\[", line)):
-        if tags_in(line[place:]) is not None:
-            source.put_back(line[place:])
-            return line[:place]
-    return line
+    tag = TAG.search(line)
+    if tag is None:
+        return line
+    source.put_back(line[tag.start() :])
+    return line[: tag.start()]
 
 
 def _without_comments(line: str, source: _Lines) -> tuple[str, bool]:

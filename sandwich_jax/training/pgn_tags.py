@@ -16,10 +16,10 @@ KNOWN = {name.lower(): name for name in (*USED, "Event")}
 """Tags that matter, by their names in small letters."""
 _CURLY = "'\xab\xbb\u2018\u2019\u201a\u201c\u201d\u201e"
 _NAME = r"\[\s*([A-Za-z0-9][A-Za-z0-9_+#=:-]*)"
-_TAG = re.compile(
-    rf'\s*{_NAME}\s*(?:"((?:[^"\\]|\\.)*)"|[{_CURLY}]([^{_CURLY}"\]]*)[{_CURLY}])\s*\]'
-)
+TAG = re.compile(rf'{_NAME}\s*(?:"((?:[^"\\]|\\.)*)"|[{_CURLY}]([^{_CURLY}"\]]*)[{_CURLY}])\s*\]')
+"""A whole tag."""
 _WITH_QUOTES_INSIDE = re.compile(rf'{_NAME}\s+"(.*)"\s*\]\s*$')
+_SPACE = re.compile(r"[\s\x00\ufeff]*")
 _LOOSE = re.compile(rf'{_NAME}[\s"{_CURLY}]*(.*)')
 
 
@@ -44,27 +44,25 @@ def tags_in(line: str, in_moves: bool = True) -> Tags | None:
         in_moves: only what is certainly a tag is one; elsewhere all that begins so is.
     """
     names: dict[str, str] = {}
-    place = 0
-    while tag := _TAG.match(line, place):
-        _add(names, tag[1], tag[2] or tag[3] or "")
-        place = tag.end()
-    if place:
-        rest = line[place:].strip(AROUND)
-        if not rest.startswith("["):
-            return Tags(names, rest)
-        others = tags_in(rest, in_moves=False) or Tags({})
-        return others._replace(names=names | others.names, certain=True)
-    if whole := _WITH_QUOTES_INSIDE.match(line):
-        # If there are tags behind this one, they may be whole.
-        other = _TAG.search(line, whole.end(1))
-        _add(names, whole[1], whole[2][: other.start() - whole.start(2)] if other else whole[2])
-        others = tags_in(line[other.start() :].lstrip(AROUND)) if other else None
-        return Tags(names | others.names, others.rest) if others else Tags(names)
-    if in_moves:
-        return None
-    if loose := _LOOSE.match(line):
-        _add(names, loose[1].strip(":="), loose[2].rstrip(f' \t]"{_CURLY}'))
-    return Tags(names, certain=bool(names), torn=not line.rstrip().endswith("]"))
+    place, certain, torn = 0, False, False
+    while line.startswith("[", place):
+        if tag := TAG.match(line, place):
+            _add(names, tag[1], tag[2] or tag[3] or "")
+            place, certain = _SPACE.match(line, tag.end()).end(), True  # pyright: ignore
+            continue
+        # It has quotes inside, or is not whole; it ends where another one begins that is.
+        other = TAG.search(line, place + 1)
+        end = other.start() if other else len(line)
+        inside = _WITH_QUOTES_INSIDE.match(line, place, end)
+        if inside is None and in_moves and not certain:
+            return None
+        if loose := inside or _LOOSE.match(line, place, end):
+            value = loose[2] if inside else loose[2].rstrip(f' \t]"{_CURLY}')
+            _add(names, loose[1].strip(":="), value)
+        certain |= inside is not None or bool(names)
+        torn = inside is None and other is None and not line.rstrip().endswith("]")
+        place = end
+    return Tags(names, line[place:].strip(AROUND).lstrip("],"), certain, torn)
 
 
 def _add(names: dict[str, str], name: str, value: str) -> None:

@@ -112,6 +112,11 @@ def games_of(text: str) -> list[str]:
     return [*ended, parts[-1]]
 
 
+def _apart(text: str) -> str:
+    """A text in which a dot ends its word."""
+    return text.replace(".", ". ")
+
+
 class Mainline(NamedTuple):
     """The moves of a game, variations left out."""
 
@@ -131,7 +136,8 @@ class Words(dict[str, int]):
         self._several: list[list[int]] = []
 
     def __missing__(self, word: str) -> int:
-        codes = _codes(word)
+        parts = _apart(plain(word)).split()
+        codes = [code for part in parts for code in _codes(part)]
         if len(codes) > 1:
             self._several.append(codes)
         self[word] = code = SEVERAL + 1 - len(self._several) if codes[1:] else (*codes, NOTHING)[0]
@@ -145,7 +151,7 @@ class Words(dict[str, int]):
         if "(" in text or ")" in text:
             text = text.replace("(", " ( ").replace(")", " ) ")
         # "1.e4" would be a word of its own for each move number.
-        words = text.replace(".", ". ").split()
+        words = (text if ". " in text[:8] else _apart(text)).split()
         codes = list(filter(None, map(self.__getitem__, words)))
         # The usual game: moves and a result.
         ended = codes[-1] if codes and OPEN_ENDED <= codes[-1] < 0 else NOTHING
@@ -188,8 +194,7 @@ class Words(dict[str, int]):
 
 
 def _codes(word: str) -> list[int]:
-    """What a word says, in order; UNKNOWN if there is anything in it that is not understood."""
-    word = plain(word)
+    """What a plain word says, in order; UNKNOWN if anything in it is not understood."""
     if _NUMBER.fullmatch(word) or word in _REMARKS:
         return []
     codes, place = [], 0

@@ -20,6 +20,9 @@ import zstandard
 from sandwich_jax.types import SettingError
 
 BLOCK = 1 << 20
+"""Bytes read at a time."""
+FIRST_BLOCK = 1 << 14
+"""The first of them, which may be all that is wanted."""
 ALLOWED = "plain, or packed as .zst, .gz, .bz2 or .xz"
 """What a file of text may be, for sentences."""
 _NESTED = 3
@@ -142,9 +145,11 @@ def _texts(path: pathlib.Path, progress: Callable[[int], None], errors: str) -> 
 def _stored(path: pathlib.Path, progress: Callable[[int], None]) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            while block := file.read(BLOCK):
+            block = file.read(FIRST_BLOCK)
+            while block:
                 progress(len(block))
                 yield block
+                block = file.read(BLOCK)
     except OSError as error:
         raise SettingError(f"{path} cannot be read: {error.strerror or error}.") from error
 

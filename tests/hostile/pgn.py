@@ -103,7 +103,10 @@ def _theirs(text: str) -> str | None:
     left = chess.pgn.MOVETEXT_REGEX.sub(" ", text)
     if re.sub(r"[\d.+#!?\s]+", "", left) or text.lstrip().startswith("("):
         return None
-    game = chess.pgn.read_game(io.StringIO(f'[Event "x"]\n\n{text}'))
+    try:
+        game = chess.pgn.read_game(io.StringIO(f'[Event "x"]\n\n{text}'))
+    except IndexError:  # theirs, where a bracket has no partner
+        return None
     if game is None or game.errors:
         return None
     board, sans = game.board(), []
