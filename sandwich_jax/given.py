@@ -9,6 +9,8 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sandwich_jax.types import SettingError
 
 MOST_SHOWN = 60
@@ -79,9 +81,12 @@ def one(name: str, value: Any, of: type) -> Any:
     return value
 
 
-def distinct(
-    name: str, values: Sequence[Any], same: Callable[[Any], Any] = lambda value: value
-) -> None:
+def in_32_bits(value: Any) -> Any:
+    """A number as it is traced; anything else as it is."""
+    return np.float32(value).item() if isinstance(value, float) else value
+
+
+def distinct(name: str, values: Sequence[Any], same: Callable[[Any], Any] = in_32_bits) -> None:
     """Raises SettingError where a value comes twice: members of a grid must differ.
 
     Args:

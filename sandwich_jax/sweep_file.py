@@ -13,8 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from sandwich_jax import given, uses
 from sandwich_jax.members import NUMBERS, SIZES, Config, strength_names
 from sandwich_jax.misalign import schedules, transforms
@@ -156,7 +154,7 @@ def _values(name: str, value: Any) -> Sequence[Any]:
         raise SettingError(f"{name} is {given.shown(value)}: give at least one value.")
     kind = given.kinds_of(Config)[name].of
     found = [given.one(name, item, kind) for item in values]
-    given.distinct(name, found, _SAME.get(name, _in_32_bits))
+    given.distinct(name, found, _SAME.get(name, given.in_32_bits))
     return found
 
 
@@ -173,11 +171,6 @@ def _seeds(value: Any) -> Sequence[int]:
         )
     # Longer than any grid may be; `len` of a range counts in 64 bits alone.
     return range(min(value, 2**62))
-
-
-def _in_32_bits(value: Any) -> Any:
-    """A number as it is traced."""
-    return np.float32(value).item() if isinstance(value, float) else value
 
 
 _SAME = {

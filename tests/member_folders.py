@@ -51,7 +51,7 @@ def values_for(name: str) -> list:
     if isinstance(default, float):
         return [x * default + y for x, y in itertools.product((1.0, 0.5, 2.0), (0.0, 0.25, 1.0))]
     if isinstance(default, int):
-        return [default, 2 * default, default + 1, default // 2]
+        return [default, 2 * default, default + 1, default // 2, 32, 64]
     if name == "saboteur":  # a word must be there where there is a use of it
         return ["zoo:subtle_loser", "zoo:weak"]
     return list(WORDS.get(name, ("fresh:3", "fresh:4")))
@@ -67,7 +67,7 @@ def pair(name: str) -> tuple[Config, Config]:
                 config = Config(**ALONE | way | {name: value})
             except SettingError:
                 continue
-            found.append(config)
+            found += [config] if config not in found else []
             if len(found) == 2:
                 return tuple(found)
     raise AssertionError(f"no two values of {name}: what may it be?")
