@@ -7,6 +7,7 @@ import pathlib
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 
 import numpy as np
 from numpy.lib import format as npy
@@ -28,9 +29,12 @@ MADE_OF_DAMAGE = (
 
 
 def read(
-    path: pathlib.Path, remedy: str = "", fault: str = "missing or damaged"
+    path: pathlib.Path,
+    remedy: str = "",
+    fault: str = "missing or damaged",
+    only: Collection[str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file, by name.
+    """The arrays of a .npz file, by name.
 
     Every array is held against its checksum before numpy looks at it, so that a damaged header
     is damage, and not a wish for memory.
@@ -39,19 +43,21 @@ def read(
         path: the file.
         remedy: what to do about a damaged one; ends the sentence.
         fault: what is wrong with such a file, in words.
+        only: names of those that are wanted, where they are there; all by default.
 
     Raises:
         SettingError: the file is missing, damaged or none.
     """
+    found = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            contents = {name: archive.read(name) for name in names}
-        return {
-            name.removesuffix(".npy"): npy.read_array(io.BytesIO(data), allow_pickle=False)
-            for name, data in contents.items()
-        }
+            for member in archive.namelist():
+                name = member.removesuffix(".npy")
+                if only is None or name in only:
+                    data = io.BytesIO(archive.read(member))
+                    found[name] = npy.read_array(data, allow_pickle=False)
     except MADE_OF_DAMAGE as error:
         says = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         tail = f"; {remedy}" if remedy else ""
         raise SettingError(f"{path}: {fault} ({says or type(error).__name__}){tail}.") from error
+    return found

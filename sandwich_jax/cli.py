@@ -441,8 +441,18 @@ def evaluate(args: Evaluate) -> None:
     from sandwich_jax.outside import evaluate as evaluation
     from sandwich_jax.outside import phase
 
-    for folder in phase.run_folders(args.run):
-        evaluation.show(folder, args.config, args.engine, OUT)
+    folders, failed = phase.run_folders(args.run), False
+    for folder in folders:
+        try:
+            evaluation.show(folder, args.config, args.engine, OUT)
+        except SettingError as error:
+            if len(folders) == 1 or isinstance(error, outputs.Unwritten):
+                raise
+            # A damaged member; the others are measured.
+            notices.tell(str(error))
+            failed = True
+    if failed:
+        sys.exit(2)
 
 
 def uci(args: Uci) -> None:
@@ -586,7 +596,7 @@ def _io_sentence(error: OSError) -> str:
             " same command again."
         )
     place = error.filename2 or error.filename or "reading or writing failed"
-    return f"{place}: {(error.strerror or str(error)).lower()}; nothing that was finished is lost."
+    return f"{place}: {outputs.reason(error)}."
 
 
 def quiet_start() -> None:

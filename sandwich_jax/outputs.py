@@ -11,7 +11,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from sandwich_jax.types import SettingError
 
@@ -146,6 +146,14 @@ def _same(one: pathlib.Path, other: pathlib.Path) -> bool:
         return one.absolute() == other.absolute()
 
 
+def _end_of_line(file: BinaryIO) -> bytes:
+    """What ends the last line of a file, if an accident has cut it."""
+    if not file.seekable() or not file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
+
+
 class Lines:
     """A file of JSON lines that results are added to; use it in a `with` block.
 
@@ -168,8 +176,8 @@ class Lines:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self.path.open("a+b") as file:
+                file.write(_end_of_line(file) + text.encode())
         except OSError as error:
             self.failed = reason(error)
 

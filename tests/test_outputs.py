@@ -222,6 +222,11 @@ def test_lines_are_added_and_a_failure_is_told_at_the_end(tmp_path):
     with outputs.Lines(path) as lines:
         lines.add([{"a": 4}])
     assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3, 4]
+    with path.open("a") as file:
+        file.write('{"a": ')  # cut off by an accident
+    with outputs.Lines(path) as lines:
+        lines.add([{"a": 6}])
+    assert path.read_text().splitlines()[-2:] == ['{"a": ', '{"a": 6}']
     shown = []
     told = pytest.raises(SettingError, match=r"rows\.jsonl cannot be written \(.*\); what was")
     with told, outputs.Lines(path) as lines:

@@ -273,7 +273,7 @@ class Background(Numbered):
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             place = self.folder / f"{number:08d}.npz"
-            if place.is_dir():  # what an accident left there
+            if place.is_dir():  # an accident's
                 shutil.rmtree(place)
             store.save_arrays(place, tree)
         except OSError as error:
@@ -281,7 +281,7 @@ class Background(Numbered):
                 raise
             raise _no_space(self.folder, number) from error
         for old in self._stored()[: -self.keep]:
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
 
     def _stored(self) -> list[pathlib.Path]:
         return sorted(self.folder.glob("[0-9]" * 8 + ".npz"))

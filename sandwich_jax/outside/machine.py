@@ -49,9 +49,9 @@ def check_devices() -> None:
     try:
         jax.devices()
     # JAX asserts that a platform it knows has a plugin.
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError):
         wanted = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms  # pyright: ignore
         raise SettingError(
             f"JAX finds no device for JAX_PLATFORMS={wanted}: install JAX's build for it, or unset"
             " JAX_PLATFORMS to compute on what there is."
-        ) from error
+        ) from None

@@ -121,7 +121,7 @@ def _load(path: pathlib.Path, share: int) -> tuple[int, Rollout, Truth]:
     Raises:
         SettingError: the file is missing or damaged.
     """
-    stored = arrays.read(path)
+    stored = arrays.read(path, only=(*SHOWN, "round"))
     missing = {*SHOWN, "round"} - set(stored)
     if missing:
         raise SettingError(f"{path}: missing or damaged (it lacks {', '.join(sorted(missing))}).")
