@@ -6,7 +6,6 @@ Read `round_of` first: it is the whole idea in one function.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -409,12 +408,10 @@ def _play_round(
     chosen = [[(m, x) for m, x in both if program_of(config, m) == c] for c in rounds]
     lanes = [[lane_of(config, m, x, index) for m, x in own] for own in chosen]
     parts = [play.parts(own, *shared) for play, own in zip(rounds.values(), lanes, strict=True)]
-    start = time.monotonic()
-    for program, places, found in sweep.at_once(parts, where):
-        done = [chosen[program][place][0] for place in places]
-        results |= zip(done, found, strict=True)
-        seconds |= dict.fromkeys(done, (time.monotonic() - start) / len(done))
-        start = time.monotonic()
+    for one in sweep.at_once(parts, where):
+        done = [chosen[one.program][place][0] for place in one.places]
+        results |= zip(done, one.results, strict=True)
+        seconds |= dict.fromkeys(done, one.seconds / len(done))
         names = ", ".join(member.name for member in done)
         work.rounds(len(done), f"round {index + 1}/{config.rounds}: {names}")
     return [results[m] for m in members], [seconds[m] for m in members]

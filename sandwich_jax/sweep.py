@@ -6,9 +6,10 @@ import dataclasses
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -84,15 +85,16 @@ def layout(
             " out, or choose mode 'map' or 'vmap'."
         )
     chosen = tuple(local[:devices])
-    return Layout(mode, chosen, group or 1, _workers() if len(chosen) == 1 else 1)
+    workers = cores() if _one_call_a_core(mode, chosen) else 1
+    return Layout(mode, chosen, group or 1, workers)
 
 
-def _workers() -> int:
-    """Calls at a time on one device: one a core of a CPU, whose operators are too small for all.
+def _one_call_a_core(mode: MemberMode, devices: Sequence[Any]) -> bool:
+    """On one CPU device, whose operators are too small for all cores.
 
-    Each is the very program that would run alone, on as many threads, so its bits are the same.
+    Each call is the very program that would run alone, on as many threads: its bits are the same.
     """
-    return cores() if jax.default_backend() == "cpu" else 1
+    return jax.default_backend() == "cpu" and len(devices) == 1 and mode != "vmap"
 
 
 def cores() -> int:
@@ -166,8 +168,8 @@ class Mapped:
 
     def __call__(self, lanes: Sequence[Any], *shared: Any) -> Iterator[tuple[list[int], list[Any]]]:
         """Places and results, call by call."""
-        for _, places, found in at_once([self.parts(lanes, *shared)], self.where):
-            yield places, found
+        for one in at_once([self.parts(lanes, *shared)], self.where):
+            yield one.places, one.results
 
     def parts(self, lanes: Sequence[Any], *shared: Any) -> list[Part]:
         """The calls that these lanes take."""
@@ -206,25 +208,37 @@ def map_lanes(fn: Callable[..., Any], where: Layout) -> Mapped:
     return Mapped(call, where)
 
 
-def at_once(
-    programs: Sequence[Sequence[Part]], where: Layout
-) -> Iterator[tuple[int, list[int], list[Any]]]:
-    """Which program, places and results of the calls of several, in their order.
+class Called(NamedTuple):
+    """A call that is over."""
+
+    program: int
+    places: list[int]
+    """Among the lanes of its program."""
+    results: list[Any]
+    seconds: float
+    """That it took, others beside it."""
+
+
+def at_once(programs: Sequence[Sequence[Part]], where: Layout) -> Iterator[Called]:
+    """The calls of several programs, in their order.
 
     As many at a time as the layout has workers; they go on while others are waited for.
     """
-    every = [(i, places, call) for i, parts in enumerate(programs) for places, call in parts]
+    every = [(i, *part) for i, parts in enumerate(programs) for part in parts]
     if where.workers == 1:
-        for i, places, call in every:
-            yield i, places, call()
+        yield from (_timed(*one) for one in every)
         return
-    waiting = [_pool(where.workers).submit(call) for *_, call in every]
+    waiting = [_pool(where.workers).submit(_timed, *one) for one in every]
     try:
-        for (i, places, _), one in zip(every, waiting, strict=True):
-            yield i, places, one.result()
+        yield from (one.result() for one in waiting)
     finally:  # stopped before the end: what has not begun never will
         for one in waiting:
             one.cancel()
+
+
+def _timed(program: int, places: list[int], call: Callable[[], list[Any]]) -> Called:
+    start = time.monotonic()
+    return Called(program, places, call(), time.monotonic() - start)
 
 
 @functools.cache

@@ -243,7 +243,7 @@ def test_lines_are_added_and_a_failure_is_told_at_the_end(tmp_path):
 def test_puzzles_are_shown_though_they_cannot_be_written(tmp_path, full, monkeypatch):
     given = Puzzles(("a",), np.asarray([900]), None, np.zeros((1, 2)))
     monkeypatch.setattr(puzzles.puzzle_file, "read", lambda path, count, seed: given)
-    monkeypatch.setattr(puzzles, "solve", lambda spec, given, told: np.ones(1, bool))
+    monkeypatch.setattr(puzzles, "solving", lambda spec, given: iter([np.ones(1, bool)]))
     (tmp_path / "puzzles.csv").write_text(PUZZLE)
     screen = io.StringIO()
     with pytest.raises(SettingError, match="what was measured is shown above"):
@@ -257,7 +257,7 @@ def test_puzzles_are_shown_though_they_cannot_be_written(tmp_path, full, monkeyp
 def test_matches_are_shown_though_they_cannot_be_written(tmp_path, capsys, full, monkeypatch, verb):
     points = np.tile([[1.0, 0.0], [0.5, 0.5], [0.5, 0.0]], (4, 1))
     scores = arena.Scores(points, points, np.zeros((12, 2), bool), np.zeros((0, 0, 2)))
-    monkeypatch.setattr(matches.Hall, "play", lambda hall, a, b: scores)
+    monkeypatch.setattr(matches.Hall, "play", lambda hall, a, b, first, count: scores)
     command = [verb, "random", "fresh:1"]
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--out", str(tmp_path / "out")])

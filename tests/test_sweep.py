@@ -399,11 +399,9 @@ def test_calls_at_a_time_give_what_calls_by_turns_give():
     )
     y = np.float32(1)
     found = list(sweep.at_once([double.parts(lanes, y), square.parts(lanes[:2], y)], where))
-    assert [(i, places) for i, places, _ in found] == [(0, [k]) for k in range(7)] + [
-        (1, [0]),
-        (1, [1]),
-    ]
-    values = [float(x) for _, _, results in found for x in results]
+    order = [(0, [k]) for k in range(7)] + [(1, [0]), (1, [1])]
+    assert [(one.program, one.places) for one in found] == order
+    values = [float(x) for one in found for x in one.results]
     assert values == [2 * k + 1 for k in range(7)] + [1, 2]
     assert where.width == 3 and where.together == 1
 

@@ -116,10 +116,10 @@ class Standings:
             for kind, own in zip(kinds, names, strict=True)
         ]
         scores = {}
-        for program, places, found in sweep.at_once(parts, self.where):
-            for place, one in zip(places, found, strict=True):
+        for call in sweep.at_once(parts, self.where):
+            for place, one in zip(call.places, call.results, strict=True):
                 whole = jax.tree.map(np.asarray, one)
-                name = names[program][place]
+                name = names[call.program][place]
                 scores[name] = arena.first_openings(whole, openings)
                 told(name)
         return {name: scores[name] for name in jobs}

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+CALLED_BACK = ("_xla_gc_callback",)
+"""Functions of JAX's in which an exception would be lost, with a traceback on the screen."""
+
 
 class Watch:
     """Whether Ctrl-C has come."""
@@ -37,7 +40,8 @@ def watch() -> Iterator[Watch]:
 
     def note(number: int, frame: FrameType | None) -> None:
         found.asked = True
-        before(number, frame)
+        if frame is None or frame.f_code.co_name not in CALLED_BACK:
+            before(number, frame)
 
     signal.signal(signal.SIGINT, note)
     try:
