@@ -82,6 +82,8 @@ def test_castling_ends_up_on_the_board(tmp_path):
         "1. e4 e5 2. 0-0- d5",
         "1. e4 e5 2. O-O-O-O d5",
         "1. P-K4 P-K4",
+        "1. e4 [%clk e5",
+        "1. e4 [%clk [%clk] [%clk e5",
     ],
 )
 def test_what_is_not_understood_skips_the_game(moves):

@@ -82,7 +82,8 @@ _REMARKS = {
 _NOT_SHOWN = "Cf"
 """Unicode's class of marks without a width, such as those of writing direction."""
 _PIECES = re.compile("[\u2654-\u265f\U0001fa00-\U0001fa6f]")
-_IN_BRACKETS = re.compile(r"\[%[^]]*\]")
+_COMMAND = re.compile(r"\[%[^][]*\]")
+"""A clock, an evaluation or the like, which most files have in a comment."""
 _GAMES = re.compile(r"(?<!\S)(1-0|0-1|1/2-1/2|\*)\s+(?=1\s*\.)")
 _MOST_WORDS = 1 << 17
 
@@ -145,6 +146,14 @@ class Words(dict[str, int]):
 
     def mainline(self, text: str) -> Mainline:
         """Reads move text without comments."""
+        line = self._line(text)
+        if line.stopped == UNKNOWN and _COMMAND.search(text):
+            line = self._line(_COMMAND.sub(" ", text))
+        if line.codes and _LATE.match(text):
+            return line._replace(stopped=LATE)
+        return line
+
+    def _line(self, text: str) -> Mainline:
         if len(self) > _MOST_WORDS:
             self.clear()
             self._several.clear()
@@ -157,12 +166,7 @@ class Words(dict[str, int]):
         ended = codes[-1] if codes and OPEN_ENDED <= codes[-1] < 0 else NOTHING
         moves = codes[:-1] if ended else codes
         usual = not moves or min(moves) > 0
-        line = Mainline(moves, ended, NOTHING) if usual else self._walk(codes)
-        if line.stopped == UNKNOWN and "[%" in text:
-            return self.mainline(_IN_BRACKETS.sub(" ", text))
-        if line.codes and _LATE.match(text):
-            return line._replace(stopped=LATE)
-        return line
+        return Mainline(moves, ended, NOTHING) if usual else self._walk(codes)
 
     def _walk(self, codes: list[int]) -> Mainline:
         """The mainline among codes of every kind."""
