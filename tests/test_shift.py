@@ -115,7 +115,7 @@ def test_sets_are_drawn_without_repetition():
     [
         ("endings", "Unknown positions 'endings': spell them openings, puzzles:PATH"),
         ("puzzles:", "Unknown positions"),
-        ("puzzles:none.csv", "no such file of puzzles"),
+        ("puzzles:none.csv", "none.csv: no such file"),
         ("corpus:none.npz", "no such corpus"),
         ("run:nowhere", r"no games/\*.npz"),
     ],

@@ -71,6 +71,13 @@ function viewerSection(games) {
     });
   }
 
+  /** Set at once: a change that waits for the next frame complains if the board is laid out anew before. */
+  function place(placement) {
+    if (turning) return board.setPosition(placement); // after the turn
+    board.state.position.setFen(placement);
+    board.view.redrawPieces();
+  }
+
   function fillMoves() {
     const rows = [];
     state.game.plies.forEach((ply, index) => {
@@ -118,7 +125,7 @@ function viewerSection(games) {
 
   function refresh() {
     const {game, ply} = state, now = game.plies[ply];
-    board.setPosition(game.placements[ply]);
+    place(game.placements[ply]);
     board.removeArrows();
     board.removeMarkers();
     if (now) drawPly(now);
