@@ -221,7 +221,10 @@ class _Game:
         plies = tuple(dataclasses.replace(ply, value=value) for ply, value in pairs)
         names = ("human", spec) if self.human else (spec, "human")
         return AnnotatedGame(
-            *("sandwich_jax play", "1", *names, self.record.result),
+            "sandwich_jax play",
+            "1",
+            *names,
+            self.record.result,
             opening=(),
             plies=plies,
             date=datetime.date.today().strftime("%Y.%m.%d"),
