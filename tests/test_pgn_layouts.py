@@ -139,6 +139,7 @@ UNCLOSED = "comment that is not closed"
         ("1. e4 {a {b} e5 {c {d\n\n", THIRD),
         ("{oops\n\n1. e4 e5 1-0\n\n", SECOND_TEXT),
         ("{oops\n\n", SECOND_TEXT),
+        ("{oops\n\n", '[White "y"]\n\n1. d4 d5 2. c4 e6 0-1\n'),
         ("1. e4 e5 {oops 1-0\n\n", "1. d4 d5 0-1\n\n1. c4 {x} c5 1-0\n"),
         ("1. e4 e5 {oops 1-0\n\n", SECOND_TEXT.replace("\n", "\r\n")),
         ("1. e4 e5 {oops 1-0", ""),

@@ -64,7 +64,7 @@ def cut(lines: Iterable[str]) -> Iterator[PgnGame]:
         if first == "[" and not game.last and (usual := USUAL.match(line)):
             # The short way for nearly all tags.
             name = KNOWN.get(usual[1].lower())
-            if name is None or (name not in game.tags and not game.unclosed):
+            if name not in game.tags and not game.unclosed:
                 game.tagged = True
                 if name:
                     game.tags[name] = usual[2].strip()
