@@ -360,11 +360,12 @@ def run(args: Run) -> None:
 
 def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> None:
     """Runs `config` in the folder `out` with a progress display, then prints what came out."""
-    from sandwich_jax.outside import display, runs
+    from sandwich_jax.outside import display, interrupts, runs
 
     def play() -> Result:
-        with preempt.watch() as watch, display.bar(title) as bar:
-            return runs.run(config, out, wandb=wandb, progress=bar.update, pause=watch.pause)
+        with preempt.watch() as watch, interrupts.watch() as keys, display.bar(title) as bar:
+            told = interrupts.stopping(bar.update, keys)
+            return runs.run(config, out, wandb=wandb, progress=told, pause=watch.pause)
 
     outputs.show(play, lambda result: OUT.print(display.results_table(result.rows)))
     OUT.print(f"Everything lies in {out}:", highlight=False)
@@ -376,19 +377,20 @@ def sweep(args: Sweep) -> None:
     """`sandwich-jax sweep`."""
     import jax
 
-    from sandwich_jax.outside import display, sweeps
+    from sandwich_jax.outside import display, interrupts, sweeps
 
     out = args.out or pathlib.Path("runs") / args.config.stem
     settings = sweeps.read(args.config)
 
     def play() -> tuple[Phase, dict[str, Any]]:
-        with preempt.watch(cluster.linger()) as watch, display.bar("Sweep") as bar:
+        sigterm = preempt.watch(cluster.linger())
+        with sigterm as watch, interrupts.watch() as keys, display.bar("Sweep") as bar:
             return sweeps.run(
                 settings,
                 out,
                 where=args.where,
                 wandb=args.wandb,
-                progress=bar.update,
+                progress=interrupts.stopping(bar.update, keys),
                 pause=watch.pause,
             )
 

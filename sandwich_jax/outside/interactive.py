@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 
 from sandwich_jax.members import Config
-from sandwich_jax.outside import display, log, runs
+from sandwich_jax.outside import display, interrupts, log, runs
 from sandwich_jax.sandwich import Result
 from sandwich_jax.types import SettingError
+
+
+def _shown(
+    progress: runs.Progress | None,
+) -> contextlib.AbstractContextManager[runs.Progress]:
+    return display.watched("Run") if progress is None else contextlib.nullcontext(progress)
 
 
 def run(
@@ -34,10 +41,9 @@ def run(
         KeyboardInterrupt: by Ctrl-C; the same call goes on after the last whole round.
     """
     try:
-        if progress is not None:
-            return runs.run(config, folder, wandb=wandb, progress=progress, pause=pause)
-        with display.watched("Run") as update:
-            return runs.run(config, folder, wandb=wandb, progress=update, pause=pause)
+        with interrupts.watch() as watch, _shown(progress) as update:
+            told = interrupts.stopping(update, watch)
+            return runs.run(config, folder, wandb=wandb, progress=told, pause=pause)
     # Their place is the caller's line: frames of ours say nothing that the sentence does not.
     except SettingError as error:
         raise error.with_traceback(None) from None

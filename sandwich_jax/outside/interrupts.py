@@ -5,10 +5,10 @@ from __future__ import annotations
 import pathlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 CALLED_BACK = ("_xla_gc_callback",)
 """Functions of JAX's in which an exception would be lost, with a traceback on the screen."""
@@ -48,6 +48,16 @@ def watch() -> Iterator[Watch]:
         yield found
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def stopping(progress: Callable[..., None], watch: Watch) -> Callable[..., None]:
+    """The same progress, which also stops where Ctrl-C was lost in a function of JAX's."""
+
+    def told(*arguments: Any) -> None:
+        progress(*arguments)
+        watch.pause()
+
+    return told
 
 
 def leave(measured: bool, out: pathlib.Path | None) -> NoReturn:
