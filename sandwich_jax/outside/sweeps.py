@@ -292,6 +292,8 @@ class _Book:
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
+        self.told: set[pathlib.Path] = set()
+        """Damaged files, each told once however many members want it."""
 
     def find(self, key: Hashable) -> arena.Scores | None:
         path = self._path(key)
@@ -302,7 +304,9 @@ class _Book:
             kept: Any = {name: stored[name] for name in self.FIELDS}
         except (SettingError, KeyError) as error:
             says = error if isinstance(error, SettingError) else f"{path}: it lacks {error}."
-            notices.tell(f"{str(says).rstrip('.')}; this match is played again.")
+            if path not in self.told:
+                notices.tell(f"{str(says).rstrip('.')}; this match is played again.")
+            self.told.add(path)
             return None
         return arena.Scores(**kept, moves=jnp.zeros((0, 0, 2)))
 
