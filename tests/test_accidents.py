@@ -28,6 +28,7 @@ from sandwich_jax.outside import (
     checkpoints,
     cluster,
     display,
+    evaluate,
     evaluation,
     interactive,
     log,
@@ -345,7 +346,7 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
             shutil.copytree(whole, folder)
 
     sweeps.run(settings, whole, wandb="disabled", progress=copied)
-    # As after a checkpoint of round 2, which is torn, and so is its row; members may play at a time.
+    # As after a checkpoint of round 2, which is torn, and so is its row, of each member at play.
     lost = list(folder.glob("members/*/checkpoints/0*.npz"))
     for kept in lost:
         torn = kept.with_name("00000002.npz")
@@ -466,6 +467,13 @@ def test_an_evaluation_leaves_out_what_is_damaged(tmp_path):
     assert len(notes) == 3 and all("\n" not in note for note in notes)
     for name, note in zip(("params.npz", "rows.jsonl", "evaluation.jsonl"), notes, strict=True):
         assert name in note
+
+
+def test_an_evaluation_of_nothing_is_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "rows.jsonl").unlink()
+    with pytest.raises(SettingError, match=r"nothing could be measured.*no whole row in rows\.j"):
+        evaluate.evaluate(tmp_path / "run")
 
 
 # --- from Python --------------------------------------------------------------------------------

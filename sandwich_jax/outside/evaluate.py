@@ -48,7 +48,7 @@ def evaluate(
         told: told what is being measured.
 
     Raises:
-        SettingError: `folder` holds no run, or nothing can be written there.
+        SettingError: `folder` holds no run or nothing to measure, or nothing can be written there.
         Unwritten: writing failed in the end; holds what was found.
     """
     notes: list[str] = []
@@ -62,7 +62,8 @@ def evaluate(
     if not run.members():
         notes.append(f"{folder} holds no networks/ yet: W' was left out. Finish the run first.")
     if not run.games:
-        notes.append(f"{folder} holds no games/*.npz: measures of its games were left out.")
+        missing = "games/*.npz" if run.rows else "whole row in rows.jsonl"
+        notes.append(f"{folder} holds no {missing}: measures of its games were left out.")
     evaluate_games.queries_of(work)
     evaluate_games.advice_of(work, views)
     if run.game.name != "chess":
@@ -76,6 +77,8 @@ def evaluate(
         evaluate_networks.shift_of(work)
         if run.games:
             _by_engine(work, views, engine)
+    if not work.ledger.rows:
+        raise SettingError(f"{folder}: nothing could be measured there. {' '.join(notes)}")
     found = Evaluation(work.ledger.rows, notes)
     with outputs.keeping(found, folder / ROWS):
         if work.ledger.unwritten is not None:
