@@ -132,6 +132,7 @@ def test_wilson_interval_by_hand():
 
 
 TWO_DEVICES = """
+import dataclasses
 import pathlib
 import sys
 import jax
@@ -139,14 +140,15 @@ import numpy as np
 from test_pretrain import CONFIG, _Memory
 from sandwich_jax.training import corpus, pretrain
 assert len(jax.devices()) == 2
+# So small a step that roundings, which differ from machine to machine, do not grow.
+config = dataclasses.replace(CONFIG, learning_rate=2e-5)
 games = corpus.load(pathlib.Path(sys.argv[1]))
 games = games._replace(test=np.asarray([False, False, False, True]))
 losses = {1: [], 2: []}
 for devices, seen in losses.items():
     report = lambda r: seen.append((float(r.metrics.policy_loss), float(r.metrics.value_loss)))
-    pretrain.pretrain(CONFIG, games, _Memory(), report, devices=devices)
-np.testing.assert_allclose(losses[2][:3], losses[1][:3], rtol=1e-4)
-np.testing.assert_allclose(losses[2], losses[1], rtol=2e-2)  # roundings grow
+    pretrain.pretrain(config, games, _Memory(), report, devices=devices)
+np.testing.assert_allclose(losses[2], losses[1], rtol=1e-4)
 """
 
 
