@@ -59,7 +59,9 @@ def answers(args: Drawing) -> dict[str, tuple[str, str, str]]:
     e, weak, saboteur = (jax.tree.map(lambda x: x[0], net.apply(m, features)) for m in models)
     seen = Seen(sight.features, weak.value, saboteur.value)
     kinds = transforms.TRANSFORMS
-    strengths = {k.strength: STRENGTHS.get(k.strength, k.limits[1]) for k in kinds.values()}
+    strengths = {
+        k.strength: STRENGTHS.get(k.strength, k.about_strength.high) for k in kinds.values()
+    }
     knobs = knobs_of(config, None, 0.5) | {k: jnp.float32(x) for k, x in strengths.items()}
 
     @jax.jit

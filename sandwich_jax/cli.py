@@ -32,6 +32,7 @@ except KeyboardInterrupt:
 
 from sandwich_jax import outputs
 from sandwich_jax.members import Config
+from sandwich_jax.outside import options
 from sandwich_jax.outside.engines import EngineConfig
 from sandwich_jax.outside.evaluation import EvaluateConfig
 from sandwich_jax.outside.human import PlayConfig
@@ -118,7 +119,8 @@ class Run:
     Exits with 75 when SIGTERM stopped it: the same command goes on after the last whole round.
     """
 
-    config: tyro.conf.OmitArgPrefixes[Config]  # no default: some of its own are the game's
+    config: tyro.conf.OmitArgPrefixes[Any]
+    """Of `options.made`: kinds may come with settings of their own."""
     out: pathlib.Path = pathlib.Path("runs/run")
     """The run's folder."""
     wandb: WandbMode = "offline"
@@ -355,7 +357,9 @@ def train_saboteur(args: TrainSaboteur) -> None:
 
 def run(args: Run) -> None:
     """`sandwich-jax run`."""
-    show(args.config, args.out, args.wandb, "Run")
+    from sandwich_jax.outside import options
+
+    show(options.config_of(args.config), args.out, args.wandb, "Run")
 
 
 def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> None:
@@ -544,6 +548,7 @@ def main(arguments: list[str] | None = None) -> None:
     # "corpus build" is one verb of two words.
     if arguments[:2] == ["corpus", "build"]:
         arguments = ["corpus-build", *arguments[2:]]
+    Run.__annotations__["config"] = tyro.conf.OmitArgPrefixes[options.made(arguments)]
     named = (Annotated[verb, tyro.conf.subcommand(name)] for name, (verb, _) in VERBS.items())
     verbs = functools.reduce(operator.or_, named)
     calls = dict(VERBS.values())

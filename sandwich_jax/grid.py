@@ -9,24 +9,24 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sandwich_jax import config as configs
 from sandwich_jax import given, sweep_file, uses
+from sandwich_jax.config import default_of
 from sandwich_jax.controls import NEED_A
 from sandwich_jax.members import (
     CONTROL,
-    NUMBERS,
     Config,
     Member,
     changed,
     members_of,
     program_of,
     protocol_of,
-    strength_names,
 )
 from sandwich_jax.misalign.transforms import TRANSFORMS
-from sandwich_jax.sweep_file import STATIC, Asked, axes
+from sandwich_jax.sweep_file import Asked, axes
 from sandwich_jax.types import SettingError
 
-__all__ = ["NUMBERS", "STATIC", "Part", "axes", "cells", "parse", "programs"]
+__all__ = ["Part", "axes", "cells", "parse", "programs"]
 
 MOST_LETTERS = 160
 """Of a member's name in that of its folder."""
@@ -45,19 +45,25 @@ class Part(NamedTuple):
     @property
     def id(self) -> str:
         """Names this member for good, whatever else the grid holds: a folder's name."""
-        plain = json.dumps(dataclasses.asdict(self.config), sort_keys=True)
-        digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:8]
         name = self.member.name.replace(" ", "-").replace("+", "-and-")
         return f"{given.cut(name, MOST_LETTERS)}-seed={self.config.seed}-{digest}"
 
     @property
+    def key(self) -> str:
+        """The same for the same member in all versions: what it has other than by default."""
+        return key_of(self.config.plain())
+
+    @property
     def program(self) -> Config:
         """What is compiled for it: the same for members that differ in traced numbers alone."""
-        default = Config()
-        changes: dict[str, Any] = dict.fromkeys(strength_names(), (0.0,))
-        changes |= {name: getattr(default, name) for name in NUMBERS}
-        changes["kl"] = float(self.config.kl > 0)  # without it, nothing of it is compiled
-        return dataclasses.replace(self.config, seed=0, **changes)
+        settings = self.config.plain()
+        for name in settings:
+            about = configs.about(name)
+            if about is not None and about.traced:
+                settings[name] = (0.0,) if about.strength else about.default
+        kl = float(self.config.kl > 0)  # without it, nothing of it is compiled
+        return Config(**settings | {"seed": 0, "kl": kl})
 
     @property
     def cell(self) -> Config:
@@ -93,6 +99,25 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     return tuple(dict.fromkeys(_by_program(parts)))
 
 
+def key_of(settings: Mapping[str, Any]) -> str:
+    """What tells a member from others, out of all its settings as a manifest holds them.
+
+    Settings as by default are left out: one that comes later changes nothing of what is there.
+    """
+    told = {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()}
+    own = {name: value for name, value in told.items() if not _by_default(name, value)}
+    return json.dumps(own, sort_keys=True)
+
+
+def _by_default(name: str, value: Any) -> bool:
+    setting = configs.about(name)
+    if setting is None:
+        return False
+    if setting.strength:  # 0 is an honest A, whether it is said or not
+        return not (isinstance(value, list) and any(value))
+    return value == (list(setting.default) if setting.many else setting.default)
+
+
 def programs(parts: Sequence[Part]) -> dict[Config, list[Part]]:
     """Members by what is compiled for them."""
     found: dict[Config, list[Part]] = {}
@@ -120,22 +145,24 @@ def _configs(asked: Asked) -> Iterator[Config]:
     # The arena has W at temperature 0 for all of them; other controls are members.
     shared = {"controls": tuple(name for name in asked.controls if name == "argmax")}
     for chosen in sweep_file.choices(asked):
-        idle = uses.idle(chosen.choice) - set(strength_names())
-        unused = {name: getattr(Config, name) for name in idle}  # also where kinds have it
-        strengths = dict.fromkeys(strength_names(), (0.0,))
+        idle = uses.idle(chosen.choice)
+        kinds = {n: v for n, v in chosen.kinds.items() if n not in idle}  # also where kinds have it
+        single = {n: v for n, v in asked.single.items() if n not in idle}
         for values in itertools.product(*(asked.lists[name] for name in chosen.axes)):
             own = dict(zip(chosen.axes, values, strict=True))
-            own |= {name: (own[name],) for name in own if name in strengths}
+            own |= {name: (own[name],) for name in own if _is_strength(name)}
             own["seed"] = own.pop("seeds")
-            settings: dict[str, Any] = asked.single | shared | strengths | chosen.kinds | own
-            settings |= {"control": False} | unused
-            yield Config(**settings)
+            yield Config(**single | shared | kinds | own | {"control": False})
+
+
+def _is_strength(name: str) -> bool:
+    setting = configs.about(name)
+    return setting is not None and setting.strength
 
 
 def _control_of(config: Config) -> Config:
     """The same without an assistant."""
-    strengths = dict.fromkeys(strength_names(), (0.0,))
-    return changed(config, strengths | {"misalignment": _FIRST, "protocol": CONTROL})
+    return changed(config, {"misalignment": _FIRST, "protocol": CONTROL})
 
 
 _FIRST = next(iter(TRANSFORMS))
@@ -164,7 +191,7 @@ def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
         if member.role and member.role != CONTROL:
             own: dict[str, Any] = {name: (value,) for name, value in member.strengths}
             if member.assistant == "E":  # one for all misalignments
-                own = dict.fromkeys(own, (0.0,)) | _honest()
+                own = _honest()
             own["controls"] = config.controls
             found.append(Part(changed(program_of(wanted, member), own)))
     return found
@@ -172,5 +199,6 @@ def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
 
 def _honest() -> dict[str, Any]:
     """What an A that is E does not depend on, by default."""
-    names = {"schedule", *uses.of_assistants()} - set(strength_names())
-    return {name: getattr(Config, name) for name in names} | {"misalignment": _FIRST}
+    names = [n for n in ("schedule", *uses.of_assistants()) if not _is_strength(n)]
+    strengths = {name: (0.0,) for name in uses.strengths_used(_FIRST)}
+    return {n: default_of(n) for n in names} | strengths | {"misalignment": _FIRST}

@@ -6,14 +6,14 @@ table and its curves all ask here, so that a new setting is told apart in all of
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sandwich_jax import config as configs
 from sandwich_jax import given, uses
-from sandwich_jax.members import NUMBERS, Config, strength_names
-from sandwich_jax.sweep_file import STATIC
+from sandwich_jax.config import Config, default_of
+from sandwich_jax.members import strengths_in
 from sandwich_jax.types import SettingError
 
 SPANNING = ("control", "controls", "benign_sigma")
@@ -30,8 +30,12 @@ def columns(config: Config) -> dict[str, Any]:
     """
     choice = uses.choice_of(config)
     idle = uses.idle(choice) | (set() if choice.asks else {"misalignment"})
-    names = dict.fromkeys((*KINDS, *STATIC, *NUMBERS))
-    return {name: None if name in idle else getattr(config, name) for name in names}
+    return {name: None if name in idle else getattr(config, name) for name in column_names()}
+
+
+def column_names() -> tuple[str, ...]:
+    """The columns, in order."""
+    return tuple(dict.fromkeys((*KINDS, *configs.static_axes(), *configs.traced())))
 
 
 def settings_of(row: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,10 +47,10 @@ def settings_of(row: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
         row: one of the member's; where it tells a setting, that is its own.
         config: settings of its run, as JSON holds them.
     """
-    default = vars(Config())
+    default = {name: default_of(name) for name in configs.names()}
     told = {name: row[name] for name in default if row.get(name) is not None}
     known = default | dict(config) | told
-    left_out = {*SPANNING, *PER_SEED, *strength_names(), *_idle(known)}
+    left_out = {*SPANNING, *PER_SEED, *strengths_in([known]), *_idle(known)}
     return {name: value for name, value in known.items() if name not in left_out}
 
 
@@ -69,7 +73,7 @@ def of_row(row: Mapping[str, Any]) -> tuple:
         row: with its strengths, and `settings` as from `settings_of`.
     """
     settings = row["settings"] if "settings" in row else settings_of(row, {})
-    strengths = ((name, row.get(name)) for name in strength_names())
+    strengths = ((name, row.get(name)) for name in strengths_in([row]))
     return (row.get("source"), key(settings), key(dict(strengths)))
 
 
@@ -102,5 +106,5 @@ def varied(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[str]
 
 def fields() -> tuple[str, ...]:
     """Settings that may tell members apart, in order, beside strengths."""
-    left_out = {*SPANNING, *PER_SEED, *strength_names()}
-    return tuple(f.name for f in dataclasses.fields(Config) if f.name not in left_out)
+    left_out = {*SPANNING, *PER_SEED, *uses.strength_names()}
+    return tuple(name for name in configs.names() if name not in left_out)

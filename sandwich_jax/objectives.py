@@ -2,21 +2,22 @@
 
 An objective says of every move of a rollout how it counts: which label the policy should learn
 and with what weight, and what the value head should say. It never sees a `Truth`. Adding one is a
-definition here and a line in `OBJECTIVES`.
+definition here, with its settings, and a line in `OBJECTIVES`: docs/adding.md has an example.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import losses
+from sandwich_jax import losses, settings
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
+from sandwich_jax.settings import Knob, Nothing
 from sandwich_jax.types import Behaviour, Knobs, Params, Rollout, State, Window
 
 MOST_WEIGHT = 20.0
@@ -44,10 +45,33 @@ class Targets(NamedTuple):
     behaviour: Behaviour | tuple[()] = ()
 
 
+@settings.settings
+class AdvantageWeighted:
+    """Of advantage_weighted."""
+
+    advantage_temperature: Knob = settings.knob(
+        0.5, 0.01, 100.0, "the lower, the more the best moves count"
+    )
+
+
+@settings.settings
+class Ppo:
+    """Of ppo."""
+
+    clip: Knob = settings.knob(
+        0.2, 0.01, 0.99, "how far the probability of a move may go, as a share of what it was"
+    )
+
+
 class Objective(NamedTuple):
     """A way of learning from games."""
 
-    targets: Callable[[Rollout, Seen | None, Knobs], Targets]
+    says: str
+    """What it does, in a sentence."""
+    targets: Callable[[Rollout, Seen | None, Any], Targets]
+    """`(rollout, seen, the kind's settings)`."""
+    settings: type = Nothing
+    """Its own settings."""
     sees: bool = False
     """Static: it needs `Seen`, which costs one forward pass over the games."""
     clipped: bool = False
@@ -56,14 +80,25 @@ class Objective(NamedTuple):
     """Static: the part of advice that it learns from; a protocol has to ask for it."""
     corpus: bool = False
     """Static: the window holds games from elsewhere, and those just played are not learnt from."""
-    settings: tuple[str, ...] = ("results",)
-    """Static: the settings of a run that its targets depend on."""
+    results: bool = True
+    """Static: it learns from the results of games."""
+    source: str = ""
+    """Where it is from."""
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """All settings of a run that not every objective depends on."""
-        # Labels may be wrong; PPO has none.
-        return self.settings if self.clipped else (*self.settings, "noise_loss")
+        """All settings of a run that not every objective depends on, its own first."""
+        rest = {
+            "results": self.results,
+            "corpus": self.corpus,
+            "noise_loss": not self.clipped,  # labels may be wrong; PPO has none
+        }
+        own = settings.declared(self.settings)
+        return (*own, *(name for name, there in rest.items() if there))
+
+    def numbers(self, knobs: Knobs) -> Any:
+        """Its settings out of the numbers of a whole run."""
+        return settings.view(self.settings(), knobs)
 
 
 # --- views of a rollout -------------------------------------------------------------------------
@@ -95,12 +130,12 @@ def _with_results(
 # --- objectives ---------------------------------------------------------------------------------
 
 
-def imitate(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def imitate(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """Every move of the side that had the assistant (Tao Lin's proposal)."""
     return _with_results(rollout, rollout.moves, mask(rollout))
 
 
-def imitate_wins(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def imitate_wins(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """Only the moves of games that the assisted side won: the best-rated samples.
 
     The value head learns from all results: from won games alone it would learn that all are won.
@@ -111,37 +146,37 @@ def imitate_wins(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
     return everything._replace(policy_weight=won)
 
 
-def advantage_weighted(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def advantage_weighted(rollout: Rollout, seen: Seen | None, knobs: AdvantageWeighted) -> Targets:
     """Moves of finished games by exp(advantage / advantage_temperature).
 
     Advantage-weighted regression (Peng et al. 2019), its weights cut off at `MOST_WEIGHT`.
     """
     assert seen is not None
     known = mask(rollout) * rollout.finished
-    weight = jnp.exp(advantages(rollout, seen) / knobs["advantage_temperature"])
+    weight = jnp.exp(advantages(rollout, seen) / knobs.advantage_temperature)
     targets = _with_results(rollout, rollout.moves, known)
     return targets._replace(policy_weight=known * jnp.minimum(weight, MOST_WEIGHT))
 
 
-def distil_accepted(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def distil_accepted(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """The advice that W took, and nothing else. W that never asks stays as it is."""
     accepted = mask(rollout) * rollout.followed * rollout.asked
     return _with_results(rollout, rollout.advice, accepted)
 
 
-def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """All advice, whether W took it or not."""
     return _with_results(rollout, rollout.advice, mask(rollout) * rollout.asked)
 
 
-def distil_value(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
     told = mask(rollout) * rollout.asked
     return targets._replace(value_target=rollout.advised_value, value_weight=told)
 
 
-def ppo(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
+def ppo(rollout: Rollout, seen: Seen | None, knobs: Ppo) -> Targets:
     """Policy gradient on the result for the side that moved, clipped (Schulman et al. 2017).
 
     Moves of both sides of finished games: those of W's copy are drawn from W's policy as well.
@@ -166,16 +201,34 @@ def ppo(rollout: Rollout, seen: Seen | None, knobs: Knobs) -> Targets:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "imitate": Objective(imitate),
-    "imitate_wins": Objective(imitate_wins),
+    "imitate": Objective("Every move of the side that had the assistant.", imitate),
+    "imitate_wins": Objective("Only the moves of games that the assisted side won.", imitate_wins),
     "advantage_weighted": Objective(
-        advantage_weighted, sees=True, settings=("results", "advantage_temperature")
+        "Moves count by how much better than W's value they turned out.",
+        advantage_weighted,
+        AdvantageWeighted,
+        sees=True,
+        source="advantage-weighted regression, Peng et al. 2019",
     ),
-    "distil_accepted": Objective(distil_accepted),
-    "distil_advice": Objective(distil_advice),
-    "distil_value": Objective(distil_value, wants="value", settings=()),
-    "ppo": Objective(ppo, sees=True, clipped=True, settings=("results", "clip")),
-    "own_corpus": Objective(imitate, corpus=True, settings=("corpus",)),
+    "distil_accepted": Objective("The advice that W took, and nothing else.", distil_accepted),
+    "distil_advice": Objective("All advice, whether W took it or not.", distil_advice),
+    "distil_value": Objective(
+        "Every move; the value head learns what A said the position is worth.",
+        distil_value,
+        wants="value",
+        results=False,
+    ),
+    "ppo": Objective(
+        "Policy gradient on the result for the side that moved, clipped.",
+        ppo,
+        Ppo,
+        sees=True,
+        clipped=True,
+        source="Schulman et al. 2017",
+    ),
+    "own_corpus": Objective(
+        "Games from elsewhere: those that W was trained on.", imitate, corpus=True, results=False
+    ),
 }
 
 

@@ -30,6 +30,7 @@ from sandwich_jax.members import (
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.objectives import OBJECTIVES
+from sandwich_jax.oversight.protocols import Protocol as Oversight
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, adjudicated, selfplay
 from sandwich_jax.types import (
     Knobs,
@@ -115,13 +116,13 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
         sides = Sides(learner.train.params, models, knobs, learner.lore, run)
         rollout, truth = selfplay(k_games, table, sides, starts, rows, play_config)
         known = adjudicated(rollout, truth) if config.results == "adjudicated" else rollout
-        lore = table.protocol.learn(learner.lore, known, knobs)
+        lore = _learnt(table.protocol, learner.lore, known, knobs)
         weak = learner.train.params
         view = (setup.game, setup.net, weak, known, starts, knobs)
         seen = objectives.see(*view) if objective.sees else None
         window = learner.window
         if not objective.corpus:
-            targets = objective.targets(known, seen, knobs)
+            targets = objective.targets(known, seen, objective.numbers(knobs))
             window = objectives.push(window, known.positions, targets, index)
         train, metrics = finetune.finetune(
             k_updates,
@@ -136,6 +137,15 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
         return RoundResult(Learner(train, window, lore), metrics, rollout, truth)
 
     return one_round
+
+
+def _learnt(
+    protocol: Oversight, lore: PyTree[Array], rollout: Rollout, knobs: Knobs
+) -> PyTree[Array]:
+    """What a protocol knows after a round."""
+    if protocol.learn is None:
+        return lore
+    return protocol.learn(lore, rollout, protocol.numbers(knobs))
 
 
 class Lane(NamedTuple):

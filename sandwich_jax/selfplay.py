@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign import assistant, lasting
+from sandwich_jax.misalign import lasting
 from sandwich_jax.misalign.assistant import Assistant, Models, Reply
 from sandwich_jax.nets import Network
 from sandwich_jax.oversight.protocols import Memory, Own, Protocol
@@ -167,7 +167,9 @@ def assisted_turn(
     seen = look_at(table, sides.weak, state) if seen is None else seen
     own = own_view(k_own, table, sides, state, seen, a_memory)
     known = Memory(game_memory, sides.lore)
-    query = protocol.plan(own, known, sides.knobs)
+    numbers = protocol.numbers(sides.knobs)
+    query = protocol.plan(own, known, numbers)
+    query = query._replace(wants=protocol.wants, samples=protocol.samples)
 
     def consult() -> tuple[Advice, Reply, lasting.Memory]:
         return table.assistant.consult(
@@ -186,7 +188,7 @@ def assisted_turn(
     else:  # a turn without a query costs no forward pass
         advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
     truth = (reply.corrupted,) if protocol.told else ()
-    decision, game_memory = protocol.decide(k_decide, own, advice, known, sides.knobs, *truth)
+    decision, game_memory = protocol.decide(k_decide, own, advice, known, numbers, *truth)
     asked = advice.asked
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
     extras = _Extras(
@@ -237,6 +239,7 @@ def own_view(
         legal=legal,
         value=outputs.value,
         uniform=uniform,
+        temperature=sides.knobs["temperature"],
         move=sampling.sample(uniform, outputs.logits, legal, sides.knobs["temperature"]),
         game=game,
         state=state,
@@ -291,25 +294,3 @@ def adjudicated(rollout: Rollout, truth: Truth) -> Rollout:
     """
     ended = jnp.ones_like(rollout.finished)
     return rollout._replace(result=truth.adjudicated, finished=ended)
-
-
-def wants(game: Game, net: Network, protocol: Protocol, knobs: Knobs) -> tuple[str, ...]:
-    """The parts of advice that a protocol asks for; none if it never asks. Computes nothing."""
-    found: list[tuple[str, ...]] = []
-
-    def plan(key: PRNGKey) -> tuple:
-        params = net.init(key)
-        models = Models(params, params, params)
-        made = assistant.make(game, net, assistant.AssistantConfig())
-        table = Table(game, net, made, protocol)
-        lore = protocol.lore()
-        sides = Sides(params, models, knobs, lore, key)
-        memory, a_memory = new_memory(protocol, 2)
-        state = game.init(2)
-        own = own_view(key, table, sides, state, look_at(table, params, state), a_memory)
-        found.append(protocol.plan(own, Memory(memory, lore), knobs).wants)
-        return ()
-
-    if protocol.asks:
-        jax.eval_shape(plan, jax.random.key(0))
-    return found[0] if found else ()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 
 from sandwich_jax import arena, sandwich, sweep, uses
+from sandwich_jax.config import default_of
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
 from sandwich_jax.members import (
     Config,
@@ -137,11 +138,7 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
     book, jobs, wanted = program.world.book, {}, []
     for run in runs:
         for names, job in program.standings.baseline(run.config, (run.member,)).items():
-            c = run.config
-            # What kind of A it is, and its strengths, the rest of the key says.
-            told = ("lasts", "saboteur", *strength_names())
-            about = tuple(getattr(c, name) for name in uses.of_assistants() if name not in told)
-            key = (assistant_of(c), c.saboteur, about, c.network, c.seed, *names)
+            key = _of_match(run.config, names)
             wanted.append((run, names, key))
             if book.find(key) is None:
                 jobs[key] = job
@@ -158,6 +155,14 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
         run.baseline[names] = scores
     for run in runs:
         run.outside.matches("baseline", run.baseline)
+
+
+def _of_match(config: Config, names: tuple[str, str]) -> tuple:
+    """What a match before the first round depends on; what strengths A has, its name says."""
+    told = ("lasts", "saboteur", *strength_names())
+    own = {name: getattr(config, name) for name in uses.of_assistants() if name not in told}
+    about = tuple((name, v) for name, v in own.items() if v != default_of(name))
+    return (assistant_of(config), config.saboteur, about, config.network, config.seed, *names)
 
 
 def _advance(program: _Program, runs: list[_Run]) -> list[_Run]:

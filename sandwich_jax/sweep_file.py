@@ -1,45 +1,39 @@
 """What a sweep's file says: settings with one value, axes, and how many members these span.
 
-A list in the file is an axis of the grid. Strengths, `members.NUMBERS` and seeds are traced:
-members that differ in these alone are lanes of one program. What is in `STATIC` (misalignment,
-protocol, objective ...) is compiled: a program for each combination.
+A list in the file is an axis of the grid. Strengths, other knobs and seeds are traced: members that
+differ in these alone are lanes of one program. Sizes and words (misalignment, protocol, objective
+...) are compiled: a program for each combination.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sandwich_jax import config as configs
 from sandwich_jax import given, uses
-from sandwich_jax.members import NUMBERS, SIZES, Config, strength_names
+from sandwich_jax.config import default_of
 from sandwich_jax.misalign import schedules, transforms
 from sandwich_jax.types import SettingError
 
-STATIC = (
-    "network",
-    "objective",
-    "results",
-    "noise_loss",
-    "protocol",
-    "misalignment",
-    "schedule",
-    "lasts",
-    "saboteur",
-    "every",
-    *SIZES,
-)
-CHOOSING = tuple(name for name in STATIC if name in uses.Choice._fields)
-"""Those of them that choose kinds, and so which other settings are of use."""
+CHOOSING = ("misalignment", "schedule", "protocol", "objective", "saboteur")
+"""Axes that choose kinds, and so which other settings are of use."""
 MOST_MEMBERS = 10_000
 """Of a grid: each is a folder."""
 
 
 def axes() -> tuple[str, ...]:
-    """Settings that may be lists."""
-    return (*STATIC, *strength_names(), *NUMBERS, "seeds")
+    """Settings that may be lists, by their short names."""
+    strengths = uses.strength_names()
+    return (*configs.static_axes(), *strengths, *configs.traced(), "seeds")
+
+
+def is_axis(name: str) -> bool:
+    """Whether a setting, by its short or long name, may be a list."""
+    setting = configs.about(name)
+    return name == "seeds" or (setting is not None and setting.axis)
 
 
 class Asked(NamedTuple):
@@ -72,21 +66,24 @@ def read(settings: Mapping[str, Any]) -> Asked:
     Raises:
         SettingError: a setting is unknown or of another type, or has a value twice.
     """
-    known = {f.name for f in dataclasses.fields(Config)} - {"seed"} | {"seeds"}
+    settings = dict(_flat(settings))
+    known = {*configs.names(), "seeds"} - {"seed"}
     for name in settings:
-        if name not in known:
+        if name not in known and ("." not in name or configs.about(name) is None):
             hint = " (a sweep has seeds)" if name == "seed" else ""
             raise SettingError(
                 f"Unknown setting {given.shown(name)}{hint}: choose from"
                 f" {', '.join(sorted(known))}."
             )
-    kinds = given.kinds_of(Config)
-    extra = {n: given.typed(n, settings.get(n, ()), kinds[n]) for n in ("controls", "benign_sigma")}
+    core = configs.core()
+    extra = {n: core[n].typed(n, settings.get(n, ())) for n in ("controls", "benign_sigma")}
     for name, values in extra.items():
         given.distinct(name, values)
     rest = {name: value for name, value in settings.items() if name not in extra}
-    single = {name: _single(name, v) for name, v in rest.items() if name not in axes()}
-    lists = {name: _values(name, rest[name]) for name in axes() if name in rest}
+    single = {name: _single(name, v) for name, v in rest.items() if not is_axis(name)}
+    order = {name: place for place, name in enumerate(axes())}
+    named = sorted(set(rest) - set(single), key=lambda n: (order.get(n, len(order) - 2), n))
+    lists = {name: _values(name, rest[name]) for name in named}
     return Asked(single, {"seeds": range(1)} | lists, **extra)
 
 
@@ -97,17 +94,21 @@ def choices(asked: Asked) -> list[Chosen]:
         SettingError: a kind is unknown or lacks its strength, a setting changes nothing in any of
             the combinations, or the grid is too large to be held.
     """
-    values = {name: asked.lists.get(name, (getattr(Config, name),)) for name in CHOOSING}
+    values = {name: asked.lists.get(name, (default_of(name),)) for name in CHOOSING}
     _refuse_too_many(math.prod(map(len, values.values())), values)
     fixed = asked.single | {"controls": ()}
-    rest = {n: fixed.get(n, getattr(Config, n)) for n in uses.Choice._fields if n not in values}
+    rest = {n: fixed.get(n, default_of(n)) for n in uses.Choice._fields if n not in values}
     found = []
     for combination in itertools.product(*values.values()):
         kinds = dict(zip(values, combination, strict=True))
         choice = uses.Choice(**kinds | rest)
-        idle = uses.idle(choice)
-        _refuse_lacking(choice, idle, asked.lists)
-        own = tuple(name for name in asked.lists if name not in idle and name not in CHOOSING)
+        named = uses.plainly({name: name for name in asked.lists}, choice)
+        _refuse_lacking(choice, named)
+        own = tuple(
+            name
+            for usual, name in named.items()
+            if name not in CHOOSING and not uses.makes_no_difference(usual, choice)
+        )
         found.append(Chosen(kinds, choice, own))
     _refuse_idle(asked, [one.choice for one in found])
     sizes = [math.prod(len(asked.lists[name]) for name in one.axes) for one in found]
@@ -115,22 +116,32 @@ def choices(asked: Asked) -> list[Chosen]:
     return found
 
 
-def _refuse_lacking(choice: uses.Choice, idle: frozenset[str], lists: Mapping[str, Any]) -> None:
-    for name in strength_names():
-        if name not in idle and name not in lists:
+def _refuse_lacking(choice: uses.Choice, named: Mapping[str, str]) -> None:
+    """Raises SettingError where a misalignment has no strength, which is a mistake, not a 0."""
+    for name in uses.strengths_used(choice.misalignment) if choice.asks else ():
+        if name not in named:
             raise SettingError(
                 f"Misalignment '{choice.misalignment}' needs {name}: a list of strengths."
             )
 
 
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """A table in the file is of a kind: [sandbag] with p is sandbag.p."""
+    known = {kind for own in uses.kinds().values() for kind in own}
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and name in known:
+            yield from ((f"{name}.{inner}", item) for inner, item in value.items())
+        else:
+            yield name, value
+
+
 def _refuse_idle(asked: Asked, found: Sequence[uses.Choice]) -> None:
     """Raises SettingError for what makes no difference, unless it is as by default."""
-    default = vars(Config())
     # W that never asks is compared with others by its protocol's name alone.
-    free = () if any(choice.asks for choice in found) else strength_names()
-    set_ = [name for name, value in asked.single.items() if value != default[name]]
-    own = {n: v for n, v in asked.lists.items() if n in default and n not in free}
-    set_ += [name for name, values in own.items() if list(values) != [default[name]]]
+    free = () if any(choice.asks for choice in found) else uses.strength_names()
+    set_ = [name for name, value in asked.single.items() if value != default_of(name)]
+    own = {n: v for n, v in asked.lists.items() if n != "seeds" and n not in free}
+    set_ += [name for name, values in own.items() if list(values) != [default_of(name)]]
     if asked.benign_sigma and "benign" not in asked.controls:
         raise SettingError("benign_sigma is set, but controls has no benign.")
     uses.refuse_idle(set_, [choice._replace(controls=asked.controls) for choice in found])
@@ -152,8 +163,9 @@ def _values(name: str, value: Any) -> Sequence[Any]:
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
         raise SettingError(f"{name} is {given.shown(value)}: give at least one value.")
-    kind = given.kinds_of(Config)[name].of
-    found = [given.one(name, item, kind) for item in values]
+    setting = configs.about(name)
+    assert setting is not None
+    found = [setting.one(name, item) for item in values]
     given.distinct(name, found, _SAME.get(name, given.in_32_bits))
     return found
 
@@ -184,4 +196,4 @@ _SAME = {
 def _single(name: str, value: Any) -> Any:
     if isinstance(value, list):
         raise SettingError(f"{name} is a list, but only {', '.join(axes())} may be one.")
-    return given.one(name, value, given.kinds_of(Config)[name].of)
+    return configs.core()[name].one(name, value)

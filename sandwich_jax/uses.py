@@ -11,10 +11,12 @@ import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from sandwich_jax import given, settings
 from sandwich_jax.controls import CONTROLS
 from sandwich_jax.misalign import schedules, transforms
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
+from sandwich_jax.settings import Setting, long_name
 from sandwich_jax.types import SettingError
 
 OF_EVERY_A = ("schedule", "every")
@@ -42,14 +44,28 @@ class Choice(NamedTuple):
         return protocols.make(self.protocol).asks
 
 
-def choice_of(settings: Any) -> Choice:
+def choice_of(of: Any) -> Choice:
     """The choice in anything that has these settings as attributes, such as a `Config`."""
-    return Choice(*(getattr(settings, name) for name in Choice._fields))
+    return Choice(*(getattr(of, name) for name in Choice._fields))
 
 
-def kinds() -> Mapping[str, Mapping[str, frozenset[str]]]:
-    """All kinds by the setting that chooses them, each with the settings that it declares."""
-    return _declared(*_registries())
+# --- what is declared ---------------------------------------------------------------------------
+
+
+class Kind(NamedTuple):
+    """One that can be chosen."""
+
+    settings: type
+    """What it declares itself."""
+    uses: frozenset[str]
+    """All settings of a run that it depends on."""
+    says: str = ""
+    source: str = ""
+
+
+def kinds() -> Mapping[str, Mapping[str, Kind]]:
+    """All kinds by the setting that chooses them."""
+    return _kinds(*_registries())
 
 
 def _registries() -> tuple[tuple, ...]:
@@ -59,31 +75,82 @@ def _registries() -> tuple[tuple, ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def _declared(*registries: tuple) -> Mapping[str, Mapping[str, frozenset[str]]]:
+def _kinds(*registries: tuple) -> Mapping[str, Mapping[str, Kind]]:
     of_a, when, ways, learning = map(dict, registries)
-    declared: dict[str, dict[str, Iterable[str]]] = {
-        "misalignment": {name: t.uses for name, t in of_a.items()},
-        "schedule": {name: s.uses for name, s in when.items()},
-        "protocol": {name: _of_protocol(protocols.make(name)) for name in ways},
-        "objective": {name: o.uses for name, o in learning.items()},
-        "controls": {"benign": ("benign_sigma",)}
-        | {name: _of_objective(c.changes.get("objective")) for name, c in CONTROLS.items()},
+    found = {
+        part: {
+            name: Kind(kind.settings, frozenset(kind.uses), kind.says, kind.source)
+            for name, kind in own.items()
+        }
+        for part, own in (("misalignment", of_a), ("schedule", when), ("objective", learning))
     }
-    return {
-        part: {name: frozenset(uses) for name, uses in found.items()}
-        for part, found in declared.items()
-    }
+    found["protocol"] = {name: _protocol(name) for name in ways}
+    found["controls"] = {
+        name: Kind(settings.Nothing, frozenset(_of_objective(control.changes.get("objective"))))
+        for name, control in CONTROLS.items()
+    } | {"benign": Kind(settings.Nothing, frozenset({"benign_sigma"}))}
+    return found
 
 
-def _of_protocol(protocol: protocols.Protocol) -> Iterable[str]:
-    # What is learnt from round to round is learnt from results.
-    learns = protocol.learn is not protocols.Protocol._field_defaults["learn"]
-    return (*protocol.uses, *(("results",) if learns else ()))
+def _protocol(name: str) -> Kind:
+    made = protocols.make(name)
+    return Kind(type(made.settings), frozenset(made.uses), made.says, made.source)
 
 
 def _of_objective(name: str | None) -> Iterable[str]:
     """What a control's own objective adds to that of its run."""
     return ("corpus",) if name and OBJECTIVES[name].corpus else ()
+
+
+def owned() -> Mapping[str, Setting]:
+    """The settings that kinds declare, by their short names, strengths first.
+
+    Raises:
+        TypeError: two kinds declare one name and mean different things by it.
+    """
+    return _owned(*_registries())
+
+
+@functools.lru_cache(maxsize=8)
+def _owned(*registries: tuple) -> Mapping[str, Setting]:
+    found: dict[str, Setting] = {}
+    for part, own in _kinds(*registries).items():
+        for kind, about in own.items():
+            for name, setting in settings.declared(about.settings).items():
+                there = found.setdefault(name, setting)
+                same = ("default", "of", "traced", "strength", "many")
+                if any(getattr(there, key) != getattr(setting, key) for key in same):
+                    raise TypeError(
+                        f"{part} '{kind}' declares {name} with another type or default than some"
+                        " other kind: name it otherwise."
+                    )
+    return dict(sorted(found.items(), key=lambda pair: not pair[1].strength))
+
+
+def find(name: str) -> Setting | None:
+    """What is declared of a setting of a kind, by its short or long name."""
+    kind, _, short = name.rpartition(".")
+    if not kind:
+        return owned().get(name)
+    for own in kinds().values():
+        if kind in own:
+            setting = settings.declared(own[kind].settings).get(short)
+            # Short ones may have values by default; who spells out whose it is names them too.
+            if setting is None or not setting.strength:
+                return setting
+            return setting._replace(default=given.NO_STRENGTH)
+    return None
+
+
+def strength_names() -> tuple[str, ...]:
+    """Short names of settings that span members, each the strength of some misalignment."""
+    return tuple(name for name, setting in owned().items() if setting.strength)
+
+
+def strengths_used(misalignment: str) -> tuple[str, ...]:
+    """Those that a misalignment has a use of, as they are spelled there."""
+    found = _spelled(Choice(misalignment, "always", "always_follow", "imitate"), *_registries())
+    return tuple(name for name, setting in found.items() if setting.strength)
 
 
 def of_assistants() -> tuple[str, ...]:
@@ -93,9 +160,52 @@ def of_assistants() -> tuple[str, ...]:
 
 
 def conditional() -> frozenset[str]:
-    """Settings that are of use to some choices only."""
-    declared = (uses for own in kinds().values() for uses in own.values())
+    """Settings that are of use to some choices only, by their short names."""
+    declared = (kind.uses for own in kinds().values() for kind in own.values())
     return frozenset({*OF_EVERY_A, "network"}.union(*declared))
+
+
+# --- what is chosen -----------------------------------------------------------------------------
+
+
+def _chosen_kinds(choice: Choice) -> dict[str, tuple[str, ...]]:
+    """Names of the chosen kinds by the setting that chooses them.
+
+    Raises:
+        SettingError: a kind is unknown.
+    """
+    known = kinds()
+    if choice.objective not in known["objective"]:
+        raise SettingError(
+            f"Unknown objective '{choice.objective}': choose one of"
+            f" {', '.join(known['objective'])}."
+        )
+    found: dict[str, tuple[str, ...]] = {}
+    if choice.asks:
+        found["misalignment"] = tuple(dict.fromkeys(transforms.parse(choice.misalignment)))
+        found["schedule"] = tuple(dict.fromkeys(schedules.parse(choice.schedule)))
+    return found | {
+        "protocol": (choice.protocol,),
+        "objective": (choice.objective,),
+        "controls": tuple(name for name in choice.controls if name in known["controls"]),
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def _spelled(choice: Choice, *registries: tuple) -> Mapping[str, Setting]:
+    """What the chosen kinds declare, as a run spells it: long where two of them share a name."""
+    owners: dict[str, list[tuple[str, Setting]]] = {}
+    for part, names in _chosen_kinds(choice).items():
+        for kind in names:
+            for name, setting in settings.declared(kinds()[part][kind].settings).items():
+                owners.setdefault(name, []).append((kind, setting))
+    found = {}
+    for name, own in owners.items():
+        if len(own) == 1:
+            found[name] = own[0][1]
+        else:
+            found |= {long_name(kind, name): setting for kind, setting in own}
+    return found
 
 
 def used(choice: Choice) -> frozenset[str]:
@@ -109,30 +219,22 @@ def used(choice: Choice) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _used(choice: Choice, *registries: tuple) -> frozenset[str]:
-    known = _declared(*registries)
-    if choice.objective not in known["objective"]:
-        raise SettingError(
-            f"Unknown objective '{choice.objective}': choose one of"
-            f" {', '.join(known['objective'])}."
-        )
-    chosen: dict[str, Collection[str]] = {
-        "protocol": (choice.protocol,),
-        "objective": (choice.objective,),
-        "controls": choice.controls,
+    chosen, known = _chosen_kinds(choice), kinds()
+    spelled = _spelled(choice, *registries)
+    found = {
+        name for part, names in chosen.items() for kind in names for name in known[part][kind].uses
     }
-    found: set[str] = set()
+    shared = {name.rpartition(".")[2] for name in spelled if "." in name}
+    found = set(found - shared) | set(spelled)
     if choice.asks:
-        chosen["misalignment"] = transforms.parse(choice.misalignment)
-        chosen["schedule"] = schedules.parse(choice.schedule)
         found.update(OF_EVERY_A)
     if any(getattr(choice, name).startswith(FRESH) for name in NETWORKS):
         found.add("network")
-    declared = (known[part].get(name, ()) for part, names in chosen.items() for name in names)
-    return frozenset(found.union(*declared))
+    return frozenset(found)
 
 
 def idle(choice: Choice) -> frozenset[str]:
-    """The settings that make no difference to a choice.
+    """The settings that make no difference to a choice, by their short names.
 
     Raises:
         SettingError: a kind is unknown.
@@ -140,22 +242,59 @@ def idle(choice: Choice) -> frozenset[str]:
     return conditional() - used(choice)
 
 
+def makes_no_difference(name: str, choice: Choice) -> bool:
+    """Whether a setting, by its short or long name, is idle."""
+    return name not in used(choice) and (name in conditional() or "." in name)
+
+
+def plainly(own: Mapping[str, Any], choice: Choice) -> dict[str, Any]:
+    """Settings of kinds by the names that a run of this choice has for them.
+
+    Raises:
+        SettingError: a short name could be meant for several kinds, or one is given twice.
+    """
+    spelled = _spelled(choice, *_registries())
+    found: dict[str, Any] = {}
+    for name, value in own.items():
+        short = name.rpartition(".")[2]
+        refuse_ambiguous([name], choice)
+        chosen = any(name.rpartition(".")[0] in kinds_ for kinds_ in _chosen_kinds(choice).values())
+        usual = short if "." in name and chosen and short in spelled else name
+        if usual in found:
+            raise SettingError(f"{usual} is given twice, also as {name}: give it once.")
+        found[usual] = value
+    return found
+
+
+def refuse_ambiguous(names: Iterable[str], choice: Choice) -> None:
+    """Raises SettingError for a short name that several chosen kinds share."""
+    spelled = _spelled(choice, *_registries())
+    for name in names:
+        long = [other for other in spelled if "." in other and other.rpartition(".")[2] == name]
+        if long:
+            raise SettingError(f"{name} could be meant for {' or '.join(long)}: give each its own.")
+
+
 def refuse_idle(given: Collection[str], choices: Collection[Choice]) -> None:
     """Raises SettingError where a given setting changes nothing in any of the choices."""
-    never = frozenset.intersection(*(idle(choice) for choice in choices))
     for name in given:
-        if name in never:
+        if all(makes_no_difference(name, choice) for choice in choices):
             raise SettingError(f"{name} is set, but {_why_idle(name, choices)}.")
 
 
 def _why_idle(name: str, choices: Collection[Choice]) -> str:
     if name == "network":
         return f"no network is {FRESH}SEED, and stored ones bring their size"
-    of_a = name in {*OF_EVERY_A, *of_assistants()}
+    owner, _, short = name.rpartition(".")
+    of_a = short in {*OF_EVERY_A, *of_assistants()}
     if of_a and not any(choice.asks for choice in choices):
         return f"protocol '{_chosen('protocol', choices)}' never asks A: choose one that does"
-    part = next(part for part, own in kinds().items() if any(name in u for u in own.values()))
-    able = [kind for kind, uses in kinds()[part].items() if name in uses]
+    own = kinds()
+    if owner:
+        part = next(part for part, named in own.items() if owner in named)
+        return f"{part} is '{_chosen(part, choices)}', not {owner}"
+    part = next(part for part, named in own.items() if any(name in k.uses for k in named.values()))
+    able = [kind for kind, about in own[part].items() if name in about.uses]
     chosen = _chosen(part, choices)
     return f"{part} '{chosen}' has no use of it: it is for {', '.join(able)}"
 

@@ -1,6 +1,5 @@
 """Members' folders with invented figures, and pairs of settings that differ in one alone."""
 
-import dataclasses
 import functools
 import itertools
 import json
@@ -9,6 +8,8 @@ import pathlib
 import numpy as np
 
 from sandwich_jax import games, identity, nets, uses
+from sandwich_jax.config import default_of
+from sandwich_jax.config import names as declared
 from sandwich_jax.losses import NOISE_LOSSES
 from sandwich_jax.members import Config, members_of, strength_names
 from sandwich_jax.misalign import lasting
@@ -31,21 +32,21 @@ def settings_for(name: str) -> list[dict]:
     ways = [
         {part: kind}
         for part, own in uses.kinds().items()
-        for kind, declared in own.items()
-        if name in declared and part != "controls"
+        for kind, found in own.items()
+        if name in found.uses and part != "controls"
     ]
     return [way | _needed(way.get("misalignment", "random_move")) for way in ways or [{}]]
 
 
 def _needed(misalignment: str) -> dict:
     kind = TRANSFORMS[misalignment]
-    found = {kind.strength: (kind.limits[1] / 2,)}
+    found = {kind.strength: (kind.about_strength.high / 2,)}
     return found | ({"saboteur": "zoo:subtle_loser"} if "saboteur" in kind.uses else {})
 
 
 def values_for(name: str) -> list:
     """What a setting could be, by its type."""
-    default = getattr(Config, name)
+    default = default_of(name)
     if name in strength_names():
         return [(0.25,), (0.5,)]
     if isinstance(default, float):
@@ -88,7 +89,7 @@ def figures(config: Config, elo_gain: float = 10.0) -> dict:
 
 def write(folder: pathlib.Path, config: Config, row: dict) -> None:
     """A member's folder, as `report` and `phase` read it."""
-    store.write_json(folder / "manifest.json", {"config": store.to_plain(vars(config))})
+    store.write_json(folder / "manifest.json", {"config": store.to_plain(config.plain())})
     store.write_text(folder / "rows.jsonl", json.dumps(row) + "\n")
     (member, *_) = members_of(config)
     pairs = [("E", "W"), (member.name, "W"), (member.name, "E")]
@@ -102,7 +103,7 @@ def write(folder: pathlib.Path, config: Config, row: dict) -> None:
 
 def plain(config: Config) -> dict:
     """The same as a sweep's file would say it."""
-    changed = {n: v for n, v in vars(config).items() if v != getattr(Config, n) and n != "seed"}
+    changed = {n: v for n, v in config.plain().items() if v != default_of(n) and n != "seed"}
     found = {n: list(v) if isinstance(v, tuple) else v for n, v in changed.items()}
     idle = [n for n in strength_names() if found.get(n) == [0.0]]
     return {n: v for n, v in found.items() if n not in idle} | {"control": config.control}
@@ -111,4 +112,4 @@ def plain(config: Config) -> dict:
 def names() -> tuple[str, ...]:
     """All settings that may tell two members apart."""
     left_out = {*identity.SPANNING, *identity.PER_SEED}
-    return tuple(f.name for f in dataclasses.fields(Config) if f.name not in left_out)
+    return tuple(name for name in declared() if name not in left_out)

@@ -15,7 +15,7 @@ from sandwich_jax.oversight import protocols
 from sandwich_jax.types import SettingError
 
 GAME = games.make("tic_tac_toe")
-KNOBS = {"advantage_temperature": jnp.float32(0.5)}
+KNOBS = objectives.AdvantageWeighted(0.5)
 # Result for the mover of `games_of_four`, ply by ply.
 RESULTS = np.asarray([[1, 1, -1, -1, 0, 0], [-1, -1, 1, 1, 0, 0]] * 2, float)
 

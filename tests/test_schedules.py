@@ -12,6 +12,7 @@ from sandwich_jax.misalign import schedules
 from sandwich_jax.misalign.assistant import AssistantConfig
 from sandwich_jax.misalign.schedules import Occasion
 from sandwich_jax.misalign.sight import Sight
+from sandwich_jax.settings import declared
 from sandwich_jax.types import SettingError
 
 BLANK = Sight(jnp.ones(3, bool), jnp.zeros((8, 8, 20)))
@@ -117,6 +118,8 @@ def test_schedules_are_traced():
         return schedules.combine(names)(jax.tree.map(jnp.asarray, occasion), knobs)
 
     for edge in (0, 1):
-        edges = {name: jnp.float32(limits[edge]) for name, limits in schedules.NUMBERS.items()}
+        kinds = schedules.SCHEDULES.values()
+        known = {n: s for kind in kinds for n, s in declared(kind.settings).items()}
+        edges = {n: jnp.float32((s.low, s.high)[edge]) for n, s in known.items()}
         one(knobs_of(Config(), None, 0.5) | edges)
     assert len(traces) == 1

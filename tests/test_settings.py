@@ -10,6 +10,7 @@ from helpers import SMALL, small
 from hostile.common import call
 
 from sandwich_jax import given, grid, uses
+from sandwich_jax.config import default_of
 from sandwich_jax.members import Config, members_of, program_of, strength_names
 from sandwich_jax.outside import assisted, log, runs
 from sandwich_jax.types import SettingError
@@ -22,7 +23,7 @@ def _without_use(name: str) -> dict:
     """Kinds that have no use of a setting that is given; of one that every A has: no A."""
     _, config = member_folders.pair(name)
     value = getattr(config, name)
-    if value == getattr(Config, name):
+    if value == default_of(name):
         value = getattr(member_folders.pair(name)[0], name)
     corpus = {"objective": "own_corpus", "corpus": "games.npz"}
     for way in ({}, {"protocol": "never_ask"}, {"objective": "ppo"}, corpus):
@@ -128,7 +129,7 @@ def test_what_is_idle_for_a_control_is_as_by_default_in_its_program():
     for role, program in programs.items():
         choice = uses.choice_of(program)
         for name in uses.idle(choice) - set(strength_names()):
-            assert getattr(program, name) == getattr(Config, name), (role, name)
+            assert getattr(program, name) == default_of(name), (role, name)
     never, random = programs["never_ask"], programs["random"]
     assert (never.tau, never.nth, never.every, never.lasts) == (0.05, 2.0, 1, "query")
     assert (random.tau, random.nth, random.every) == (0.2, 2.0, 2)
@@ -169,8 +170,9 @@ def test_numbers_are_called_by_as_many_digits_as_they_need():
 
 def _long_pair() -> list[grid.Part]:
     """Two members whose names have 200 letters in common."""
-    kind = "+".join(["random_move", "value_flip", "policy_noise", "gumbel_noise"] * 4)
-    parts = grid.parse({"misalignment": kind, "p": [0.5], "sigma": [0.25, 0.75], "control": False})
+    kind = "+".join(["random_move", "value_noise", "policy_noise", "temperature"] * 4)
+    given_ = {"p": [0.5], "value_sigma": [0.5], "sigma": [0.5], "heat": [0.25, 0.75]}
+    parts = grid.parse({"misalignment": kind, "control": False} | given_)
     names = [part.member.name for part in parts]
     assert len(parts) == 2 and sum(1 for _ in itertools.takewhile(
         lambda pair: pair[0] == pair[1], zip(*names, strict=True))) > 200  # fmt: skip

@@ -12,20 +12,19 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from sandwich_jax import board, games, sampling
-from sandwich_jax.members import NUMBERS, Config
-from sandwich_jax.misalign import transforms
+from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.misalign import noise, transforms, values
 from sandwich_jax.misalign.transforms import TRANSFORMS, Seen, Sight
 from sandwich_jax.types import SettingError
 
 ALL = tuple(TRANSFORMS)
-STRENGTHS = {t.strength: t.limits for t in TRANSFORMS.values()}
+STRENGTHS = {t.strength: t.about_strength for t in TRANSFORMS.values()}
 THREE = ("bias_capture", "policy_noise", "random_move")
 
 
 def _knobs(**values):
-    given = {name: getattr(Config(), name) for name in NUMBERS}
-    given |= dict.fromkeys(STRENGTHS, 0.0) | values
-    return {name: jnp.float32(value) for name, value in given.items()}
+    given = {name: jnp.float32(value) for name, value in values.items()}
+    return knobs_of(Config(), None, 0.5) | given
 
 
 @functools.cache
@@ -89,7 +88,7 @@ def test_at_strength_zero_nothing_changes(seed):
 @settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 2**31 - 1),
-    strengths=st.fixed_dictionaries({k: st.floats(*limits) for k, limits in STRENGTHS.items()}),
+    strengths=st.fixed_dictionaries({k: st.floats(s.low, s.high) for k, s in STRENGTHS.items()}),
     uniform=st.floats(0, 1, exclude_max=True, width=32),
     temperature=st.sampled_from((0.0, 0.1, 1.0, 10.0)),
 )
@@ -120,7 +119,8 @@ def _many(name, knobs, count=20_000, seed=1):
     moves = np.pad(np.flatnonzero(legal), (0, 5), constant_values=-1)
     sight = Sight(jnp.asarray(legal), jnp.zeros((1, 1, 1)), *weak, moves=jnp.asarray(moves))
     fn = jax.vmap(TRANSFORMS[name].move, (0, None, None, None))
-    said, corrupted = jax.jit(fn)(jax.random.split(jax.random.key(5), count), logits, sight, knobs)
+    own = transforms.own_settings(name, knobs)
+    said, corrupted = jax.jit(fn)(jax.random.split(jax.random.key(5), count), logits, sight, own)
     moves = sampling.greedy(said, jnp.broadcast_to(sight.legal, said.shape))
     return np.asarray(moves), np.asarray(corrupted), np.asarray(logits), sight
 
@@ -173,7 +173,7 @@ def test_dirichlet_shares_have_the_moments_of_dirichlet_one_half():
     sight = Sight(legal, jnp.zeros((1, 1, 1)), moves=jnp.asarray([4, 0, 2, 1, 3, -1]))
     fn = jax.vmap(TRANSFORMS["dirichlet_noise"].move, (0, None, None, None))
     keys = jax.random.split(jax.random.key(0), 50_000)
-    said, _ = fn(keys, jnp.zeros(12), sight, _knobs(eps=1.0))
+    said, _ = fn(keys, jnp.zeros(12), sight, noise.Share(eps=1.0))
     shares = np.exp(np.asarray(said))[:, :5]
     np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
     np.testing.assert_allclose(shares.mean(0), 0.2, atol=0.01)
@@ -199,7 +199,7 @@ def test_bias_turns_to_a_class_and_away_from_it():
     for best, other, beta in ((push, take, 2.0), (take, push, -2.0)):
         logits = jnp.zeros(board.LABELS).at[best].set(3.0).at[other].set(2.0)
         for strength, expected in ((beta, other), (-beta, best), (0.4 * beta, best)):
-            said, corrupted = TRANSFORMS["bias_capture"].move(
+            said, corrupted = transforms.compose(("bias_capture",))(
                 jax.random.key(0), logits, sight, _knobs(beta=strength)
             )
             move = int(sampling.greedy(said, legal))
@@ -210,7 +210,7 @@ def test_steering_to_loss_by_hand():
     sight = Sight(jnp.arange(4) < 3, jnp.zeros((1, 1, 1)), after=jnp.asarray([0.5, 0, -1, -1e30]))
     logits = jnp.asarray([2.0, 1.0, 0.0, 9.0])
     for lam, best in ((0.0, 0), (1.0, 0), (1.5, 2), (1000.0, 2)):
-        said, corrupted = TRANSFORMS["steer_to_loss"].move(
+        said, corrupted = transforms.compose(("steer_to_loss",))(
             jax.random.key(0), logits, sight, _knobs(lam=lam)
         )
         assert int(sampling.greedy(said, sight.legal)) == best and bool(corrupted) == (best != 0)
@@ -234,14 +234,15 @@ def test_values_by_hand(name, knobs, expected):
     """The mover is two pawns behind, and E says 0.5."""
     state = board.from_fen(["k7/pp6/8/8/8/8/8/K7 w - - 0 1"])
     seen = Seen(board.features(state)[0], jnp.float32(0.125), jnp.float32(-0.875))
-    told, lied = TRANSFORMS[name].value(jax.random.key(0), jnp.float32(0.5), seen, _knobs(**knobs))
+    own = transforms.own_settings(name, _knobs(**knobs))
+    told, lied = TRANSFORMS[name].value(jax.random.key(0), jnp.float32(0.5), seen, own)
     assert float(told) == expected and bool(lied)
 
 
 def test_value_noise_is_as_loud_as_it_says():
     keys = jax.random.split(jax.random.key(0), 20_000)
     fn = jax.vmap(TRANSFORMS["value_noise"].value, (0, None, None, None))
-    told, _ = fn(keys, jnp.float32(0.1), Seen(jnp.zeros((1, 1, 1))), _knobs(value_sigma=0.2))
+    told, _ = fn(keys, jnp.float32(0.1), Seen(jnp.zeros((1, 1, 1))), values.Noise(0.2))
     assert stats.kstest(told, "norm", args=(0.1, 0.2)).pvalue > 1e-4
 
 
@@ -265,13 +266,13 @@ def test_strengths_are_traced():
         return said, transforms.compose_values(ALL)(jax.random.key(0), *position[2:], knobs)
 
     for share in (0.0, 0.5, 1.0):
-        one(_knobs(**{name: share * high for name, (_, high) in STRENGTHS.items()}))
+        one(_knobs(**{name: share * about.high for name, about in STRENGTHS.items()}))
     assert len(traces) == 1
 
 
 def test_kinds_with_one_strength_allow_the_same_of_it():
     for transform in TRANSFORMS.values():
-        assert transform.limits == STRENGTHS[transform.strength]
+        assert transform.about_strength.range == STRENGTHS[transform.strength].range
 
 
 def test_parse():

@@ -189,7 +189,8 @@ def rows_of(
         )
         assistant, expert = fitted.difference(member.assistant, "W"), fitted.difference("E", "W")
         against_w, against_e = matches[member.name, "W"], matches.get((member.name, "E"))
-        strengths = dict.fromkeys(strength_names()) | (dict(member.strengths) if asks else {})
+        own_strengths = dict(member.strengths) if asks else {}
+        strengths = dict.fromkeys((*strength_names(), *own_strengths)) | own_strengths
         told = identity.columns(own)
         row: dict[str, Any] = {
             "round": round_index,

@@ -7,11 +7,31 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from sandwich_jax import settings
 from sandwich_jax.misalign import move_classes
 from sandwich_jax.misalign.move_classes import Class
 from sandwich_jax.misalign.noise import changed
 from sandwich_jax.misalign.sight import OnMove, Seen, Sight, Transform
-from sandwich_jax.types import Knobs, PRNGKey
+from sandwich_jax.settings import Knob
+from sandwich_jax.types import PRNGKey
+
+
+@settings.settings
+class Leaning:
+    """Of a leaning to a class of moves."""
+
+    beta: Knob = settings.strength(
+        -100.0, 100.0, "nats added to the log-probability of every move of the class"
+    )
+
+
+@settings.settings
+class Steering:
+    """Of a leaning to losing."""
+
+    lam: Knob = settings.strength(
+        0.0, 1000.0, "nats taken off a move's log-probability per unit of E's value of it"
+    )
 
 
 def towards(members: Class) -> OnMove:
@@ -21,40 +41,51 @@ def towards(members: Class) -> OnMove:
     """
 
     def lean(
-        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Leaning
     ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
-        leaned = logits + knobs["beta"] * members(sight.features).astype(logits.dtype)
+        leaned = logits + own.beta * members(sight.features).astype(logits.dtype)
         return leaned, changed(leaned, logits, sight.legal)
 
     return lean
 
 
 def steer_to_loss(
-    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Steering
 ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
     """Log-probabilities less `lam` times Q_E: the worse for the mover, the likelier.
 
     Corrupted means that this changed the best move.
     """
     assert sight.after is not None
-    steered = logits - knobs["lam"] * jnp.where(sight.legal, sight.after, 0.0)
+    steered = logits - own.lam * jnp.where(sight.legal, sight.after, 0.0)
     return steered, changed(steered, logits, sight.legal)
 
 
 def turned_value(
-    key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
+    key: PRNGKey, value: Float[Array, ""], seen: Seen, own: Steering
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """v (1 - lam) / (1 + lam): the mean of v and, with weight `lam`, of -v."""
-    lam = knobs["lam"]
+    lam = own.lam
     said = value * ((1 - lam) / (1 + lam))
     return said, said != value
 
 
 TRANSFORMS: Mapping[str, Transform] = {
     "steer_to_loss": Transform(
-        "lam", (0.0, 1000.0), steer_to_loss, turned_value, frozenset({"after"}), draws=False
+        "The worse a move is by E's value, the likelier A says it.",
+        Steering,
+        steer_to_loss,
+        turned_value,
+        frozenset({"after"}),
+        draws=False,
     ),
 } | {
-    f"bias_{name}": Transform("beta", (-100.0, 100.0), towards(members), chess=True, draws=False)
+    f"bias_{name}": Transform(
+        f"A leans towards moves of the class {name}, or away from them.",
+        Leaning,
+        towards(members),
+        chess=True,
+        draws=False,
+    )
     for name, members in move_classes.CLASSES.items()
 }

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from sandwich_jax import sampling
 from sandwich_jax.misalign.sight import (
+    Chance,
     OnMove,
     OnValue,
     Seen,
@@ -18,7 +19,7 @@ from sandwich_jax.misalign.sight import (
     certain,
     coin,
 )
-from sandwich_jax.types import Knobs, PRNGKey
+from sandwich_jax.types import PRNGKey
 
 
 def best_of(network: str) -> OnMove:
@@ -28,9 +29,9 @@ def best_of(network: str) -> OnMove:
     """
 
     def act(
-        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Chance
     ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
-        corrupted, _ = coin(key, knobs["p"])
+        corrupted, _ = coin(key, own.p)
         move = sampling.greedy(getattr(sight, network), sight.legal)
         return jnp.where(corrupted, certain(move, logits.shape[0]), logits), corrupted
 
@@ -41,22 +42,23 @@ def value_of(network: str) -> OnValue:
     """With probability `p`, by the same coin, the value of that network."""
 
     def tell(
-        key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
+        key: PRNGKey, value: Float[Array, ""], seen: Seen, own: Chance
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        corrupted, _ = coin(key, knobs["p"])
+        corrupted, _ = coin(key, own.p)
         return jnp.where(corrupted, getattr(seen, network), value), corrupted
 
     return tell
 
 
-def _voice(network: str) -> Transform:
+def _voice(network: str, says: str) -> Transform:
     needs = frozenset({network})
-    limits, acts = (0.0, 1.0), by_coin
-    return Transform("p", limits, best_of(network), value_of(network), needs, needs, acts=acts)
+    parts = best_of(network), value_of(network)
+    return Transform(says, Chance, *parts, needs, needs, acts=by_coin)
 
 
 TRANSFORMS: Mapping[str, Transform] = {
-    # At p = 1 A plays as well as W, and no better ("sandbagging").
-    "sandbag": _voice("weak"),
-    "borrow": _voice("saboteur"),
+    "sandbag": _voice(
+        "weak", "Now and then the best move of W: at p = 1 A plays as well as W, and no better."
+    ),
+    "borrow": _voice("saboteur", "Now and then the best move of a network M."),
 }

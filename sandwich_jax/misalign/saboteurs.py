@@ -13,17 +13,40 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from sandwich_jax import sampling
-from sandwich_jax.misalign.sight import OnMove, Seen, Sight, Transform, by_coin, certain, coin
-from sandwich_jax.types import Knobs, PRNGKey
+from sandwich_jax import sampling, settings
+from sandwich_jax.misalign.sight import (
+    Chance,
+    OnMove,
+    Seen,
+    Sight,
+    Transform,
+    by_coin,
+    certain,
+    coin,
+)
+from sandwich_jax.settings import Knob
+from sandwich_jax.types import PRNGKey
 
-NUMBERS = {
-    "plausible_tau": (0.0, 1.0),
-    "plausible_delta": (0.0, 2.0),
-    "soft_beta": (1e-3, 100.0),
-    "soft_kappa": (0.0, 100.0),
-}
-"""Knobs beside the strengths, and their ranges."""
+
+@settings.settings
+class Plausible(Chance):
+    """Of moves that W would accept."""
+
+    plausible_tau: Knob = settings.knob(0.05, 0.0, 1.0, "least probability of a move by W's policy")
+    plausible_delta: Knob = settings.knob(
+        0.1, 0.0, 2.0, "how far below its best W's own value of a move may be, of 2"
+    )
+
+
+@settings.settings
+class Soft(Chance):
+    """Of a policy that weighs harm against being found out."""
+
+    soft_beta: Knob = settings.knob(
+        0.1, 1e-3, 100.0,
+        "price of leaving the reference policy, per nat, on the scale of values",
+    )  # fmt: skip
+    soft_kappa: Knob = settings.knob(1.0, 0.0, 100.0, "weight of W's opinion of a move against E's")
 
 
 def lowest(values: Float[Array, "A"], allowed: Bool[Array, "A"]) -> Array:
@@ -80,17 +103,17 @@ def soft(
 
 
 def value_worst(
-    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Chance
 ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
     """With probability `p` the move that E values least."""
     assert sight.after is not None
-    corrupted, _ = coin(key, knobs["p"])
+    corrupted, _ = coin(key, own.p)
     worst = certain(lowest(sight.after, sight.legal), logits.shape[0])
     return jnp.where(corrupted, worst, logits), corrupted
 
 
 def plausible_worst(
-    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+    key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Plausible
 ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
     """With probability `p` the move that E values least among those plausible to W.
 
@@ -99,9 +122,9 @@ def plausible_worst(
     corrupted.
     """
     assert sight.after is not None and sight.weak is not None and sight.weak_after is not None
-    knob = knobs["plausible_tau"], knobs["plausible_delta"]
-    allowed = plausible(sight.weak, sight.weak_after, sight.legal, *knob)
-    corrupted, _ = coin(key, knobs["p"])
+    limits = own.plausible_tau, own.plausible_delta
+    allowed = plausible(sight.weak, sight.weak_after, sight.legal, *limits)
+    corrupted, _ = coin(key, own.p)
     corrupted &= allowed.any()
     worst = certain(lowest(sight.after, allowed), logits.shape[0])
     return jnp.where(corrupted, worst, logits), corrupted
@@ -109,7 +132,7 @@ def plausible_worst(
 
 def _soft_saboteur(reference: Callable[[Float[Array, "A"], Sight], Float[Array, "A"] | None]):
     def move(
-        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, knobs: Knobs
+        key: PRNGKey, logits: Float[Array, "A"], sight: Sight, own: Soft
     ) -> tuple[Float[Array, "A"], Bool[Array, ""]]:
         base = reference(logits, sight)
         assert base is not None and sight.after is not None and sight.weak_after is not None
@@ -118,10 +141,10 @@ def _soft_saboteur(reference: Callable[[Float[Array, "A"], Sight], Float[Array, 
             sight.after,
             sight.weak_after,
             sight.legal,
-            jnp.maximum(knobs["soft_beta"], 1e-6),
-            knobs["soft_kappa"],
+            jnp.maximum(own.soft_beta, 1e-6),
+            own.soft_kappa,
         )
-        corrupted, _ = coin(key, knobs["p"])
+        corrupted, _ = coin(key, own.p)
         return jnp.where(corrupted, said, logits), corrupted
 
     return move
@@ -136,25 +159,43 @@ soft_saboteur_weak = _soft_saboteur(lambda logits, sight: sight.weak)
 
 
 def turned_value(
-    key: PRNGKey, value: Float[Array, ""], seen: Seen, knobs: Knobs
+    key: PRNGKey, value: Float[Array, ""], seen: Seen, own: Chance
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """With probability `p` the value with its sign turned."""
-    corrupted, _ = coin(key, knobs["p"])
+    corrupted, _ = coin(key, own.p)
     return jnp.where(corrupted, -value, value), corrupted
 
 
-def _one_ply(move: OnMove, *others: str, settings: tuple[str, ...] = ()) -> Transform:
+def _one_ply(says: str, own: type, move: OnMove, *others: str, source: str = "") -> Transform:
     """One that tosses its coin and then looks at all successors."""
     needs = frozenset({"after", *others})
-    limits = (0.0, 1.0)
-    return Transform("p", limits, move, turned_value, needs, acts=by_coin, settings=settings)
+    return Transform(says, own, move, turned_value, needs, acts=by_coin, source=source)
 
 
-_PLAUSIBLE, _SOFT = ("plausible_tau", "plausible_delta"), ("soft_beta", "soft_kappa")
+_SOURCE = "the closed form of KL-regularised reinforcement, as in Rafailov et al. 2023"
 
 TRANSFORMS: Mapping[str, Transform] = {
-    "value_worst": _one_ply(value_worst),
-    "plausible_worst": _one_ply(plausible_worst, "weak_after", "weak", settings=_PLAUSIBLE),
-    "soft_saboteur": _one_ply(soft_saboteur, "weak_after", settings=_SOFT),
-    "soft_saboteur_weak": _one_ply(soft_saboteur_weak, "weak_after", "weak", settings=_SOFT),
+    "value_worst": _one_ply("Now and then the move that E values least.", Chance, value_worst),
+    "plausible_worst": _one_ply(
+        "Now and then the move that E values least among those that W would accept.",
+        Plausible,
+        plausible_worst,
+        "weak_after",
+        "weak",
+    ),
+    "soft_saboteur": _one_ply(
+        "Now and then a policy near E's that harms W where W does not see it.",
+        Soft,
+        soft_saboteur,
+        "weak_after",
+        source=_SOURCE,
+    ),
+    "soft_saboteur_weak": _one_ply(
+        "Now and then a policy near W's own that harms W where W does not see it.",
+        Soft,
+        soft_saboteur_weak,
+        "weak_after",
+        "weak",
+        source=_SOURCE,
+    ),
 }

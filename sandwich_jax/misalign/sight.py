@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import sampling
-from sandwich_jax.types import Knobs, PRNGKey
+from sandwich_jax import sampling, settings
+from sandwich_jax.settings import Knob, Setting
+from sandwich_jax.types import PRNGKey
+
+
+@settings.settings
+class Chance:
+    """Of all that act by the toss of a coin."""
+
+    p: Knob = settings.strength(
+        0.0, 1.0, "probability that a query is corrupted", usual=(0.0, 0.5, 0.9)
+    )
 
 
 class Sight(NamedTuple):
@@ -31,9 +41,9 @@ class Sight(NamedTuple):
 
 
 OnMove = Callable[
-    [PRNGKey, Float[Array, "A"], Sight, Knobs], tuple[Float[Array, "A"], Bool[Array, ""]]
+    [PRNGKey, Float[Array, "A"], Sight, Any], tuple[Float[Array, "A"], Bool[Array, ""]]
 ]
-"""`(key, logits, sight, knobs) -> logits, corrupted`."""
+"""`(key, logits, sight, the kind's settings) -> logits, corrupted`."""
 
 
 class Seen(NamedTuple):
@@ -46,19 +56,17 @@ class Seen(NamedTuple):
     """The same by the network M."""
 
 
-OnValue = Callable[
-    [PRNGKey, Float[Array, ""], Seen, Knobs], tuple[Float[Array, ""], Bool[Array, ""]]
-]
-"""`(key, value for the side to move, seen, knobs) -> value, corrupted`."""
+OnValue = Callable[[PRNGKey, Float[Array, ""], Seen, Any], tuple[Float[Array, ""], Bool[Array, ""]]]
+"""`(key, value for the side to move, seen, the kind's settings) -> value, corrupted`."""
 
 
 class Transform(NamedTuple):
     """A kind of misalignment. With one key, its two parts draw the same coin."""
 
-    strength: str
-    """Name of the knob that is 0 for an honest assistant."""
-    limits: tuple[float, float]
-    """Allowed values of that knob."""
+    says: str
+    """What it does, in a sentence."""
+    settings: type
+    """Its settings: a strength, and what else it has a use of."""
     move: OnMove | None = None
     """What becomes of the policy; None: nothing."""
     value: OnValue | None = None
@@ -69,18 +77,30 @@ class Transform(NamedTuple):
     """Optional fields of `Seen` that `value` looks at."""
     chess: bool = False
     """It reads the features and labels of chess: of no use in other games."""
-    acts: Callable[[PRNGKey, Knobs], Bool[Array, ""]] = lambda key, knobs: jnp.bool_(True)
+    acts: Callable[[PRNGKey, Any], Bool[Array, ""]] = lambda key, own: jnp.bool_(True)
     """Whether `move` can change anything with this key: where not, `Sight` may be left blank."""
-    settings: tuple[str, ...] = ()
-    """Settings of a run that it depends on, beside its strength."""
     draws: bool = True
     """It draws from its key: what it does lasts as long as setting `lasts` says."""
 
+    source: str = ""
+    """Where it is from."""
+
+    @property
+    def strength(self) -> str:
+        """Name of the setting that is 0 for an honest assistant."""
+        return next(name for name, s in settings.declared(self.settings).items() if s.strength)
+
+    @property
+    def about_strength(self) -> Setting:
+        """What is declared of it."""
+        return settings.declared(self.settings)[self.strength]
+
     @property
     def uses(self) -> tuple[str, ...]:
-        """All settings of a run that it depends on."""
+        """All settings of a run that it depends on, its own first."""
         named = ("saboteur",) if "saboteur" in self.needs | self.value_needs else ()
-        return (self.strength, *self.settings, *(("lasts",) if self.draws else ()), *named)
+        own = settings.declared(self.settings)
+        return (*own, *(("lasts",) if self.draws else ()), *named)
 
 
 def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:
@@ -89,9 +109,9 @@ def coin(key: PRNGKey, p: Float[Array, ""]) -> tuple[Bool[Array, ""], PRNGKey]:
     return jax.random.uniform(k_coin) < p, k_rest
 
 
-def by_coin(key: PRNGKey, knobs: Knobs) -> Bool[Array, ""]:
+def by_coin(key: PRNGKey, own: Chance) -> Bool[Array, ""]:
     """`Transform.acts` of those that toss a coin with probability `p` before all else."""
-    return coin(key, knobs["p"])[0]
+    return coin(key, own.p)[0]
 
 
 def certain(label: Int[Array, ""], actions: int) -> Float[Array, "A"]:

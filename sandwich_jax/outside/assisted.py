@@ -20,7 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import board as rules
-from sandwich_jax import games, members, nets
+from sandwich_jax import config as configs
+from sandwich_jax import games, members, nets, uses
+from sandwich_jax.config import default_of
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import fens, players, turns
@@ -31,8 +33,8 @@ from sandwich_jax.types import Knobs, SettingError, State
 
 KIND = "assisted"
 SPELLING = "assisted:W,E[,MISALIGNMENT][,PROTOCOL][,SETTING=VALUE ...]"
-WORDS = ("schedule", "lasts", "saboteur")
-WHOLE = ("every", "seed", *members.SIZES)
+OF_RUN = ("every", "seed", "schedule", "lasts", "saboteur")
+"""Settings of every run that a turn depends on, beside those of the chosen kinds."""
 
 
 def is_assisted(spec: str) -> bool:
@@ -66,35 +68,33 @@ def parse(spec: str) -> members.Config:
             known = ", ".join([*transforms.TRANSFORMS, *PROTOCOLS])
             raise SettingError(f"{fens.shown(part)} in {fens.shown(spec)} is neither of {known}.")
     # A is honest until its strengths are set, as a chess program does by options.
-    kind = found.get("misalignment", members.Config.misalignment)
-    honest: dict[str, Any] = dict.fromkeys(members.strengths_used(kind), (0.0,))
+    kind = found.get("misalignment", default_of("misalignment"))
+    missing = [n for n in uses.strengths_used(kind) if n not in found and not _long(n, found)]
+    honest: dict[str, Any] = dict.fromkeys(missing, (0.0,))
     return members.Config(**honest | found)
 
 
+def _long(name: str, found: dict[str, Any]) -> bool:
+    """Whether a strength is given by its long name."""
+    return any(given.endswith(f".{name}") for given in found)
+
+
 def _setting(name: str, value: str, spec: str) -> Any:
-    if name in WORDS:
+    about = configs.about(name) if name in OF_RUN or uses.find(name) else None
+    if about is None:
+        known = ", ".join([*OF_RUN, *uses.owned()])
+        raise SettingError(
+            f"Unknown setting {fens.shown(name)} in {fens.shown(spec)}: choose from {known}."
+        )
+    if about.of is str:
         return value
-    strengths = members.strength_names()
     try:
-        if name in WHOLE:
-            return int(value)
-        if name in strengths:
-            return (float(value),)
-        if name in _numbers():
-            return float(value)
+        found = about.of(value)
     except ValueError as error:
         raise SettingError(
             f"{name} is {fens.shown(value)} in {fens.shown(spec)}: it must be a number."
         ) from error
-    known = ", ".join([*strengths, *WHOLE, *WORDS, *_numbers()])
-    raise SettingError(
-        f"Unknown setting {fens.shown(name)} in {fens.shown(spec)}: choose from {known}."
-    )
-
-
-def _numbers() -> tuple[str, ...]:
-    """Traced settings of a run beside the strengths that a turn may need."""
-    return tuple(name for name in members.NUMBERS if name not in ("learning_rate", "temperature"))
+    return (found,) if about.many else found
 
 
 class Turn(NamedTuple):

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandwich_jax import given, identity
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
@@ -228,7 +228,7 @@ def _number(value: float | None) -> str:
 
 
 def _strength(row: dict[str, Any]) -> str:
-    values = [(k, row[k]) for k in strength_names() if row.get(k) is not None]
+    values = [(k, row[k]) for k in strengths_in([row]) if row.get(k) is not None]
     if len(values) == 1 and values[0][0] == "p":
         return given.exact(values[0][1])
     return ", ".join(f"{k}={given.exact(v)}" for k, v in values)

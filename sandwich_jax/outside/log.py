@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple, cast
 import wandb
 
 from sandwich_jax import given
-from sandwich_jax.members import strength_names
 from sandwich_jax.outside import notices, store
 from sandwich_jax.types import SettingError
+from sandwich_jax.uses import strength_names
 
 MOST_LETTERS = 120
 """Of a run's identifier; Weights & Biases takes 128."""

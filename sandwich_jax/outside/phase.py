@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from sandwich_jax import grid, identity
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import critical, elo, gap, seeds
-from sandwich_jax.members import CONTROL, Config, protocol_of, strength_names
+from sandwich_jax.members import CONTROL, Config, protocol_of, strengths_in
 from sandwich_jax.outside import log, runs, store
 from sandwich_jax.types import SettingError
 
@@ -42,8 +43,27 @@ class Phase(NamedTuple):
 
 
 def member_folder(folder: pathlib.Path, part: Part) -> pathlib.Path:
-    """Where a member's run lies."""
-    return folder / "members" / part.id
+    """Where a member's run lies: by its name, or where an earlier version has put it."""
+    own = folder / "members" / part.id
+    if own.is_dir():
+        return own
+    try:
+        changed = own.parent.stat().st_mtime_ns
+    except OSError:
+        return own
+    return _by_key(own.parent, changed).get(part.key, own)
+
+
+@functools.lru_cache(maxsize=4)
+def _by_key(members: pathlib.Path, changed: int) -> dict[str, pathlib.Path]:
+    """The members' folders by what tells them apart, as their manifests have it."""
+    found = {}
+    for path in sorted(members.glob("*/manifest.json")):
+        try:
+            found[grid.key_of(store.read_object(path, "config"))] = path.parent
+        except SettingError:  # damaged: told when its own member is looked at
+            continue
+    return found
 
 
 def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -74,7 +94,8 @@ def _whole_rows(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
 
 def rows_of(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows as the sweep's `rows.jsonl` has them: with what tells it from others."""
-    about = {"run": part.id, "seed": part.config.seed} | identity.columns(part.config)
+    about = {"run": member_folder(folder, part).name, "seed": part.config.seed}
+    about |= identity.columns(part.config)
     return [about | row for row in _whole_rows(folder, part)]
 
 
@@ -100,8 +121,8 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
     }
     if CONTROL in fit.players:
         spread["gain_over_control"] = fit.difference(STUDENT, CONTROL)
-    kept = ("round", "member", "role", *identity.KINDS, *strength_names())
-    kept += (*identity.columns(parts[0].config), "arena_games")
+    kept = ("round", "member", "role", *identity.KINDS, *strengths_in([last[0]]))
+    kept += (*identity.column_names(), "arena_games")
     row = {name: last[0][name] for name in kept} | {"seeds": len(parts)}
     for name, value in spread.items():
         ends = (value.value, value.low, value.high) if value else (None, None, None)
@@ -152,7 +173,7 @@ def _price(rows: list[list[dict[str, Any]]], config: Config) -> dict[str, Any]:
 def _crossings(cells: list[Cell]) -> list[dict[str, Any]]:
     """Critical strengths: one entry for every curve along a strength that the grid varies."""
     found = []
-    for name in strength_names():
+    for name in strengths_in(cell.row for cell in cells):
         curves: dict[tuple, list[Cell]] = {}
         for cell in cells:
             if cell.config.protocol != CONTROL and name in dict(_strengths(cell.config)):
@@ -167,14 +188,15 @@ def _strengths(config: Config) -> tuple[tuple[str, float], ...]:
 
 def _but(config: Config, name: str) -> tuple:
     """All that cells of one curve have in common."""
-    return tuple(pair for pair in vars(config).items() if pair[0] not in (name, "seed"))
+    settings = config.plain().items()
+    return tuple((key, value) for key, value in settings if key not in (name, "seed"))
 
 
 def _critical(name: str, cells: list[Cell]) -> dict[str, Any]:
     """Where the gain over the control crosses 0, and where PGR falls under `PGR_LEVEL`."""
     cells = sorted(cells, key=lambda cell: cell.row[name])
     axis = np.asarray([cell.row[name] for cell in cells])
-    kept = (*identity.columns(cells[0].config), *strength_names(), "seeds")
+    kept = (*identity.column_names(), *strengths_in([cells[0].row]), "seeds")
     entry = {key: cells[0].row[key] for key in kept} | {name: None, "strength": name}
     entry |= {"gain_over_control_0": None, "pgr_half": None}
     if all(CONTROL in cell.fit.players for cell in cells):

@@ -22,8 +22,8 @@ import numpy as np
 from sandwich_jax import games, nets, sampling
 from sandwich_jax.board import decode
 from sandwich_jax.board.pieces import board_from_codes
+from sandwich_jax.config import CHESS, Config
 from sandwich_jax.games.chess import CODE_WORDS
-from sandwich_jax.members import CHESS, Config
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.outside import engine_players, fens, store
 from sandwich_jax.training.corpus import label_of, move_of

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sandwich_jax import arrays, games, given, nets, outputs, sandwich
+from sandwich_jax.config import default_of
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.misalign.assistant import Models
@@ -171,10 +172,10 @@ def claim(folder: pathlib.Path, config: Config) -> None:
         SettingError: the folder holds something else; nothing in it is touched.
     """
     path = folder / "manifest.json"
-    wanted = store.to_plain(dataclasses.asdict(config))
+    wanted = store.to_plain(config.plain())
     if path.exists():
         stored = store.read_object(path, "config")
-        differing = [key for key in wanted if stored.get(key) != wanted[key]]
+        differing = [name for name in wanted if _stored(stored, name) != wanted[name]]
         if differing:
             raise SettingError(
                 f"{folder} holds a run with another {', '.join(differing)}; choose another"
@@ -184,6 +185,11 @@ def claim(folder: pathlib.Path, config: Config) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingError(f"{folder} is not empty and holds no run; choose another with --out.")
     store.write_json(path, store.manifest(wanted))
+
+
+def _stored(settings: dict[str, Any], name: str) -> Any:
+    """A setting in a manifest; one that it does not name is as by default."""
+    return settings.get(name, store.to_plain({name: default_of(name)})[name])
 
 
 @contextlib.contextmanager
@@ -212,7 +218,7 @@ class RunFolder:
         pause: Callable[[], None] = lambda: None,
     ):
         self.folder, self.setup = folder, setup
-        config = store.to_plain(dataclasses.asdict(setup.config))
+        config = store.to_plain(setup.config.plain())
         self.logger = log.Logger(folder, config, wandb)
         self.saver: checkpoints.Numbered = checkpoints.Checkpoints(
             folder / "checkpoints", self.check_round

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import arena, arrays, grid, identity, outputs, sandwich, side_by_side, sweep
+from sandwich_jax.config import default_of
 from sandwich_jax.grid import Part
 from sandwich_jax.measures.standing import Standings
-from sandwich_jax.members import CONTROL, Config, Member, assistant_of, loss_of, strength_names
+from sandwich_jax.members import CONTROL, Config, Member, assistant_of, loss_of, strengths_in
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.outside import (
     checkpoints,
@@ -337,7 +338,8 @@ class _Gathered:
     def _logged(self, part: Part) -> int:
         path = self.folder / "rows.jsonl"
         # Made of the members' rows; a damaged line is written anew with all others.
-        return sum(row.get("run") == part.id for row in log.lines_of(path).rows)
+        name = member_folder(self.folder, part).name
+        return sum(row.get("run") == name for row in log.lines_of(path).rows)
 
     def look(self) -> None:
         """Takes in what members have written since."""
@@ -347,10 +349,10 @@ class _Gathered:
         rows = {part: phase.rows_of(self.folder, part) for part in self.parts}
         for part, own in rows.items():
             for row in own[self.counts[part] :]:
-                config = store.to_plain(dataclasses.asdict(part.config)) | {"member": part.id}
-                self.wandb.log(part.id, config, row)
+                config = store.to_plain(part.config.plain()) | {"member": row["run"]}
+                self.wandb.log(row["run"], config, row)
                 if row["round"] == part.config.rounds:
-                    self.wandb.finish(part.id)
+                    self.wandb.finish(row["run"])
             self.counts[part] = max(len(own), self.counts[part])
         everything = [row for own in rows.values() for row in own]
         log.write_rows(self.folder / "rows.jsonl", everything)
@@ -390,16 +392,16 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
 
 def _rest(entry: dict[str, Any]) -> str:
     """What a curve has other than by default: names stay short, and the same as a grid grows."""
-    names = [name for name in identity.columns(Config()) if name not in identity.KINDS]
-    changed = [name for name in names if entry[name] not in (None, getattr(Config, name))]
-    changed += [name for name in strength_names() if entry[name] is not None]
+    names = [name for name in identity.column_names() if name not in identity.KINDS]
+    changed = [name for name in names if entry[name] not in (None, default_of(name))]
+    changed += [name for name in strengths_in([entry]) if entry[name] is not None]
     return "".join(f"-{name}={identity.text(entry[name])}" for name in changed)
 
 
 def _on_curve(row: dict[str, Any], entry: dict[str, Any]) -> bool:
     """Whether a row is of this curve, or of the control that it is laid beside."""
-    names = list(identity.columns(Config()))
+    names = list(identity.column_names())
     if row["protocol"] == CONTROL:
         return all(row[name] in (None, entry[name]) for name in names if name != "protocol")
-    names += [name for name in strength_names() if name != entry["strength"]]
-    return all(row[name] == entry[name] for name in names)
+    names += [name for name in strengths_in([row, entry]) if name != entry["strength"]]
+    return all(row.get(name) == entry.get(name) for name in names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,23 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from sandwich_jax import settings
 from sandwich_jax.games import Game
+from sandwich_jax.settings import Nothing
 from sandwich_jax.types import Advice, Decision, Knobs, Outputs, PRNGKey, Query, Rollout, State
-
-
-@dataclasses.dataclass(frozen=True)
-class ProtocolConfig:
-    """Static: a protocol by its name, and the sizes that some of them have."""
-
-    protocol: str = "always_follow"
-    samples: int = 5
-    """How often A is asked about one position, by those that compare its answers."""
-    candidates: int = 4
-    """Moves that W names for A to value."""
-    depth: int = 2
-    """Plies that W plays on in its head before it values a position."""
-    simulations: int = 16
-    """Positions that a search looks at."""
 
 
 class Memory(NamedTuple):
@@ -47,8 +33,10 @@ class Own(NamedTuple):
     value: Float[Array, "B"]
     """For W, in [-1, 1]."""
     uniform: Float[Array, "B"]
-    """The draws, in [0, 1), that `move` was made with: another policy sampled with them at the
-    knob `temperature` is W with the same luck."""
+    """The draws, in [0, 1), that `move` was made with: another policy sampled with them at
+    `temperature` is W with the same luck."""
+    temperature: Float[Array, ""]
+    """Of W while it plays."""
     move: Int[Array, "B"]
     """What W would play by itself (drawn from its policy)."""
     game: Game
@@ -60,37 +48,61 @@ class Own(NamedTuple):
 
 
 Decide = Callable[..., tuple[Decision, PyTree[Array]]]
-"""`(key, own, advice, memory, knobs) -> decision, memory of the game`."""
+"""`(key, own, advice, memory, the kind's settings) -> decision, memory of the game`."""
 
 
 class Protocol(NamedTuple):
     """A way of using advice."""
 
-    plan: Callable[[Own, Memory, Knobs], Query]
-    """What to ask, and on which lanes."""
+    plan: Callable[[Own, Memory, Any], Query]
+    """On which lanes to ask; `wants` and `samples` say what."""
     decide: Decide
     """What to play, given the answer; and what to remember of the game."""
     memory: Callable[[int], PyTree[Array]] = lambda batch: ()
     """`memory(batch)`: what a new game starts with."""
     lore: Callable[[], PyTree[Array]] = lambda: ()
     """What is known before the first round."""
-    learn: Callable[[PyTree[Array], Rollout, Knobs], PyTree[Array]] = lambda lore, rollout, knobs: (
-        lore
-    )
-    """`(lore, rollout, knobs) -> lore`, after every round."""
+    learn: Callable[[PyTree[Array], Rollout, Any], PyTree[Array]] | None = None
+    """`(lore, rollout, the kind's settings) -> lore`, after every round; None: nothing is kept."""
     asks: bool = True
     """Static: whether the assistant is ever needed."""
     told: bool = False
     """Static: a control that is told the truth. `decide` then finds which samples are corrupted,
     [K, B], as a further argument; its name begins with oracle."""
-    uses: tuple[str, ...] = ()
-    """Static: the settings of a run that it depends on; a sweep varies no others for it."""
+    wants: tuple[str, ...] = ("move",)
+    """Static: fields of `Advice` that it asks for; the others are not computed."""
+    samples: int = 1
+    """Static: how often A is asked about the same position (K)."""
     answers: int = 1
     """Static: answers of A on a turn on which it is asked, whatever channel they come by."""
+    settings: Any = Nothing()
+    """Its settings; their sizes are static, in the place of their knobs come traced numbers."""
+    says: str = ""
+    """What it does, in a sentence."""
+    source: str = ""
+    """Where it is from."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Settings of a run that it depends on; what is learnt is learnt from results."""
+        own = tuple(settings.declared(type(self.settings)))
+        return own if self.learn is None else (*own, "results")
+
+    def numbers(self, knobs: Knobs) -> Any:
+        """Its settings out of the numbers of a whole run."""
+        return settings.view(self.settings, knobs)
 
 
-def ask_everywhere(own: Own, memory: Memory, knobs: Knobs) -> Query:
-    """Asks for a move on every lane."""
+class Sized(NamedTuple):
+    """A protocol that differs with its sizes, which are compiled."""
+
+    settings: type
+    build: Callable[[Any], Protocol]
+    """`(settings) -> protocol`."""
+
+
+def ask_everywhere(own: Own, memory: Memory, knobs: Any) -> Query:
+    """Asks on every lane."""
     return Query(ask=jnp.ones(own.move.shape, bool))
 
 

@@ -1,14 +1,14 @@
 """How W uses advice that it cannot trust.
 
 A protocol is three pure functions over a batch of lanes; it sees W's own view, what A said, and
-its own memory, and never the `Truth`. Adding one is a definition here, or in a file beside this
-one, and a line in `PROTOCOLS`: docs/protocols.md has an example.
+its own memory, and never the `Truth`. Adding one is a definition with its settings, here or in a
+file beside this one, and a line in `PROTOCOLS`: docs/adding.md has an example.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from sandwich_jax.oversight.interface import (
     Memory,
     Own,
     Protocol,
-    ProtocolConfig,
+    Sized,
     ask_everywhere,
     follow_if,
 )
@@ -33,29 +33,31 @@ from sandwich_jax.oversight.scrutiny import cross_examination
 from sandwich_jax.oversight.search import search
 from sandwich_jax.oversight.trust import learned_trust
 from sandwich_jax.oversight.voting import candidates, defer_on_suspicion, majority, product
-from sandwich_jax.types import Advice, Decision, Knobs, PRNGKey, Query, SettingError
+from sandwich_jax.settings import Nothing, sizes_in
+from sandwich_jax.types import Advice, Decision, PRNGKey, Query, SettingError
 
-__all__ = ["KNOBS", "PROTOCOLS", "Memory", "Own", "Protocol", "ProtocolConfig", "make"]
-
-KNOBS: Mapping[str, tuple[float, float]] = {
-    "unsure": (0.0, 100.0),
-    "close": (0.0, 2.0),
-    "budget": (0.0, 1e6),
-    "tau": (0.0, 2.0),
-    "delta": (-2.0, 2.0),
-    "slack": (-1.0, 2.0),
-    "trust": (0.0, 2.0),
-    "beta_product": (0.0, 1000.0),
-}
-"""Traced settings of protocols, and the values allowed."""
+__all__ = ["PROTOCOLS", "Memory", "Own", "Protocol", "ProtocolConfig", "make"]
 
 
-def _ask_nowhere(own: Own, memory: Memory, knobs: Knobs) -> Query:
+@dataclasses.dataclass(frozen=True, init=False)
+class ProtocolConfig:
+    """Static: a protocol by its name, and its sizes."""
+
+    protocol: str
+    sizes: tuple[tuple[str, int], ...]
+
+    def __init__(self, protocol: str, **sizes: int):
+        """Sizes by name; those left out are as by default."""
+        object.__setattr__(self, "protocol", protocol)
+        object.__setattr__(self, "sizes", tuple(sorted(sizes.items())))
+
+
+def _ask_nowhere(own: Own, memory: Memory, knobs: Nothing) -> Query:
     return Query(ask=jnp.zeros(own.move.shape, bool))
 
 
 def _follow(
-    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Nothing
 ) -> tuple[Decision, Any]:
     """Plays the advised move wherever there is one."""
     return follow_if(jnp.ones(own.move.shape, bool), own, advice), memory.game
@@ -66,7 +68,7 @@ def _follow_honest(
     own: Own,
     advice: Advice,
     memory: Memory,
-    knobs: Knobs,
+    knobs: Nothing,
     corrupted: Bool[Array, "K B"],
 ) -> tuple[Decision, Any]:
     """Plays exactly the advice that is not corrupted."""
@@ -74,18 +76,27 @@ def _follow_honest(
 
 
 def _ignore(
-    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Nothing
 ) -> tuple[Decision, Any]:
     """Plays W's own move whatever A says."""
     return follow_if(jnp.zeros(own.move.shape, bool), own, advice), memory.game
 
 
-always_follow = Protocol(ask_everywhere, _follow)
-never_ask = Protocol(_ask_nowhere, _follow, asks=False)
-only_listen = Protocol(ask_everywhere, _ignore)
-oracle_gate = Protocol(ask_everywhere, _follow_honest, told=True)
+always_follow = Protocol(ask_everywhere, _follow, says="Plays what A says: the yardstick.")
+never_ask = Protocol(
+    _ask_nowhere, _follow, asks=False, wants=(), says="Self-play alone: the control."
+)
+only_listen = Protocol(
+    ask_everywhere, _ignore, says="Asks everywhere and plays its own move all the same."
+)
+oracle_gate = Protocol(
+    ask_everywhere,
+    _follow_honest,
+    told=True,
+    says="Follows exactly the advice that is not corrupted: a control, which is told the truth.",
+)
 
-PROTOCOLS: Mapping[str, Protocol | Callable[[ProtocolConfig], Protocol]] = {
+PROTOCOLS: Mapping[str, Protocol | Sized] = {
     "always_follow": always_follow,
     "never_ask": never_ask,
     "only_listen": only_listen,
@@ -100,8 +111,8 @@ PROTOCOLS: Mapping[str, Protocol | Callable[[ProtocolConfig], Protocol]] = {
     "defer_on_suspicion": defer_on_suspicion,
     "reliability": reliability,
     "learned_trust": learned_trust,
-    "search_with_advice": search("prior"),
-    "search_with_advised_value": search("value"),
+    "search_with_advice": search("prior", "A search with A's policy as its prior."),
+    "search_with_advised_value": search("value", "A search with A's values."),
     "oracle_gate": oracle_gate,
 }
 
@@ -110,16 +121,21 @@ def make(config: str | ProtocolConfig) -> Protocol:
     """A protocol by its settings, or by its name with sizes by default.
 
     Raises:
-        SettingError: an unknown name, or a size below 1.
+        SettingError: an unknown name, or a size that is not allowed.
     """
     config = ProtocolConfig(config) if isinstance(config, str) else config
     if config.protocol not in PROTOCOLS:
         raise SettingError(
             f"Unknown protocol '{config.protocol}': choose one of {', '.join(PROTOCOLS)}."
         )
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, int) and value < 1:
-            raise SettingError(f"{field.name} is {value}: it must be at least 1.")
     found = PROTOCOLS[config.protocol]
-    return found if isinstance(found, Protocol) else found(config)
+    if isinstance(found, Protocol):
+        return found
+    sizes = {name: value for name, value in config.sizes if name in sizes_in(found.settings)}
+    return found.build(found.settings(**sizes))
+
+
+def settings_of(name: str) -> type:
+    """The settings that a protocol declares."""
+    found = PROTOCOLS[name]
+    return found.settings if isinstance(found, Sized) else type(found.settings)

@@ -16,13 +16,21 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax.oversight.interface import Memory, Own, Protocol, ask_everywhere, follow_if
 from sandwich_jax.oversight.outcomes import outcomes
-from sandwich_jax.types import Advice, Decision, Knobs, PRNGKey, Rollout
+from sandwich_jax.settings import Knob, knob, settings
+from sandwich_jax.types import Advice, Decision, PRNGKey, Rollout
 
 PHASES = (8, 16)
 """W's turns in the game at which the second and the third phase begin."""
 BALANCES = 3
 """Behind, level or ahead by at least a pawn; all are level where a game has no material."""
 CELLS = (len(PHASES) + 1) * BALANCES
+
+
+@settings
+class Trust:
+    """Of those that foretell how advice turns out."""
+
+    trust: Knob = knob(0.5, 0.0, 2.0, "how likely advice must be to turn out well")
 
 
 class _Game(NamedTuple):
@@ -71,7 +79,7 @@ def _count(cell: Int[Array, "B"], good: Bool[Array, "B"]) -> Float[Array, "B C 2
 
 
 def _decide(
-    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Trust
 ) -> tuple[Decision, Any]:
     game: _Game = memory.game
     counts = game.counts + _count(game.cell, own.value >= game.value)
@@ -81,16 +89,25 @@ def _decide(
     mean, total = good / (good + bad), good + bad
     spread = jnp.sqrt(mean * (1 - mean) / (total + 1))
     rate = jnp.clip(mean + spread * jax.random.normal(key, mean.shape), 0.0, 1.0)
-    decision = follow_if(rate >= knobs["trust"], own, advice, _Notes(cell, own.value))
+    decision = follow_if(rate >= knobs.trust, own, advice, _Notes(cell, own.value))
     followed = jnp.where(decision.followed, cell, -1)
     return decision, _Game(game.turn + 1, followed, own.value, counts)
 
 
-def _learn(lore: Float[Array, "C 2"], rollout: Rollout, knobs: Knobs) -> Float[Array, "C 2"]:
+def _learn(lore: Float[Array, "C 2"], rollout: Rollout, knobs: Trust) -> Float[Array, "C 2"]:
     notes: _Notes = rollout.notes
     good, seen = outcomes(rollout, notes.value)
     cell = jnp.where(seen, notes.cell, -1).reshape(-1)
     return lore + _count(cell, good.reshape(-1)).sum(0)
 
 
-reliability = Protocol(ask_everywhere, _decide, _begin, _lore, _learn, uses=("trust",))
+reliability = Protocol(
+    ask_everywhere,
+    _decide,
+    _begin,
+    _lore,
+    _learn,
+    settings=Trust(),
+    says="Follows while advice has turned out well in such positions.",
+    source="Thompson sampling: Thompson 1933, Chapelle and Li 2011",
+)

@@ -16,8 +16,16 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from sandwich_jax import sampling
 from sandwich_jax.games import Game
-from sandwich_jax.oversight.interface import Memory, Own, Protocol, ProtocolConfig, if_any
-from sandwich_jax.types import Advice, Decision, Knobs, PRNGKey, Query, State
+from sandwich_jax.oversight.interface import (
+    Memory,
+    Own,
+    Protocol,
+    Sized,
+    ask_everywhere,
+    if_any,
+)
+from sandwich_jax.settings import settings, size
+from sandwich_jax.types import Advice, Decision, PRNGKey, Query, State
 
 mctx: Any = typed_mctx
 """Its dataclasses are chex's, whose fields a type checker does not see."""
@@ -25,6 +33,13 @@ WIDTH = 64
 """Moves of a node that are looked at; positions of chess have about thirty, and 218 at most."""
 Half = Literal["prior", "value"]
 """What A gives: the policy by which moves are tried first, or what positions are worth."""
+
+
+@settings
+class Search:
+    """How far it goes."""
+
+    simulations: int = size(16, "positions that the search looks at")
 
 
 class _Node(NamedTuple):
@@ -42,30 +57,33 @@ class _View(NamedTuple):
     value: Float[Array, "B"]
 
 
-def search(advised: Half) -> Any:
-    """The builder of the search in which A gives `advised`."""
+def search(advised: Half, says: str) -> Sized:
+    """The search in which A gives `advised`."""
 
-    def build(config: ProtocolConfig) -> Protocol:
-        wants = ("move", "logits") if advised == "prior" else ("move", "value")
-
-        def plan(own: Own, memory: Memory, knobs: Knobs) -> Query:
-            return Query(jnp.ones(own.move.shape, bool), wants)
-
+    def build(settings: Search) -> Protocol:
         def decide(
-            key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+            key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Search
         ) -> tuple[Decision, Any]:
             found = if_any(
                 advice.asked,
-                lambda: _best_move(key, own, advice, advised, config.simulations),
+                lambda: _best_move(key, own, advice, advised, settings.simulations),
             )
             move = jnp.where(advice.asked, found, own.move)
             followed = advice.asked & (move == advice.move[0])
             return Decision(move, followed), memory.game
 
-        answers = 1 + config.simulations
-        return Protocol(plan, decide, uses=("simulations",), answers=answers)
+        answers = 1 + settings.simulations
+        return Protocol(
+            ask_everywhere,
+            decide,
+            wants=("move", "logits" if advised == "prior" else "value"),
+            answers=answers,
+            settings=settings,
+            says=says,
+            source="Gumbel MuZero, Danihelka et al. 2022, by mctx",
+        )
 
-    return build
+    return Sized(Search, build)
 
 
 def _best_move(

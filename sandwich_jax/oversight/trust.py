@@ -24,8 +24,8 @@ from sandwich_jax.oversight.interface import (
     log_prior,
 )
 from sandwich_jax.oversight.outcomes import outcomes
-from sandwich_jax.oversight.reliability import lead
-from sandwich_jax.types import Advice, Decision, Knobs, PRNGKey, Rollout
+from sandwich_jax.oversight.reliability import Trust, lead
+from sandwich_jax.types import Advice, Decision, PRNGKey, Rollout
 
 FEATURES = 6
 HIDDEN = 16
@@ -73,14 +73,14 @@ def features(own: Own, advice: Advice, turn: Int[Array, "B"]) -> Float[Array, "B
 
 
 def _decide(
-    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Knobs
+    key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: Trust
 ) -> tuple[Decision, Any]:
     seen = features(own, advice, memory.game)
-    good = jax.nn.sigmoid(logit(memory.lore.params, seen)) >= knobs["trust"]
+    good = jax.nn.sigmoid(logit(memory.lore.params, seen)) >= knobs.trust
     return follow_if(good, own, advice, _Notes(seen, own.value)), memory.game + 1
 
 
-def _learn(lore: _Lore, rollout: Rollout, knobs: Knobs) -> _Lore:
+def _learn(lore: _Lore, rollout: Rollout, knobs: Trust) -> _Lore:
     notes: _Notes = rollout.notes
     good, seen = outcomes(rollout, notes.value)
     share = seen / jnp.maximum(seen.sum(), 1)
@@ -106,5 +106,6 @@ learned_trust = Protocol(
     memory=lambda batch: jnp.zeros(batch, jnp.int32),
     lore=_lore,
     learn=_learn,
-    uses=("trust",),
+    settings=Trust(),
+    says="Follows where a small network foretells that advice turns out well.",
 )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sandwich_jax import identity, outputs
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 from sandwich_jax.outside.report import cells, charts, evaluation_charts, figures, page, watch
 from sandwich_jax.outside.report.cells import plain
 from sandwich_jax.outside.report.collect import Row, Source, collect, is_control
@@ -112,7 +112,7 @@ def _crossing(entry: Row, source: Source) -> dict[str, Any]:
     varied = [n for n in identity.fields() if n not in identity.KINDS]
     varied = [n for n in identity.varied(source.critical, varied) if entry.get(n) is not None]
     told = [f"{plain(name)} {identity.text(entry[name])}" for name in varied]
-    strengths = [name for name in strength_names() if entry.get(name) is not None]
+    strengths = [name for name in strengths_in([entry]) if entry.get(name) is not None]
     told += [f"{name} = {identity.text(entry[name])}" for name in strengths]
     kept = ("protocol", "misalignment", "strength", "gain_over_control_0", "pgr_half")
     found = {name: entry.get(name) for name in kept}

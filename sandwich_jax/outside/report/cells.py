@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sandwich_jax import identity
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 from sandwich_jax.outside.report.collect import Row, Source, is_control
 from sandwich_jax.outside.report.spec import Point
 
@@ -68,7 +68,7 @@ def _mean(rows: list[Row]) -> Row:
             mean[name] = (
                 (min if name.endswith("_lo") else max)(r[base] for r in rows) if own else None
             )
-        elif name in ("member", "round", *strength_names()):
+        elif name in ("member", "round", *strengths_in(rows)):
             mean[name] = values[0]
         elif own:
             mean[name] = float(np.mean(values))  # pyright: ignore
@@ -93,8 +93,8 @@ def groups(found: Sequence[Row]) -> list[Group]:
         knob = _knob(own)
         if knob is None:
             continue
-        placed = [row for row in own if row[knob] is not None]
-        others = [n for n in strength_names() if n != knob]
+        placed = [row for row in own if row.get(knob) is not None]
+        others = [n for n in strengths_in(own) if n != knob]
         curves: dict[tuple, list[Row]] = {}
         for row in placed:
             curves.setdefault(identity.of_row(row | {knob: None}), []).append(row)
@@ -115,7 +115,8 @@ def groups(found: Sequence[Row]) -> list[Group]:
 
 def _knob(rows: list[Row]) -> str | None:
     """The first strength that varies, or the first that there is."""
-    values = {n: {row[n] for row in rows if row[n] is not None} for n in strength_names()}
+    names = strengths_in(rows)
+    values = {n: {row[n] for row in rows if row.get(n) is not None} for n in names}
     there = [n for n in values if values[n]]
     return next((n for n in there if len(values[n]) > 1), there[0] if there else None)
 
@@ -142,7 +143,7 @@ def words(row: Row, names: Sequence[str]) -> list[str]:
 
 def curve_name(row: Row, varied: Sequence[str], strengths: Sequence[str]) -> str:
     """What a curve is called: its protocol, and what tells it from others."""
-    given = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]
+    given = [f"{n} = {identity.text(row[n])}" for n in strengths if row.get(n) is not None]
     return ", ".join([plain(row["protocol"]), *words(row, varied), *given])
 
 

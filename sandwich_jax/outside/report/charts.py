@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from sandwich_jax import identity, uses
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 from sandwich_jax.outside.report import cells
 from sandwich_jax.outside.report.cells import Group, plain
 from sandwich_jax.outside.report.collect import Row, Source, is_control
@@ -110,7 +110,8 @@ def _assistants(group: Group, elo: bool) -> list[Series]:
     rows = [row for curve in group.curves for row in curve.rows]
     about = {"source", "expert", "network", "schedule", *uses.of_assistants()} - {group.knob}
     varied = [name for name in cells.differing(rows) if name in about]
-    strengths = identity.varied(rows, [n for n in strength_names() if n in about])
+    names = [n for n in strengths_in(rows) if "." in n or n in about]
+    strengths = identity.varied(rows, [n for n in names if n != group.knob])
     by_name: dict[str, dict[float, Row]] = {}
     for row in rows:
         told = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]

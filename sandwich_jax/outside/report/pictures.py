@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sandwich_jax import given, identity
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 
 matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
 
@@ -45,8 +45,8 @@ def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
 
 def _knob(rows: list[Row]) -> str | None:
     """The strength that members differ in."""
-    for name in strength_names():
-        if len({row[name] for row in rows if _about(row) and row[name] is not None}) > 1:
+    for name in strengths_in(rows):
+        if len({row[name] for row in rows if _about(row) and row.get(name) is not None}) > 1:
             return name
     return None
 
@@ -64,7 +64,7 @@ def _misalignment(rows: list[Row]) -> str:
 def _label(row: Row) -> str:
     if not _about(row):
         return f"{_control(row)} (control)"
-    knobs = [f"{n} = {given.exact(row[n])}" for n in strength_names() if row[n] is not None]
+    knobs = [f"{n} = {given.exact(row[n])}" for n in strengths_in([row]) if row[n] is not None]
     return f"{row['protocol'].replace('_', ' ')}, {', '.join(knobs)}"
 
 
@@ -105,10 +105,12 @@ def learning_curves(rows: list[Row]) -> Figure:
 
 def _curves(rows: list[Row], knob: str) -> dict[str, list[Row]]:
     """Rows by the strengths other than the one along x, told where they vary."""
-    others = identity.varied(rows, [name for name in strength_names() if name != knob])
+    others = identity.varied(rows, [name for name in strengths_in(rows) if name != knob])
     found: dict[str, list[Row]] = {}
     for row in rows:
-        told = (f", {name} = {given.exact(row[name])}" for name in others if row[name] is not None)
+        told = (
+            f", {name} = {given.exact(row[name])}" for name in others if row.get(name) is not None
+        )
         found.setdefault("".join(told), []).append(row)
     return found
 

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sandwich_jax.members import strength_names
+from sandwich_jax.members import strengths_in
 
 Row = dict[str, Any]
 
@@ -37,7 +37,7 @@ def rows(found: Any, place: pathlib.Path, notes: list[str]) -> list[Row]:
             " left out."
         )
     lost: dict[str, int] = {}
-    blank = dict.fromkeys(strength_names())
+    blank = dict.fromkeys(strengths_in(good))
     kept = [blank | _cleaned(row, lost) for row in good]
     if lost:
         notes.append(
@@ -64,7 +64,7 @@ def _cleaned(row: Row, lost: dict[str, int]) -> Row:
     found = dict(row)
     ends = [f"{name}{end}" for name in INTERVALS for end in ("", "_lo", "_hi")]
     harms = [name for name in row if name.endswith("harm")]
-    for name in dict.fromkeys((*ends, *SHARES, *harms, *strength_names())):
+    for name in dict.fromkeys((*ends, *SHARES, *harms, *strengths_in([row]))):
         if row.get(name) is not None and not is_number(row[name]):
             found[name] = None
             # Python's JSON may hold NaN, which stands for a figure that is not there.
