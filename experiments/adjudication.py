@@ -15,9 +15,12 @@ import tyro
 from rich.table import Table
 
 from sandwich_jax import cli
-from sandwich_jax.outside import adjudication, display, matches, store
-from sandwich_jax.outside.engines import EngineConfig, Pool
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool
+from sandwich_jax.evaluation import adjudication
+from sandwich_jax.folders import store
+from sandwich_jax.machine import display
 from sandwich_jax.play import Adjudication
+from sandwich_jax.players import matches
 from sandwich_jax.types import SettingError
 
 

@@ -18,10 +18,12 @@ import tyro
 from matplotlib.figure import Figure
 
 from sandwich_jax import Config, cli, sandwich, sweep
+from sandwich_jax.folders import store
+from sandwich_jax.machine import display
 from sandwich_jax.measures import critical, standing
 from sandwich_jax.members import members_of, strengths_used
-from sandwich_jax.outside import display, pages, players, store
-from sandwich_jax.outside.report import pictures
+from sandwich_jax.players import spelled
+from sandwich_jax.report import doc_pages, pictures
 
 P = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NATS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -71,7 +73,7 @@ def curve(args: Strength, kind: str, told: Callable) -> dict:
     settings |= {"lanes": 2 * few, "round_openings": few}
     settings |= {"saboteur": args.saboteur if kind == "borrow" else ""}
     config = Config(misalignment=kind, control=False, seed=args.seed, **settings)
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     standings = sandwich.standings_of(sandwich.prepare(config, models, net), sweep.layout())
     members = members_of(config)
     jobs = standings.baseline(config, members)
@@ -118,7 +120,7 @@ def markdown(found: list[dict]) -> str:
         )
         kind, sizes = f"`{one['kind']}` (`{one['strength']}`)", (one["openings"], one["max_plies"])
         lines.append((kind, "{}, {}".format(*sizes), elos, one["falls_to_w"]))
-    return pages.table(head, lines)
+    return doc_pages.table(head, lines)
 
 
 def main(args: Strength) -> None:

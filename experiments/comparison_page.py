@@ -19,9 +19,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from sandwich_jax import cli
-from sandwich_jax.outside import pages, store
-from sandwich_jax.outside.display import SHARES
-from sandwich_jax.outside.report import pictures
+from sandwich_jax.folders import store
+from sandwich_jax.report import doc_pages, pictures
+from sandwich_jax.running.result_tables import SHARES
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "comparison.md", DOCS / "comparison.png"
@@ -45,19 +45,19 @@ def main(args: Page) -> None:
     }
     made = ["### The screen"]
     for name, rows in found.items():
-        made += [f"Against `{name}`: {pages.played(args.screen / name)}.", _screened(rows)]
+        made += [f"Against `{name}`: {doc_pages.played(args.screen / name)}.", _screened(rows)]
     played = [args.confirm / name / "paired.json" for name in found]
     entries = [store.read_json(path) for path in played if path.exists()]
     if entries:
         made += [
             "### Five fresh seeds",
-            f"{pages.played(args.confirm / entries[0]['misalignment'])}.",
-            pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
+            f"{doc_pages.played(args.confirm / entries[0]['misalignment'])}.",
+            doc_pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
         ]
     pictures.save(PICTURE, picture(found))
     made.append(f"![Gain over the control by protocol]({PICTURE.name})")
     made.append(f"The screen as a picture. Dashed: `{confirm.YARDSTICK}`; grey: told the truth.")
-    pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
+    doc_pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
 
 
 def _screened(rows: list[dict[str, Any]]) -> str:
@@ -67,14 +67,14 @@ def _screened(rows: list[dict[str, Any]]) -> str:
     lines = [
         (
             f"`{row['protocol']}`",
-            pages.interval(row, "elo_gain", "+.0f"),
-            pages.interval(row, FIGURE, "+.0f") if row["protocol"] != "never_ask" else "",
+            doc_pages.interval(row, "elo_gain", "+.0f"),
+            doc_pages.interval(row, FIGURE, "+.0f") if row["protocol"] != "never_ask" else "",
             *("" if row[share] is None else f"{row[share]:.2f}" for share in SHARES),
             f"{row['answers']:.0f}",
         )
         for row in sorted(rows, key=lambda row: -row["elo_gain"])
     ]
-    return pages.table(head, lines)
+    return doc_pages.table(head, lines)
 
 
 def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:

@@ -18,8 +18,11 @@ import screen
 import tyro
 
 from sandwich_jax import cli, grid
+from sandwich_jax.folders import log, store
+from sandwich_jax.machine import display
 from sandwich_jax.measures import elo
-from sandwich_jax.outside import display, log, pages, paired, store, sweeps
+from sandwich_jax.report import doc_pages
+from sandwich_jax.running import paired, sweep_folder
 
 YARDSTICK = "always_follow"
 EVERY = tuple(screen.MISALIGNMENTS)
@@ -71,7 +74,7 @@ def confirm(args: Confirm, name: str) -> dict[str, Any]:
     p = store.read_json(args.screen / name / "manifest.json")["sweep"]["p"]
     given, folder = settings(args, name, p), args.out / name
     with display.bar(name) as bar:
-        found, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
+        found, _ = sweep_folder.run(given, folder, wandb="disabled", progress=bar.update)
     cells = {own[0].config.protocol: own for own in grid.cells(grid.parse(given)).values()}
     differences = {
         protocol: vars(paired.difference(folder, cells[protocol], cells[YARDSTICK]))
@@ -91,9 +94,9 @@ def lines(entry: dict[str, Any]) -> list[tuple[str, ...]]:
         (
             f"`{entry['misalignment']}`",
             f"`{row['protocol']}`",
-            pages.interval(row, "elo_gain", "+.0f"),
-            pages.interval(row, "pgr", ".2f"),
-            pages.interval(row, "gain_over_control", "+.0f"),
+            doc_pages.interval(row, "elo_gain", "+.0f"),
+            doc_pages.interval(row, "pgr", ".2f"),
+            doc_pages.interval(row, "gain_over_control", "+.0f"),
             over_yardstick.get(row["protocol"], ""),
         )
         for row in entry["rows"]
@@ -107,7 +110,7 @@ HEAD = ("misalignment", "protocol", "Elo gain over W", "PGR", "over never_ask",
 def main(args: Confirm) -> None:
     """Plays and prints."""
     found = [confirm(args, name) for name in args.misalignments]
-    print(pages.table(HEAD, [line for entry in found for line in lines(entry)]))
+    print(doc_pages.table(HEAD, [line for entry in found for line in lines(entry)]))
 
 
 if __name__ == "__main__":

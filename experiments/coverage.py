@@ -14,9 +14,9 @@ import tyro
 from rich.table import Table
 
 from sandwich_jax import cli
+from sandwich_jax.folders import store
 from sandwich_jax.measures import bradley_terry, pentanomial, seeds, shares, simulate, sprt
 from sandwich_jax.measures.elo import Fit, Interval
-from sandwich_jax.outside import store
 
 
 @dataclasses.dataclass(frozen=True)

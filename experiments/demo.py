@@ -10,7 +10,7 @@ import pathlib
 import tyro
 
 from sandwich_jax import Config, cli
-from sandwich_jax.outside.log import WandbMode
+from sandwich_jax.folders.log import WandbMode
 
 
 @dataclasses.dataclass(frozen=True)

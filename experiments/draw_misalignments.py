@@ -17,8 +17,8 @@ from sandwich_jax import board, cli, games, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.sight import Seen, Sight
-from sandwich_jax.outside import players
-from sandwich_jax.outside.report import pictures
+from sandwich_jax.players import spelled
+from sandwich_jax.report import pictures
 
 GLYPHS = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
 STRENGTHS = {
@@ -49,7 +49,7 @@ class Drawing:
 def answers(args: Drawing) -> dict[str, tuple[str, str, str]]:
     """By kind: E's move and A's as UCI, and a title."""
     game, config = games.make("chess"), Config(misalignment="borrow", saboteur=args.saboteur)
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     state = board.from_fen([args.fen])
     legal, features = game.legal(state), game.features(state)
     needs = transforms.needs(tuple(transforms.TRANSFORMS))

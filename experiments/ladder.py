@@ -15,7 +15,9 @@ from typing import Any
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import contest, engines, matches, players, store
+from sandwich_jax.engines import engine_pool
+from sandwich_jax.folders import store
+from sandwich_jax.players import contest, matches, spelled
 from sandwich_jax.types import SettingError
 
 WEAK, EXPERT = "W", "E"
@@ -72,14 +74,14 @@ def on_card(found: contest.Standings, names: dict[str, str], about: dict[str, An
 def main(args: Ladder) -> None:
     """Plays, fits, writes."""
     names = {EXPERT: args.expert, WEAK: args.weak}
-    folders = {name: players.folder_of(spec) for name, spec in names.items()}
+    folders = {name: spelled.folder_of(spec) for name, spec in names.items()}
     if args.write_cards and None in folders.values():
         raise SettingError("write-cards: a fresh network has no card.")
     config = matches.MatchConfig(args.openings, seed=args.seed, max_plies=args.max_plies)
     scale = contest.Scale("near", args.anchor, args.anchor_elo)
     rungs = [names.get(rung, rung) for rung in args.rungs]
-    found = contest.elo(rungs, config, engines.EngineConfig(), scale, None, cli.OUT)
-    with engines.Pool(engines.EngineConfig(processes=1)) as pool:
+    found = contest.elo(rungs, config, engine_pool.EngineConfig(), scale, None, cli.OUT)
+    with engine_pool.Pool(engine_pool.EngineConfig(processes=1)) as pool:
         engine = pool.version()
     about = {"scale": f"{args.anchor} of {engine} at {args.anchor_elo:g} Elo"}
     about |= {"games a match": 2 * args.openings, "seed": args.seed}

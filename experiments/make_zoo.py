@@ -18,9 +18,12 @@ import numpy as np
 import tyro
 
 from sandwich_jax import arena, cli, games
+from sandwich_jax.folders import store
+from sandwich_jax.machine import display
 from sandwich_jax.measures import elo
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.outside import display, networks, players, store
+from sandwich_jax.players import spelled
+from sandwich_jax.running import network_folder
 from sandwich_jax.training import corpus, match
 from sandwich_jax.training.pretrain import PretrainConfig
 
@@ -58,7 +61,7 @@ def corpora(config: Zoo) -> tuple[pathlib.Path, pathlib.Path]:
     return train, test
 
 
-def strengths(expert: players.LoadedNetwork, weak: players.LoadedNetwork) -> dict[str, str | float]:
+def strengths(expert: spelled.LoadedNetwork, weak: spelled.LoadedNetwork) -> dict[str, str | float]:
     """E, W and a random mover against one another in the arena."""
     game, net = games.make("chess"), expert.net
     policy = arena.network_policy(game, net)
@@ -99,8 +102,8 @@ def main(config: Zoo) -> None:
         folder = config.out / role
         if not (folder / "network.json").exists():
             with display.bar(role) as bar:
-                networks.pretrain_in(folder, settings, train_path, bar.update)
-        loaded[role] = players.load_network(f"ckpt:{folder}")
+                network_folder.pretrain_in(folder, settings, train_path, bar.update)
+        loaded[role] = spelled.load_network(f"ckpt:{folder}")
     train, test = corpus.load(train_path), corpus.load(test_path)
     expert_rows = np.flatnonzero(~train.test)[: config.expert.games]
     seen = match.seen_in(train, expert_rows)

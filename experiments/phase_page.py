@@ -14,10 +14,12 @@ import sys
 from typing import Any
 
 from sandwich_jax import grid
+from sandwich_jax.folders import log, places, store
 from sandwich_jax.grid import Part
 from sandwich_jax.members import strength_names
-from sandwich_jax.outside import log, pages, phase, store, sweeps
-from sandwich_jax.outside.phase import Phase
+from sandwich_jax.report import doc_pages
+from sandwich_jax.running import phase, phase_pictures
+from sandwich_jax.running.phase import Phase
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, PLACE = DOCS / "phase_diagram.md", DOCS / "phase_diagram"
@@ -30,20 +32,20 @@ def main(folder: pathlib.Path) -> None:
     whole = [
         part
         for own in grid.cells(parts).values()
-        if all(phase.is_done(folder, part) for part in own)
+        if all(places.is_done(folder, part) for part in own)
         for part in own
     ]
     found = phase.phase(folder, whole)
     PLACE.mkdir(parents=True, exist_ok=True)
     for old in PLACE.iterdir():
         old.unlink()
-    last = [phase.rows_of(folder, part)[-1] for part in whole]
+    last = [places.rows_of(folder, part)[-1] for part in whole]
     log.write_rows(PLACE / "rows.jsonl", last)
     store.write_json(PLACE / "phase.json", store.to_plain(found._asdict()))
-    sweeps.draw(PLACE, found)
+    phase_pictures.draw(PLACE, found)
     made = "\n\n".join([_about(manifest, parts, whole, folder), _grid(found), _curves(found)])
     pictures = "\n\n".join(f"![{p.stem}](phase_diagram/{p.name})" for p in _pictures())
-    pages.fill(PAGE, "experiments/phase_page.py", f"{made}\n\n{pictures}")
+    doc_pages.fill(PAGE, "experiments/phase_page.py", f"{made}\n\n{pictures}")
     print(f"{len(whole)} of {len(parts)} members: {PAGE}")
 
 
@@ -55,7 +57,7 @@ def _about(
     manifest: dict[str, Any], parts: tuple[Part, ...], whole: list[Part], folder: pathlib.Path
 ) -> str:
     config, versions = whole[0].config, manifest["versions"]
-    seconds = sum(row["seconds"] for part in whole for row in phase.rows_of(folder, part))
+    seconds = sum(row["seconds"] for part in whole for row in places.rows_of(folder, part))
     seeds = ", ".join(map(str, dict.fromkeys(part.config.seed for part in whole)))
     c, games, commit = config, 2 * config.final_openings, manifest["commit"]
     return (
@@ -71,11 +73,11 @@ def _about(
 def _grid(found: Phase) -> str:
     head = ("misalignment", "strength", "A's Elo", "Elo gain over W", "PGR", "over control",
             "W < A < E", "games to PGR 0.5")  # fmt: skip
-    return pages.table(head, [_cells(row) for row in found.rows])
+    return doc_pages.table(head, [_cells(row) for row in found.rows])
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    measured = pages.interval(row, "elo_gain", "+.0f"), pages.interval(row, "pgr", ".2f")
+    measured = doc_pages.interval(row, "elo_gain", "+.0f"), doc_pages.interval(row, "pgr", ".2f")
     if row["protocol"] == "never_ask":
         return ("(never asks)", "", "", *measured, "", "", row.get("games_to_half_text", ""))
     strengths = ", ".join(f"{n} = {row[n]:g}" for n in strength_names() if row[n] is not None)
@@ -84,9 +86,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["misalignment"],
         strengths,
-        pages.interval(row, "a_elo", "+.0f"),
+        doc_pages.interval(row, "a_elo", "+.0f"),
         *measured,
-        pages.interval(row, "gain_over_control", "+.0f"),
+        doc_pages.interval(row, "gain_over_control", "+.0f"),
         regime,
         row.get("games_to_half_text", ""),
     )
@@ -94,7 +96,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _curves(found: Phase) -> str:
     head = ("misalignment", "along", "gain over control crosses 0", "PGR falls under 0.5")
-    return pages.table(head, [_curve(entry) for entry in found.critical])
+    return doc_pages.table(head, [_curve(entry) for entry in found.critical])
 
 
 def _curve(entry: dict[str, Any]) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ import tune_protocols
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, pages, sweeps
-from sandwich_jax.outside.display import SHARES
+from sandwich_jax.machine import display
+from sandwich_jax.report import doc_pages
+from sandwich_jax.running import sweep_folder
+from sandwich_jax.running.result_tables import SHARES
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "held_out.md"
 HELD_OUT = {name: screen.MISALIGNMENTS[name] for name in ("value_worst", "subtle_loser")}
@@ -74,7 +76,7 @@ def played(args: Reported, held_out: str) -> list[list[str]]:
     for protocol, knobs in tuned(args).items():
         with display.bar(f"{protocol}, {held_out}") as bar:
             given = settings(args, protocol, knobs, held_out)
-            done, _ = sweeps.run(given, folder, wandb="disabled", progress=bar.update)
+            done, _ = sweep_folder.run(given, folder, wandb="disabled", progress=bar.update)
         rows = {row["protocol"]: row for row in done.rows}
         found |= {name: (rows[name], knobs) for name in (protocol, "never_ask")}
     found["never_ask"] = (found["never_ask"][0], {})
@@ -85,10 +87,10 @@ def played(args: Reported, held_out: str) -> list[list[str]]:
 def line(row: Mapping[str, Any], knobs: Mapping[str, Any]) -> list[str]:
     """The cells of a row."""
     told = ", ".join(f"`{name}` {value:g}" for name, value in knobs.items())
-    cells = [f"`{row['protocol']}`", told, pages.interval(row, "elo_gain", "+.0f")]
-    cells.append(pages.interval(row, "pgr", ".2f"))
+    cells = [f"`{row['protocol']}`", told, doc_pages.interval(row, "elo_gain", "+.0f")]
+    cells.append(doc_pages.interval(row, "pgr", ".2f"))
     control = row["protocol"] == "never_ask"
-    cells.append("" if control else pages.interval(row, "gain_over_control", "+.0f"))
+    cells.append("" if control else doc_pages.interval(row, "gain_over_control", "+.0f"))
     return cells + ["" if row[name] is None else f"{row[name]:.2f}" for name in SHARES]
 
 
@@ -103,7 +105,7 @@ def choices(scores: Mapping[str, list[Mapping[str, float]]]) -> str:
         names = ", ".join(f"`{name}`" for name in tune_protocols.GRID[protocol])
         lines.append((f"`{protocol}`", names, "; ".join(cells)))
     head = ("protocol", "knobs", "values: mean score of W' against W, the chosen one first")
-    return pages.table(head, lines)
+    return doc_pages.table(head, lines)
 
 
 def main(args: Reported) -> None:
@@ -112,13 +114,13 @@ def main(args: Reported) -> None:
     if args.knobs:
         parts.append(f"### Tuned on development misalignments\n\n{choices(fixed(args)['scores'])}")
     for held_out in args.held_out:
-        table = pages.table(HEAD, played(args, held_out))
-        sizes = pages.played(args.out / held_out)
+        table = doc_pages.table(HEAD, played(args, held_out))
+        sizes = doc_pages.played(args.out / held_out)
         parts.append(f"### Held out: `{held_out}`, per position\n\n{sizes}.\n\n{table}")
     made = "\n\n".join(parts)
     print(made)
     if args.page:
-        pages.fill(PAGE, "experiments/protocol_table.py", made)
+        doc_pages.fill(PAGE, "experiments/protocol_table.py", made)
 
 
 if __name__ == "__main__":

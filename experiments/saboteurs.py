@@ -13,9 +13,11 @@ import pathlib
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, sabotage_table, store
-from sandwich_jax.outside.engines import EngineConfig
-from sandwich_jax.outside.sabotage_table import TableConfig
+from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.evaluation import saboteur_table
+from sandwich_jax.evaluation.saboteur_table import TableConfig
+from sandwich_jax.folders import store
+from sandwich_jax.machine import display
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Saboteurs:
 def main(args: Saboteurs) -> None:
     """Prints and writes the table and the picture."""
     with display.bar("Saboteurs") as bar:
-        rows = sabotage_table.measure(args.pgn, args.out, args.config, args.engine, bar.update)
-    text = sabotage_table.markdown(rows)
+        rows = saboteur_table.measure(args.pgn, args.out, args.config, args.engine, bar.update)
+    text = saboteur_table.markdown(rows)
     store.write_text(args.out / "table.md", text)
-    sabotage_table.picture(rows, args.out / "pareto.png")
+    saboteur_table.picture(rows, args.out / "pareto.png")
     print(text)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, sweeps
+from sandwich_jax.machine import display
 from sandwich_jax.oversight.protocols import PROTOCOLS
+from sandwich_jax.running import result_tables, sweep_folder
 
 MISALIGNMENTS: dict[str, dict[str, Any]] = {
     "random_move": {"misalignment": "random_move", "lasts": "query"},
@@ -56,8 +57,9 @@ def main(args: Screen) -> None:
     for name in args.misalignments:
         with display.bar(name) as bar:
             given = settings(args, name)
-            found, _ = sweeps.run(given, args.out / name, wandb="disabled", progress=bar.update)
-        for table in display.sweep_tables(found.rows, found.critical):
+            out, told = args.out / name, bar.update
+            found, _ = sweep_folder.run(given, out, wandb="disabled", progress=told)
+        for table in result_tables.sweep_tables(found.rows, found.critical):
             cli.OUT.print(table)
 
 

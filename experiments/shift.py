@@ -16,7 +16,10 @@ from typing import Any
 import tyro
 
 from sandwich_jax import Config, cli
-from sandwich_jax.outside import display, pages, runs, shift
+from sandwich_jax.evaluation import shift_table
+from sandwich_jax.machine import display
+from sandwich_jax.report import doc_pages
+from sandwich_jax.running import run_folder
 from sandwich_jax.training import corpus
 
 OBJECTIVES: Mapping[str, float] = {"imitate": 2.5e-3, "imitate_wins": 2.5e-3, "ppo": 5e-4}
@@ -61,7 +64,7 @@ def main(args: Shift) -> None:
     for objective in OBJECTIVES:
         folder = args.out / objective
         with display.bar(objective) as bar:
-            result = runs.run(
+            result = run_folder.run(
                 config(args, objective), folder, wandb="disabled", progress=bar.update
             )
         gains[objective] = result.fit.difference("never_ask", "W")
@@ -72,11 +75,11 @@ def main(args: Shift) -> None:
         corpus.build([args.data / "games" / "test.pgn.zst"], games, test_share=1.0)
     sets = ("openings", f"puzzles:{args.data / 'puzzles' / 'puzzles.csv'}", f"corpus:{games}")
     out = args.out / "shift.jsonl"
-    rows = shift.show("zoo:weak", tuned, sets, "zoo:expert", args.count, out, cli.OUT)
+    rows = shift_table.show("zoo:weak", tuned, sets, "zoo:expert", args.count, out, cli.OUT)
     if args.page:
         names = {"zoo:weak": "W", "zoo:expert": "E"} | dict(zip(tuned, OBJECTIVES, strict=True))
         made = [f"Elo over W in the arena (192 games): {_told(gains)}.", _table(rows, names)]
-        pages.fill(PAGE, "experiments/shift.py", "\n\n".join(made))
+        doc_pages.fill(PAGE, "experiments/shift.py", "\n\n".join(made))
 
 
 def _told(gains: Mapping[str, Any]) -> str:
@@ -97,12 +100,12 @@ def _table(rows: list[dict[str, Any]], names: Mapping[str, str]) -> str:
         (
             row["set"].partition(":")[0],
             names[row["player"]],
-            *(pages.interval(row, name, ".2f") for name in figures),
+            *(doc_pages.interval(row, name, ".2f") for name in figures),
         )
         for row in rows
         if row["phase"] == "all"
     ]
-    return pages.table(("positions", "network", *figures.values()), lines)
+    return doc_pages.table(("positions", "network", *figures.values()), lines)
 
 
 if __name__ == "__main__":

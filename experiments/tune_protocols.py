@@ -18,7 +18,9 @@ import numpy as np
 import tyro
 
 from sandwich_jax import cli
-from sandwich_jax.outside import display, log, store, sweeps
+from sandwich_jax.folders import log, store
+from sandwich_jax.machine import display
+from sandwich_jax.running import sweep_folder
 
 DEVELOPMENT = {"misalignment": ["random_move", "policy_noise"], "p": [0.6], "sigma": [3.0]}
 """Drawn anew for every query. The held-out ones are in protocol_table.py."""
@@ -76,7 +78,7 @@ def main(args: Tuning) -> None:
         folder = args.out / protocol
         with display.bar(protocol) as bar:
             given = settings(args, protocol)
-            sweeps.run(given, folder, wandb="disabled", progress=bar.update)
+            sweep_folder.run(given, folder, wandb="disabled", progress=bar.update)
         means = {k: float(np.mean(v)) for k, v in scores(folder, protocol, args.rounds).items()}
         chosen[protocol] = dict(max(means, key=lambda values: means[values]))
         seen[protocol] = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sandwich_jax.members import Config
-    from sandwich_jax.outside.interactive import run
+    from sandwich_jax.running.interactive import run
     from sandwich_jax.sandwich import Result
     from sandwich_jax.types import SettingError
 
@@ -17,7 +17,7 @@ _HOME = {
     "Config": "members",
     "Result": "sandwich",
     "SettingError": "types",
-    "run": "outside.interactive",
+    "run": "running.interactive",
 }
 
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name != "SettingError":  # the rest touches a device when it is imported
-        from sandwich_jax.outside import machine
+        from sandwich_jax.machine import devices
 
-        machine.check()
+        devices.check()
     return getattr(importlib.import_module(f"sandwich_jax.{_HOME[name]}"), name)

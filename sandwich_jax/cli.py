@@ -18,11 +18,11 @@ import platformdirs
 import tyro
 from rich.console import Console
 
-from sandwich_jax.outside import cluster, machine, notices, preempt
+from sandwich_jax.machine import cluster, devices, notices, preempt
 from sandwich_jax.types import SettingError
 
 try:
-    machine.start(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
+    devices.start(sys.argv[1:])  # before the imports below: pgx's puts arrays on a device
 except SettingError as error:
     notices.tell(str(error))
     sys.exit(2)
@@ -30,18 +30,17 @@ except KeyboardInterrupt:
     notices.tell("interrupted.")
     sys.exit(130)
 
-from sandwich_jax import outputs
+from sandwich_jax import options, outputs
+from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.evaluation.settings import EvaluateConfig
+from sandwich_jax.folders.log import WandbMode
 from sandwich_jax.members import Config
-from sandwich_jax.outside import options
-from sandwich_jax.outside.engines import EngineConfig
-from sandwich_jax.outside.evaluation import EvaluateConfig
-from sandwich_jax.outside.human import PlayConfig
-from sandwich_jax.outside.log import WandbMode
-from sandwich_jax.outside.matches import MatchConfig, Schedule
-from sandwich_jax.outside.phase import Phase
-from sandwich_jax.outside.report.settings import ReportConfig
-from sandwich_jax.outside.saboteurs import Material
-from sandwich_jax.outside.sweeps import Devices
+from sandwich_jax.players.human import PlayConfig
+from sandwich_jax.players.matches import MatchConfig, Schedule
+from sandwich_jax.report.settings import ReportConfig
+from sandwich_jax.running.phase import Phase
+from sandwich_jax.running.saboteur_folder import Material
+from sandwich_jax.running.sweep_folder import Devices
 from sandwich_jax.sandwich import Result
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig
@@ -293,7 +292,7 @@ class Bench:
 
 def corpus_build(args: CorpusBuild) -> None:
     """`sandwich-jax corpus build`."""
-    from sandwich_jax.outside import display
+    from sandwich_jax.machine import display
     from sandwich_jax.training import corpus
 
     total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
@@ -323,11 +322,12 @@ def pretrain(args: Pretrain) -> None:
     """`sandwich-jax pretrain`."""
     import jax
 
-    from sandwich_jax.outside import display, networks
+    from sandwich_jax.machine import display
+    from sandwich_jax.running import network_folder
 
     def train() -> MoveMatch:
         with display.bar(args.config.role) as bar:
-            return networks.pretrain_in(
+            return network_folder.pretrain_in(
                 args.out, args.config, args.corpus, bar.update, args.devices
             )
 
@@ -346,10 +346,11 @@ def pretrain(args: Pretrain) -> None:
 
 def train_saboteur(args: TrainSaboteur) -> None:
     """`sandwich-jax train-saboteur`."""
-    from sandwich_jax.outside import display, saboteurs
+    from sandwich_jax.machine import display
+    from sandwich_jax.running import saboteur_folder
 
     with display.bar("Saboteur") as bar:
-        saboteurs.train_in(
+        saboteur_folder.train_in(
             args.out, args.corpus, args.material, args.config, args.engine, bar.update
         )
     OUT.print(f"Network in {args.out} (ckpt:{args.out}).", highlight=False)
@@ -357,39 +358,40 @@ def train_saboteur(args: TrainSaboteur) -> None:
 
 def run(args: Run) -> None:
     """`sandwich-jax run`."""
-    from sandwich_jax.outside import options
-
     show(options.config_of(args.config), args.out, args.wandb, "Run")
 
 
 def show(config: Config, out: pathlib.Path, wandb: WandbMode, title: str) -> None:
     """Runs `config` in the folder `out` with a progress display, then prints what came out."""
-    from sandwich_jax.outside import display, interrupts, runs
+    from sandwich_jax.folders import places
+    from sandwich_jax.machine import display, interrupts
+    from sandwich_jax.running import result_tables, run_folder
 
     def play() -> Result:
         with preempt.watch() as watch, interrupts.watch() as keys, display.bar(title) as bar:
             told = interrupts.stopping(bar.update, keys)
-            return runs.run(config, out, wandb=wandb, progress=told, pause=watch.pause)
+            return run_folder.run(config, out, wandb=wandb, progress=told, pause=watch.pause)
 
-    outputs.show(play, lambda result: OUT.print(display.results_table(result.rows)))
+    outputs.show(play, lambda result: OUT.print(result_tables.results_table(result.rows)))
     OUT.print(f"Everything lies in {out}:", highlight=False)
     for path in sorted(out.iterdir()):
-        OUT.print(f"  {path.name:<22} {runs.CONTENTS.get(path.name, '')}", highlight=False)
+        OUT.print(f"  {path.name:<22} {places.CONTENTS.get(path.name, '')}", highlight=False)
 
 
 def sweep(args: Sweep) -> None:
     """`sandwich-jax sweep`."""
     import jax
 
-    from sandwich_jax.outside import display, interrupts, sweeps
+    from sandwich_jax.machine import display, interrupts
+    from sandwich_jax.running import result_tables, sweep_folder
 
     out = args.out or pathlib.Path("runs") / args.config.stem
-    settings = sweeps.read(args.config)
+    settings = sweep_folder.read(args.config)
 
     def play() -> tuple[Phase, dict[str, Any]]:
         sigterm = preempt.watch(cluster.linger())
         with sigterm as watch, interrupts.watch() as keys, display.bar("Sweep") as bar:
-            return sweeps.run(
+            return sweep_folder.run(
                 settings,
                 out,
                 where=args.where,
@@ -402,7 +404,7 @@ def sweep(args: Sweep) -> None:
         if jax.process_index() > 0:
             return
         found, pace = result
-        for table in display.sweep_tables(found.rows, found.critical):
+        for table in result_tables.sweep_tables(found.rows, found.critical):
             OUT.print(table)
         about = {"sweep": str(out), "cells": len(found.rows), "critical": found.critical}
         print(json.dumps(about | {"pace": pace}), flush=True)
@@ -413,7 +415,7 @@ def sweep(args: Sweep) -> None:
 def match(args: Match) -> None:
     """`sandwich-jax match`."""
     from sandwich_jax.measures import sprt
-    from sandwich_jax.outside import contest
+    from sandwich_jax.players import contest
 
     test = sprt.Test(*args.sprt, args.alpha, args.beta) if args.sprt else None
     contest.match(args.a, args.b, args.config, args.engine, test, args.out, OUT)
@@ -421,7 +423,7 @@ def match(args: Match) -> None:
 
 def elo(args: Elo) -> None:
     """`sandwich-jax elo`."""
-    from sandwich_jax.outside import contest
+    from sandwich_jax.players import contest
 
     anchor = args.anchor or next(iter(args.players), "")
     scale = contest.Scale(args.schedule, anchor, args.anchor_elo)
@@ -430,24 +432,24 @@ def elo(args: Elo) -> None:
 
 def puzzles(args: Puzzles) -> None:
     """`sandwich-jax puzzles`."""
-    from sandwich_jax.outside import puzzles as solving
+    from sandwich_jax.evaluation import solving
 
     solving.show(args.players, args.file, args.count, args.seed, args.out, OUT)
 
 
 def shift(args: Shift) -> None:
     """`sandwich-jax shift`."""
-    from sandwich_jax.outside import shift as shifts
+    from sandwich_jax.evaluation import shift_table as shifts
 
     shifts.show(args.base, args.tuned, args.positions, args.expert, args.count, args.out, OUT)
 
 
 def evaluate(args: Evaluate) -> None:
     """`sandwich-jax evaluate`."""
-    from sandwich_jax.outside import evaluate as evaluation
-    from sandwich_jax.outside import phase
+    from sandwich_jax.evaluation import evaluate as evaluation
+    from sandwich_jax.folders import places
 
-    folders, failed = phase.run_folders(args.run), False
+    folders, failed = places.run_folders(args.run), False
     for folder in folders:
         try:
             evaluation.show(folder, args.config, args.engine, OUT)
@@ -463,8 +465,8 @@ def evaluate(args: Evaluate) -> None:
 
 def uci(args: Uci) -> None:
     """`sandwich-jax uci`."""
-    from sandwich_jax.outside import seats
-    from sandwich_jax.outside import uci as engine
+    from sandwich_jax.players import seats
+    from sandwich_jax.players import uci_engine as engine
 
     engine.serve(args.player, args.temperature, seats.heard(sys.stdin), sys.stdout)
     sys.stdout.flush()
@@ -473,21 +475,21 @@ def uci(args: Uci) -> None:
 
 def play(args: Play) -> None:
     """`sandwich-jax play`."""
-    from sandwich_jax.outside import human, seats
+    from sandwich_jax.players import human, seats
 
     human.play(args.player, args.config, seats.heard(sys.stdin), OUT)
 
 
 def report(args: Report) -> None:
     """`sandwich-jax report`."""
-    from sandwich_jax.outside.report import build
+    from sandwich_jax.report import build
 
     build.show(args.runs, args.out, args.config, OUT)
 
 
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
-    from sandwich_jax.outside import display
+    from sandwich_jax.machine import display
 
     rows = _bench_rows(args)
     while True:  # a bar a row, so that rows are written while there is none
@@ -513,10 +515,11 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
 
         return corpus_rows(args.pgn, args.games, args.repeats)
     from sandwich_jax import games
+    from sandwich_jax.folders import store
     from sandwich_jax.measures import throughput
-    from sandwich_jax.outside import players, store
+    from sandwich_jax.players import spelled
 
-    net, expert, weak = players.load_pair(args.expert, args.weak, "chess", args.network)
+    net, expert, weak = spelled.load_pair(args.expert, args.weak, "chess", args.network)
     name = f"E {args.expert} and W {args.weak} ({store.size_name(net.config)})"
     pair = throughput.Pair(name, games.make("chess"), net, expert, weak)
     batches = args.batches or (256, 1024)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Renews what others wrote in the report page: the board component, the chart library and their
-# licences, bundled into sandwich_jax/outside/report/assets/vendor.*. Needs node and npm; run it
+# licences, bundled into sandwich_jax/report/assets/vendor.*. Needs node and npm; run it
 # only to change a version below. Its results are committed, so that a report needs neither.
 set -euo pipefail
 
@@ -8,7 +8,7 @@ board=cm-chessboard@8.15.1 # MIT; pieces CC BY-SA 3.0
 plot=@observablehq/plot@0.6.17 # ISC
 bundler=esbuild@0.28.2
 
-assets=$(cd "$(dirname "$0")/../sandwich_jax/outside/report/assets" && pwd)
+assets=$(cd "$(dirname "$0")/../sandwich_jax/report/assets" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -8,7 +8,7 @@ os.environ.setdefault("WANDB_MODE", "offline")
 import pytest
 
 from sandwich_jax import cli
-from sandwich_jax.outside import programs
+from sandwich_jax.machine import programs
 
 cli.quiet_start()
 # A shell ignores these for what it starts in the background, and what tests start would too.

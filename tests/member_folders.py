@@ -10,11 +10,12 @@ import numpy as np
 from sandwich_jax import games, identity, nets, uses
 from sandwich_jax.config import default_of
 from sandwich_jax.config import names as declared
+from sandwich_jax.folders import store
 from sandwich_jax.losses import NOISE_LOSSES
 from sandwich_jax.members import Config, members_of, strength_names
 from sandwich_jax.misalign import lasting
 from sandwich_jax.misalign.transforms import TRANSFORMS
-from sandwich_jax.outside import phase, store
+from sandwich_jax.running import phase
 from sandwich_jax.types import SettingError
 
 ALONE = {"control": False}

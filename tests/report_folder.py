@@ -15,7 +15,8 @@ import chess
 import numpy as np
 
 from sandwich_jax import games
-from sandwich_jax.outside import players, rollouts, runs, store
+from sandwich_jax.folders import places, rollouts, store
+from sandwich_jax.players import spelled
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, Truth
 
@@ -37,7 +38,7 @@ def sweep(
     """A sweep over both misalignments, and the control; rows, games, networks, evaluation."""
     store.write_json(folder / "manifest.json", {"sweep": {"rounds": rounds}, "device": "1 x cpu"})
     rollout, truth = play(games_each, plies)
-    network = players.ZOO / "weak"
+    network = spelled.ZOO / "weak"
     cells, everything = [], []
     for misalignment, (knob, most) in STRENGTHS.items():
         steps = np.linspace(0, most, strengths).round(4)
@@ -49,14 +50,14 @@ def sweep(
         about = {"member": name, "protocol": protocol, "misalignment": misalignment, "every": 1}
         about |= {"p": None, "sigma": None, "objective": "imitate", "network": "tiny"} | {knob: x}
         for seed in range(seeds):
-            place = folder / "members" / f"{runs.slug(name)}-seed={seed}"
+            place = folder / "members" / f"{places.slug(name)}-seed={seed}"
             rows = [row(about, r, rounds, seed, index) for r in range(1, rounds + 1)]
             config = {"game": "chess", "expert": "zoo:expert", "weak": "zoo:weak", "seed": seed}
             store.write_json(place / "manifest.json", {"config": config | {"network": "tiny"}})
             _write_lines(place / "rows.jsonl", rows)
-            path = place / "games" / f"{runs.slug(name)}.npz"
+            path = place / "games" / f"{places.slug(name)}.npz"
             rollouts.save(path, rounds, rollout, truth)
-            to = place / "networks" / runs.slug(name)
+            to = place / "networks" / places.slug(name)
             to.mkdir(parents=True)
             for file in ("network.json", "params.npz"):
                 os.link(network / file, to / file)

@@ -22,22 +22,14 @@ from report_folder import sweep as invented
 from rich.console import Console
 
 import sandwich_jax
-from sandwich_jax import arena, arrays
+from sandwich_jax import arena, arrays, grid
+from sandwich_jax.evaluation import evaluate, work
+from sandwich_jax.evaluation.ledger import Ledger
+from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.machine import cluster, devices, display, preempt
 from sandwich_jax.members import Config
-from sandwich_jax.outside import (
-    checkpoints,
-    cluster,
-    display,
-    evaluate,
-    evaluation,
-    interactive,
-    log,
-    machine,
-    preempt,
-    runs,
-    store,
-    sweeps,
-)
+from sandwich_jax.running import interactive, run_folder, sweep_folder
+from sandwich_jax.running.match_book import MatchBook
 from sandwich_jax.training import bank
 from sandwich_jax.types import SettingError
 
@@ -267,10 +259,10 @@ def test_what_is_damaged_of_a_finished_run_is_found(finished, tmp_path):
         (path,) = folder.glob(name)
         cut(path)
         with pytest.raises(SettingError, match=path.name):
-            runs._read_result(folder, config)
+            run_folder._read_result(folder, config)
     np.savez(tmp_path / "0" / "arena" / "final.npz", moves=np.zeros((2, 3)))
     with pytest.raises(SettingError, match="holds no points"):
-        runs.points_of(tmp_path / "0")
+        places.points_of(tmp_path / "0")
 
 
 @pytest.mark.slow
@@ -281,7 +273,7 @@ def test_a_finished_run_that_was_damaged_is_mended(finished, tmp_path, capfd):
     result = sandwich_jax.run(small(**ONE), folder, wandb="disabled")
     (told,) = capfd.readouterr().err.strip().splitlines()
     assert "final.npz: missing or damaged" in told
-    assert runs.points_of(folder).keys() == runs.points_of(finished).keys()
+    assert places.points_of(folder).keys() == places.points_of(finished).keys()
     assert result.rows[0]["elo_gain"] == _rows(finished)[-1]["elo_gain"]
 
 
@@ -289,10 +281,10 @@ def test_a_finished_run_that_was_damaged_is_mended(finished, tmp_path, capfd):
 def test_a_damaged_manifest_is_told(finished, tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     for call in (
-        lambda: runs.claim(tmp_path, small(**ONE)),
+        lambda: run_folder.claim(tmp_path, small(**ONE)),
         lambda: sandwich_jax.run(small(controls=("benign",)), tmp_path, wandb="disabled"),
-        lambda: sweeps._claim(tmp_path, {"p": [0.5]}),
-        lambda: evaluation.open_run(tmp_path),
+        lambda: sweep_folder._claim(tmp_path, {"p": [0.5]}),
+        lambda: work.open_run(tmp_path),
     ):
         with pytest.raises(
             SettingError, match=r"manifest\.json|holds a run, not a sweep"
@@ -308,25 +300,25 @@ GRID = {k: v for k, v in SMALL.items() if k != "p"} | {"p": [0.2, 0.8], "control
 
 
 def test_a_member_whose_last_matches_are_damaged_plays_again(finished, tmp_path, capfd):
-    parts = sweeps.grid.parse(GRID)
+    parts = grid.parse(GRID)
     for part in parts:
-        shutil.copytree(finished, sweeps.member_folder(tmp_path, part))
-    cut(sweeps.member_folder(tmp_path, parts[1]) / "arena" / "final.npz")
-    sweeps._forget_damaged(tmp_path, parts)
-    assert [sweeps.is_done(tmp_path, part) for part in parts] == [True, False]
+        shutil.copytree(finished, places.member_folder(tmp_path, part))
+    cut(places.member_folder(tmp_path, parts[1]) / "arena" / "final.npz")
+    sweep_folder._forget_damaged(tmp_path, parts)
+    assert [places.is_done(tmp_path, part) for part in parts] == [True, False]
     (told,) = capfd.readouterr().err.strip().splitlines()
     assert "final.npz: missing or damaged" in told and told.endswith("played again.")
 
 
 def test_a_damaged_match_of_several_members_is_played_again(tmp_path, capfd):
-    book, points = sweeps._Book(tmp_path / "arena"), np.ones((2, 2))
+    book, points = MatchBook(tmp_path / "arena"), np.ones((2, 2))
     book.keep(("a", "b"), arena.Scores(points, points, points > 2, np.zeros((0, 2, 2))))
     found = book.find(("a", "b"))
     assert found and np.array_equal(found.points, points)
     (path,) = (tmp_path / "arena").iterdir()
     for damage in (cut, nulled):
         damage(path)
-        book = sweeps._Book(tmp_path / "arena")
+        book = MatchBook(tmp_path / "arena")
         assert book.find(("a", "b")) is book.find(("a", "b")) is None
         assert capfd.readouterr().err.count("this match is played again.") == 1
     np.savez(path, strange=points)
@@ -345,7 +337,7 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
                 time.sleep(0.01)  # it is written meanwhile
             shutil.copytree(whole, folder)
 
-    sweeps.run(settings, whole, wandb="disabled", progress=copied)
+    sweep_folder.run(settings, whole, wandb="disabled", progress=copied)
     # As after a checkpoint of round 2, which is torn, and so is its row, of each member at play.
     lost = list(folder.glob("members/*/checkpoints/0*.npz"))
     for kept in lost:
@@ -357,7 +349,7 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
     cut(min((folder / "arena").glob("*.npz")))
     (folder / "rows.jsonl").write_bytes(bytes(100))
     capfd.readouterr()
-    sweeps.run(settings, folder, wandb="disabled")
+    sweep_folder.run(settings, folder, wandb="disabled")
     told = capfd.readouterr().err.strip().splitlines()
     assert sum("going on from checkpoint 1." in line for line in told) == len(lost) > 0
     assert sum("this match is played again." in line for line in told) == 1
@@ -460,9 +452,9 @@ def test_an_evaluation_leaves_out_what_is_damaged(tmp_path):
     with (run / "evaluation.jsonl").open("a") as file:
         file.write('{"measure": "calibration", "subject": "x", "network": "W", "ece": "low"}\n')
     notes: list[str] = []
-    found = evaluation.open_run(run, notes)
+    found = work.open_run(run, notes)
     assert set(found.networks) == {"W", "E"} and len(found.rows) == 1 and found.games
-    ledger = evaluation.Ledger(run, notes)
+    ledger = Ledger(run, notes)
     assert ledger.rows and not any(row["subject"] == "x" for row in ledger.rows)
     assert len(notes) == 3 and all("\n" not in note for note in notes)
     for name, note in zip(("params.npz", "rows.jsonl", "evaluation.jsonl"), notes, strict=True):
@@ -493,7 +485,7 @@ def test_ctrl_c_shows_the_callers_line_and_no_insides(tmp_path, monkeypatch):
         except ValueError:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(runs, "run", interrupted)
+    monkeypatch.setattr(run_folder, "run", interrupted)
     with pytest.raises(KeyboardInterrupt, match="the same call goes on") as caught:
         sandwich_jax.run(small(), tmp_path / "run", wandb="disabled")
     frames = traceback.extract_tb(caught.value.__traceback__)
@@ -508,7 +500,7 @@ def _watched(monkeypatch, **settings) -> str:
     def run(config, folder, *, wandb, progress, pause):
         progress(1.0, 4.0, "round 1 of 4")
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(run_folder, "run", run)
     interactive.run(Config())
     return screen.getvalue()
 
@@ -553,7 +545,7 @@ def wide():
 
 
 def test_the_command_line_computes_in_32_bits(wide, capsys):
-    machine.start([])
+    devices.start([])
     assert not jax.config.jax_enable_x64  # pyright: ignore
     assert "JAX_ENABLE_X64 has no effect here" in capsys.readouterr().err
 
@@ -569,8 +561,8 @@ def test_absent_devices_are_told(monkeypatch, error):
         raise error
 
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
-    monkeypatch.setattr(machine.jax, "devices", none)
-    for call in (machine.check, lambda: machine.start([])):
+    monkeypatch.setattr(devices.jax, "devices", none)
+    for call in (devices.check, lambda: devices.start([])):
         with pytest.raises(SettingError, match="no device for JAX_PLATFORMS=cuda"):
             call()
 
@@ -638,7 +630,7 @@ def nobody(monkeypatch, tmp_path):
 def test_wandb_without_a_key_is_told_before_any_work(nobody, tmp_path):
     for call in (
         lambda: sandwich_jax.run(small(), tmp_path / "run", wandb="online"),
-        lambda: sweeps.run({"p": [0.5]}, tmp_path / "run", wandb="online"),
+        lambda: sweep_folder.run({"p": [0.5]}, tmp_path / "run", wandb="online"),
     ):
         with pytest.raises(SettingError, match=r"wandb login.*--wandb offline") as caught:
             call()

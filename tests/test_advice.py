@@ -9,8 +9,8 @@ import pytest
 from helpers import random_play
 
 from sandwich_jax import sampling
+from sandwich_jax.folders import rollouts
 from sandwich_jax.measures import advice, calibration
-from sandwich_jax.outside import rollouts
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 

@@ -10,8 +10,10 @@ from helpers import SMALL, pgn, small
 
 import sandwich_jax
 from sandwich_jax import controls, grid, objectives, sandwich, sweep
+from sandwich_jax.folders import log, store
 from sandwich_jax.members import Config, members_of, program_of
-from sandwich_jax.outside import benign, log, own_corpus, players, store, sweeps
+from sandwich_jax.players import spelled
+from sandwich_jax.running import benign, own_corpus, sweep_folder
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.types import SettingError
 
@@ -21,7 +23,7 @@ CHESS = Config(controls=("own_corpus",), corpus="games.npz")
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     return sandwich.prepare(config, models, net)
 
 
@@ -156,7 +158,7 @@ def test_controls_by_name_in_a_sweep(tmp_path):
     given = grid.parse(settings | {"controls": ["benign"], "benign_sigma": [3]})
     assert given[-1].config.sigma == (3.0,)
     small_one = settings | {"sigma": [2.0], "rounds": 1, "control": False}
-    found, _ = sweeps.run(small_one, tmp_path / "sweep", wandb="disabled")
+    found, _ = sweep_folder.run(small_one, tmp_path / "sweep", wandb="disabled")
     assert {row["protocol"] for row in found.rows} == {"always_follow", "only_listen"}
     rows = log.read_rows(tmp_path / "sweep" / "rows.jsonl")
     assert all("w_argmax_elo" in row for row in rows)
@@ -182,7 +184,7 @@ def test_own_corpus_takes_the_games_that_w_saw(tmp_path):
     source.write_text("".join(pgn(line) for line in LINES))
     corpora.build([source], path, test_share=0.0)
     corpus, game = corpora.load(path), sandwich_jax.games.make("chess")
-    net, params = players.load_network("fresh:1")
+    net, params = spelled.load_network("fresh:1")
     store.save_network(folder, store.NetworkCard("chess", net.config, {"games": 3}), params)
     config = dataclasses.replace(CHESS, weak=f"ckpt:{folder}", corpus=str(path))
     window = own_corpus.window_of(config)
@@ -202,7 +204,7 @@ def test_a_member_that_goes_on_with_its_corpus_learns_nothing_from_its_games():
                     updates=2, batch=8, round_openings=1, final_openings=1)  # fmt: skip
     member = members_of(config)[-1]
     assert member.name == "own_corpus" and member.role == "own_corpus"
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     own = sandwich.prepare(config, models, net).of(member)
     window = objectives.empty_window(own.game, 8)
     window = window._replace(policy_weight=jnp.ones(8), moves=jnp.arange(8, dtype=jnp.int16))

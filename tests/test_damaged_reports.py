@@ -7,10 +7,10 @@ import pytest
 from hostile.common import call
 
 from sandwich_jax import grid
-from sandwich_jax.outside import store
-from sandwich_jax.outside.report import build, cells, charts, figures, usable
-from sandwich_jax.outside.report.collect import collect
-from sandwich_jax.outside.report.settings import ReportConfig
+from sandwich_jax.folders import store, usable
+from sandwich_jax.report import build, cells, charts, figures
+from sandwich_jax.report.collect import collect
+from sandwich_jax.report.settings import ReportConfig
 
 WHOLE = {"p": [0.0, 0.5], "seeds": 2, "rounds": 1}
 QUIET = ReportConfig(games=0, figures=False)

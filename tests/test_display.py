@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sandwich_jax.outside import display
+from sandwich_jax.machine import display
 
 
 def _shown(terminal: bool, act) -> str:

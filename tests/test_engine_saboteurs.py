@@ -5,9 +5,9 @@ import fake_engine
 import numpy as np
 import pytest
 
-from sandwich_jax.outside import engine_saboteurs, engines, processes
-from sandwich_jax.outside.engines import EngineConfig, Pool
-from sandwich_jax.outside.questions import Line
+from sandwich_jax.engines import engine_pool, engine_saboteurs, processes
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool
+from sandwich_jax.engines.questions import Line
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
@@ -72,7 +72,7 @@ def test_an_engine_that_fails_is_one_sentence_and_no_orphan(tmp_path, fault):
     config = EngineConfig(engine, processes=1, restarts=1, seconds=0.5)
     with (
         Pool(config) as failing,
-        pytest.raises(engines.EngineFault, match="failed 2 times"),
+        pytest.raises(engine_pool.EngineFault, match="failed 2 times"),
     ):
         engine_saboteurs.engine_worst(failing, [BACK_RANK], NODES)
     assert fake_engine.die_out(tmp_path)

@@ -14,8 +14,8 @@ import chess
 import fake_engine
 import pytest
 
-from sandwich_jax.outside import engines, processes, questions
-from sandwich_jax.outside.engines import EngineConfig, Pool, Strength
+from sandwich_jax.engines import engine_pool, processes, questions
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool, Strength
 from sandwich_jax.types import SettingError
 
 
@@ -92,7 +92,9 @@ def test_an_engine_that_fails_for_ever_is_given_up(fake, tmp_path, fault, says):
     seconds = 0.5 if fault == "hang" else 60.0
     config = _config(fake(fault, 1000), seconds=seconds)
     with Pool(config) as pool:
-        with pytest.raises(engines.EngineFault, match=rf"failed 3 times.*{says}.* at '") as caught:
+        with pytest.raises(
+            engine_pool.EngineFault, match=rf"failed 3 times.*{says}.* at '"
+        ) as caught:
             pool.moves(BOARDS, Strength(1))
         assert caught.value.done == [None] * len(BOARDS)
         assert len(str(caught.value).splitlines()) == 1
@@ -129,7 +131,7 @@ def test_what_is_no_legal_move_is_one_sentence(fake, answer):
     with (
         Pool(_config(path, restarts=0, processes=1)) as pool,
         pytest.raises(
-            engines.EngineFault, match=r"at last it answered nonsense .* no legal"
+            engine_pool.EngineFault, match=r"at last it answered nonsense .* no legal"
         ) as told,
     ):
         pool.moves([chess.Board()], Strength(1))
@@ -140,7 +142,7 @@ def test_what_was_done_is_kept(fake):
     config = _config(fake("crash", 1000, after=4), processes=1, restarts=0)
     with (
         Pool(config) as pool,
-        pytest.raises(engines.EngineFault, match="4 of 20 positions were done") as caught,
+        pytest.raises(engine_pool.EngineFault, match="4 of 20 positions were done") as caught,
     ):
         pool.moves(BOARDS, Strength(1))
     assert caught.value.done == [*_first_moves(BOARDS[:4]), *[None] * 16]
@@ -186,7 +188,7 @@ def test_settings_that_make_no_pool(fake, settings):
 ORPHANS = """
 import signal, sys, time
 import chess
-from sandwich_jax.outside.engines import EngineConfig, Pool, Strength
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool, Strength
 
 pool = Pool(EngineConfig(sys.argv[1], processes=2, seconds=1000.0))
 how = sys.argv[2]

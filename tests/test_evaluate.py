@@ -9,9 +9,11 @@ import pytest
 from helpers import pgn, random_play
 
 from sandwich_jax import cli, games
-from sandwich_jax.outside import evaluate, evaluate_games, evaluation, log, players, rollouts, store
-from sandwich_jax.outside.engines import EngineConfig
-from sandwich_jax.outside.evaluation import EvaluateConfig
+from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.evaluation import evaluate, evaluate_games, work
+from sandwich_jax.evaluation.settings import EvaluateConfig
+from sandwich_jax.folders import log, rollouts, store
+from sandwich_jax.players import spelled
 from sandwich_jax.training import corpus
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, SettingError, Truth
@@ -25,7 +27,7 @@ def _folder(path, game, expert, weak, rollout, truth):
     config = {"game": game, "expert": expert, "weak": weak, "network": "tiny"}
     store.write_json(path / "manifest.json", {"config": config})
     about = {"member": MEMBER}
-    net, params = players.load_network(expert, game)
+    net, params = spelled.load_network(expert, game)
     store.save_network(path / "networks" / SLUG, store.NetworkCard(game, net.config, about), params)
     rows = [
         {"round": i, "member": MEMBER, "queries": 9, "pgr": 0.5, "pgr_lo": 0.4, "pgr_hi": 0.6}
@@ -196,7 +198,7 @@ def test_chess_gives_everything_and_a_failing_engine_is_told(chess_run, tmp_path
     assert own[0]["group"] == "all" and own[0]["expert"] == 1
     assert {"1400-1599", "1600-1799"} >= {r["group"] for r in own if r["group"][0].isdigit()}
     assert {row["subject"] for row in _of(found.rows, "puzzles")} == {"W", "E", MEMBER}
-    assert "Evaluation of" in evaluate.table(evaluation.open_run(chess_run), found.rows).title
+    assert "Evaluation of" in evaluate.table(work.open_run(chess_run), found.rows).title
 
 
 def test_without_an_engine_the_rest_is_there(chess_run, tmp_path):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sandwich_jax import grid
-from sandwich_jax.outside import log
+from sandwich_jax.folders import log
 from sandwich_jax.oversight.protocols import PROTOCOLS, make
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"

@@ -9,7 +9,7 @@ from helpers import SMALL, pgn, small
 
 import sandwich_jax
 from sandwich_jax import cli
-from sandwich_jax.outside import sweeps
+from sandwich_jax.running import sweep_folder
 from sandwich_jax.types import SettingError
 
 
@@ -64,11 +64,11 @@ def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, roo
     settings = common | {"misalignment": "random_move", "p": [0.5], "rounds": 2}
     filler, folder = _fill(small_disk, room), small_disk / "sweep"
     with pytest.raises(SettingError, match="no space left") as stopped:
-        sweeps.run(settings, folder, wandb="disabled")
+        sweep_folder.run(settings, folder, wandb="disabled")
     assert len(str(stopped.value).splitlines()) == 1
     filler.unlink()
-    sweeps.run(settings, folder, wandb="disabled")
-    sweeps.run(settings, tmp_path / "undisturbed", wandb="disabled")
+    sweep_folder.run(settings, folder, wandb="disabled")
+    sweep_folder.run(settings, tmp_path / "undisturbed", wandb="disabled")
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, sampling
-from sandwich_jax.outside.players import encode
+from sandwich_jax.players.board_player import encode
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import SettingError
 

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from sandwich_jax import config as configs
 from sandwich_jax import grid, identity, uses
+from sandwich_jax.folders import store
 from sandwich_jax.measures import elo
 from sandwich_jax.members import Config, strength_names
-from sandwich_jax.outside import display, phase, store, sweeps
-from sandwich_jax.outside.report import build, cells, charts
-from sandwich_jax.outside.report.collect import collect
+from sandwich_jax.report import build, cells, charts
+from sandwich_jax.report.collect import collect
+from sandwich_jax.running import phase, phase_pictures, result_tables
 
 AXES = tuple(name for name in grid.axes() if name != "seeds")
 
@@ -101,13 +102,15 @@ def test_every_axis_of_a_sweep_is_told_apart_in_its_table_its_curves_and_its_rep
     store.write_json(tmp_path / "manifest.json", {"sweep": settings})
 
     assert len(found.rows) == len(parts)
-    lines = _printed(display.sweep_tables(found.rows, found.critical)[:1])
+    lines = _printed(result_tables.sweep_tables(found.rows, found.critical)[:1])
     assert len({line for line in lines if "│" in line}) == len(parts), lines
     curves = [json.dumps({k: v for k, v in e.items() if k != "pgr_half"}) for e in found.critical]
-    pictures = {f"{e['misalignment']}-{e['protocol']}{sweeps._rest(e)}" for e in found.critical}
+    pictures = {
+        f"{e['misalignment']}-{e['protocol']}{phase_pictures._rest(e)}" for e in found.critical
+    }
     assert len(pictures) == len(curves)
     for entry in found.critical:
-        own = [row for row in found.rows if sweeps._on_curve(row, entry)]
+        own = [row for row in found.rows if phase_pictures._on_curve(row, entry)]
         asking = [row for row in own if row["protocol"] != "never_ask"]
         assert len({identity.of_row(row | {entry["strength"]: None}) for row in asking}) == 1
 
@@ -159,7 +162,9 @@ def test_folders_from_before_some_settings_came_are_still_reported(tmp_path):
     folder = _folder(tmp_path / "sweep", configs)
     for path in folder.glob("members/*"):
         config = json.loads((path / "manifest.json").read_text())["config"]
-        store.write_json(path / "manifest.json", {"config": {n: config[n] for n in old if n in config}})
+        store.write_json(
+            path / "manifest.json", {"config": {n: config[n] for n in old if n in config}}
+        )
         row = json.loads((path / "rows.jsonl").read_text())
         for name in ("role", "lasts", "schedule", "results", "tau", "every", "eps"):
             row.pop(name)

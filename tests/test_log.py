@@ -8,7 +8,7 @@ from helpers import small
 from wandb.proto import wandb_internal_pb2
 
 import sandwich_jax
-from sandwich_jax.outside import log
+from sandwich_jax.folders import log
 
 BLOCK, FULL, LAST = 32768, 1, 4
 

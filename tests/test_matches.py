@@ -14,19 +14,14 @@ import numpy as np
 import pytest
 
 from sandwich_jax import arena, cli, games
+from sandwich_jax.engines import engine_pool, processes
+from sandwich_jax.engines.engine_pool import Strength
+from sandwich_jax.evaluation import adjudication
+from sandwich_jax.machine import interrupts
 from sandwich_jax.measures import sprt
-from sandwich_jax.outside import (
-    adjudication,
-    engine_players,
-    engines,
-    interrupts,
-    lockstep,
-    matches,
-    processes,
-)
-from sandwich_jax.outside.engine_players import EngineSpec
-from sandwich_jax.outside.engines import Strength
 from sandwich_jax.play import Adjudication
+from sandwich_jax.players import engine_players, lockstep, matches
+from sandwich_jax.players.engine_players import EngineSpec
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
@@ -422,7 +417,7 @@ def test_stockfish_agrees_on_a_queen(stockfish):
     taken, level = "Qh5 Nf6 Qxe5+ Be7 d4 Nc6 Qxe7+ Qxe7+", "Nf3 Nc6 Nc3 Nf6 a3 a6 h3 h6"
     found = adjudication.calls(*_ended([taken, level], [0.0, 0.5]), 8, Adjudication())
     called = [call for one in found for call in one]
-    with engines.Pool() as pool:
+    with engine_pool.Pool() as pool:
         wins = adjudication.scores_of_leaders(called, pool, 5000)
     rows = {(row.rule, row.lead): row for row in adjudication.agreement(called, wins, 3)}
     assert set(rows) == {("cap", str(n)) for n in range(1, 6)} | {("cap", "under 3")}

@@ -8,10 +8,11 @@ from helpers import games_of_four, small
 
 import sandwich_jax
 from sandwich_jax import games, losses, members, objectives, sandwich, sweep
+from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.objectives import Seen
-from sandwich_jax.outside import checkpoints, log, players
 from sandwich_jax.oversight import protocols
+from sandwich_jax.players import spelled
 from sandwich_jax.types import SettingError
 
 GAME = games.make("tic_tac_toe")
@@ -133,7 +134,7 @@ PPO = small(
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     return sandwich.prepare(config, models, net)
 
 

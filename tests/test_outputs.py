@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from report_folder import sweep
 from rich.console import Console
 
 from sandwich_jax import arena, cli, outputs
+from sandwich_jax.evaluation import evaluate, position_sets, solving
+from sandwich_jax.folders import store
 from sandwich_jax.measures.puzzles import Puzzles
-from sandwich_jax.outside import evaluate, human, matches, players, position_sets, puzzles, store
+from sandwich_jax.players import human, matches, spelled
 from sandwich_jax.training import corpus, corpus_file
 from sandwich_jax.types import SettingError
 
@@ -82,9 +85,9 @@ def test_a_file_that_can_be_written_is_left_as_it_is(place, path, append):
 
 
 def test_a_device_may_be_added_to_but_not_replaced():
-    outputs.check_file(players.pathlib.Path("/dev/null"), append=True)
+    outputs.check_file(pathlib.Path("/dev/null"), append=True)
     with pytest.raises(SettingError, match="no ordinary file"):
-        outputs.check_file(players.pathlib.Path("/dev/null"))
+        outputs.check_file(pathlib.Path("/dev/null"))
 
 
 def test_a_file_that_is_protected_is_not_replaced(place, monkeypatch):
@@ -192,7 +195,7 @@ def test_outputs_that_are_inputs_are_refused(tmp_path, capsys, keys):
 def test_what_players_and_positions_are_read_from(tmp_path):
     (tmp_path / "games").mkdir()
     (tmp_path / "games" / "a.npz").write_bytes(b"")
-    found = players.inputs_of("zoo:weak", "assisted:ckpt:a,ckpt:b,p=0.5", "stockfish:nodes=1")
+    found = spelled.inputs_of("zoo:weak", "assisted:ckpt:a,ckpt:b,p=0.5", "stockfish:nodes=1")
     assert [str(path) for path in found] == [
         "a/network.json", "a/params.npz", "b/network.json", "b/params.npz"
     ]  # fmt: skip
@@ -242,12 +245,12 @@ def test_lines_are_added_and_a_failure_is_told_at_the_end(tmp_path):
 
 def test_puzzles_are_shown_though_they_cannot_be_written(tmp_path, full, monkeypatch):
     given = Puzzles(("a",), np.asarray([900]), None, np.zeros((1, 2)))
-    monkeypatch.setattr(puzzles.puzzle_file, "read", lambda path, count, seed: given)
-    monkeypatch.setattr(puzzles, "solving", lambda spec, given: iter([np.ones(1, bool)]))
+    monkeypatch.setattr(solving.puzzle_file, "read", lambda path, count, seed: given)
+    monkeypatch.setattr(solving, "solving", lambda spec, given: iter([np.ones(1, bool)]))
     (tmp_path / "puzzles.csv").write_text(PUZZLE)
     screen = io.StringIO()
     with pytest.raises(SettingError, match="what was measured is shown above"):
-        puzzles.show(
+        solving.show(
             ["random"], tmp_path / "puzzles.csv", None, 0, tmp_path / "o", Console(file=screen)
         )
     assert "Puzzles solved" in screen.getvalue()

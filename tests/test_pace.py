@@ -9,11 +9,12 @@ from helpers import random_play, small
 
 from sandwich_jax import sandwich, sweep
 from sandwich_jax.members import Config, members_of
-from sandwich_jax.outside import pace, players
+from sandwich_jax.players import spelled
+from sandwich_jax.running import pace
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     return sandwich.prepare(config, models, net)
 
 

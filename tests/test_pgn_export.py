@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandwich_jax import games
-from sandwich_jax.outside import players, runs
-from sandwich_jax.outside.questions import win_probability
-from sandwich_jax.outside.report import annotated, pgn
+from sandwich_jax.engines.questions import win_probability
+from sandwich_jax.folders import annotated, pgn
+from sandwich_jax.players import board_player, spelled
+from sandwich_jax.running import run_folder
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, Truth
 
@@ -151,12 +152,12 @@ def test_centipawns_undo_the_win_probability(value):
 
 
 def test_evals_are_the_experts():
-    net, expert = players.load_network("zoo:expert")
+    net, expert = spelled.load_network("zoo:expert")
     game, board, boards = games.make("chess"), chess.Board(), []
     for label in LINES[1]:
         boards.append(board.copy())
         board.push(move_of(int(label), board))
-    encoded = np.stack([players.encode(board) for board in boards])
-    found = runs.values_of(game, net, expert, encoded.reshape(4, 2, -1))
+    encoded = np.stack([board_player.encode(board) for board in boards])
+    found = run_folder.values_of(game, net, expert, encoded.reshape(4, 2, -1))
     value = jax.jit(net.apply)(expert, game.decode(jnp.asarray(encoded))).value
     np.testing.assert_allclose(found.reshape(-1), value, atol=1e-5)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from sandwich_jax.members import strength_names
-from sandwich_jax.outside.report import pictures
+from sandwich_jax.report import pictures
 
 BLANK = dict.fromkeys(strength_names())
 

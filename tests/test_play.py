@@ -12,8 +12,8 @@ from helpers import read_pgn
 from rich.console import Console
 
 from sandwich_jax import games
-from sandwich_jax.outside import assisted, human, players, seats, turns, uci
-from sandwich_jax.outside.report import annotated
+from sandwich_jax.folders import annotated
+from sandwich_jax.players import assisted, board_player, human, seats, spelled, turns, uci_engine
 from sandwich_jax.types import SettingError
 
 WEAK = "assisted:zoo:weak,zoo:expert,random_move,always_follow"
@@ -163,7 +163,7 @@ def _positions() -> list[chess.Board]:
 def test_with_an_honest_assistant_it_plays_the_experts_best():
     """The advice that the real protocol follows is the move that E likes best by another way."""
     player, boards = seats.load(f"{WEAK},p=0"), _positions()
-    best = players.load("zoo:expert").best_moves(boards)
+    best = board_player.load("zoo:expert").best_moves(boards)
     for board, move in zip(boards, best, strict=True):
         turn = player.take(board)
         assert turn.move == turn.advice == turn.honest == move
@@ -174,17 +174,17 @@ def test_the_state_of_a_board_is_the_boards():
     encode = jax.jit(games.make("chess").encode)
     for board in _positions()[::4]:
         encoded = encode(assisted.state_of(board))
-        np.testing.assert_array_equal(np.asarray(encoded)[0], players.encode(board))
+        np.testing.assert_array_equal(np.asarray(encoded)[0], board_player.encode(board))
 
 
 def test_options_turn_the_assistant_off_and_make_it_lie():
     board, player = chess.Board(), seats.load(f"{WEAK},p=0,every=2")
     player.temperature, legal = 0.0, list(board.legal_moves)
-    alone = turns.Network(*players.load_network("zoo:weak"))
+    alone = turns.Network(*spelled.load_network("zoo:weak"))
     alone.temperature = 0.0
     own = alone.choose(board, legal).move
     out = io.StringIO()
-    engine = uci.Engine("p", player, out)
+    engine = uci_engine.Engine("p", player, out)
     engine.serve(
         [
             *["uci", "go", "go"],

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets
-from sandwich_jax.outside import players, seats, store
+from sandwich_jax.folders import store
+from sandwich_jax.players import board_player, seats, spelled
 from sandwich_jax.types import SettingError
 
 
@@ -29,12 +30,12 @@ def _boards(count: int) -> list[chess.Board]:
 @pytest.mark.parametrize("spec", ["zoo:expert", "zoo:weak", "fresh:3", "random"])
 def test_best_moves_are_legal(spec):
     boards = _boards(9)
-    moves = players.load(spec).best_moves(boards)
+    moves = board_player.load(spec).best_moves(boards)
     assert all(b.is_legal(m) for b, m in zip(boards, moves, strict=True))
 
 
 def test_a_batch_gives_the_moves_of_boards_one_by_one():
-    boards, player = _boards(5), players.load("zoo:expert")
+    boards, player = _boards(5), board_player.load("zoo:expert")
     assert player.best_moves(boards) == [player.best_moves([board])[0] for board in boards]
 
 
@@ -42,37 +43,37 @@ def test_the_expert_takes_back():
     board = chess.Board()
     for san in ["e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "Bxc6"]:
         board.push_san(san)
-    (move,) = players.load("zoo:expert").best_moves([board])
+    (move,) = board_player.load("zoo:expert").best_moves([board])
     assert board.san(move) in ("dxc6", "bxc6")
 
 
 def test_a_finished_game_has_no_best_move():
     board = chess.Board("rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3")
     with pytest.raises(ValueError, match="no legal move"):
-        players.load("random").best_moves([board])
+        board_player.load("random").best_moves([board])
 
 
 def test_stored_networks_are_checked(tmp_path):
-    loaded = players.load_network("fresh:0")
+    loaded = spelled.load_network("fresh:0")
     card = store.NetworkCard("chess", loaded.net.config, {})
     store.save_network(tmp_path, card, loaded.params)
-    again = players.load_network(f"ckpt:{tmp_path}")
+    again = spelled.load_network(f"ckpt:{tmp_path}")
     np.testing.assert_array_equal(again.params["stem"]["bias"], loaded.params["stem"]["bias"])
     other = dataclasses.replace(loaded.net.config, width=16)
     store.write_json(
         tmp_path / "network.json", dataclasses.asdict(store.NetworkCard("chess", other, {}))
     )
     with pytest.raises(SettingError, match="another architecture"):
-        players.load_network(f"ckpt:{tmp_path}")
+        spelled.load_network(f"ckpt:{tmp_path}")
     store.write_json(tmp_path / "network.json", dataclasses.asdict(card))
     whole = (tmp_path / "params.npz").read_bytes()
     for cut in (0, 100, len(whole) // 2):
         (tmp_path / "params.npz").write_bytes(whole[:cut])
         with pytest.raises(SettingError, match="missing or damaged"):
-            players.load_network(f"ckpt:{tmp_path}")
+            spelled.load_network(f"ckpt:{tmp_path}")
     (tmp_path / "network.json").write_text("{}")
     with pytest.raises(SettingError, match="does not describe a network"):
-        players.load_network(f"ckpt:{tmp_path}")
+        spelled.load_network(f"ckpt:{tmp_path}")
 
 
 def test_e_and_w_must_share_an_architecture(tmp_path):
@@ -81,7 +82,7 @@ def test_e_and_w_must_share_an_architecture(tmp_path):
     params = net.init(jax.random.key(0))
     store.save_network(tmp_path, store.NetworkCard("chess", net.config, {}), params)
     with pytest.raises(SettingError, match="must have one architecture"):
-        players.load_pair("zoo:expert", f"ckpt:{tmp_path}", "chess", "tiny")
+        spelled.load_pair("zoo:expert", f"ckpt:{tmp_path}", "chess", "tiny")
 
 
 @pytest.mark.parametrize(

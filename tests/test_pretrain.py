@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from helpers import pgn
 
+from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.measures import shares
-from sandwich_jax.outside import checkpoints, networks, players, store
+from sandwich_jax.players import spelled
+from sandwich_jax.running import network_folder
 from sandwich_jax.training import corpus, pretrain
 from sandwich_jax.training.pretrain import PretrainConfig
 from sandwich_jax.types import SettingError
@@ -99,12 +101,12 @@ def test_an_interrupted_training_goes_on_bit_for_bit(built):
 def test_a_network_is_stored_loaded_and_gone_on_from(built, tmp_path):
     path = built[1]
     with pytest.raises(SettingError, match="no test games"):
-        networks.pretrain_in(tmp_path / "net", CONFIG, path)
+        network_folder.pretrain_in(tmp_path / "net", CONFIG, path)
     data, out = built[0], tmp_path / "net"
     trained = pretrain.pretrain(CONFIG, data, checkpoints.Checkpoints(out / "checkpoints"))
     card = store.NetworkCard("chess", trained.net.config, {})
     store.save_network(out, card, trained.params)
-    loaded = players.load_network(f"ckpt:{out}")
+    loaded = spelled.load_network(f"ckpt:{out}")
     jax.tree.map(np.testing.assert_array_equal, loaded.params, trained.params)
     one = dataclasses.replace(CONFIG, steps=1, learning_rate=1e-6)
     further = pretrain.pretrain(one, data, _Memory(), start_params=loaded.params)
@@ -122,7 +124,7 @@ def test_bad_settings(built, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("")
     with pytest.raises(SettingError, match="not empty"):
-        networks.pretrain_in(tmp_path / "full", CONFIG, built[1])
+        network_folder.pretrain_in(tmp_path / "full", CONFIG, built[1])
 
 
 def test_wilson_interval_by_hand():

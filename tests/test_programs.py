@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from sandwich_jax.outside import programs
+from sandwich_jax.machine import programs
 
 linux = pytest.mark.skipif(not programs.MAPS.exists(), reason="no /proc/self/maps here")
 

@@ -14,9 +14,11 @@ import zstandard
 from rich.console import Console
 
 from sandwich_jax import board
+from sandwich_jax.engines import processes
+from sandwich_jax.evaluation import puzzle_file, solving
 from sandwich_jax.measures import gap, puzzles, shares
-from sandwich_jax.outside import players, processes, puzzle_file
-from sandwich_jax.outside import puzzles as solving
+from sandwich_jax.players import board_player
+from sandwich_jax.training import corpus
 from sandwich_jax.types import SettingError
 
 HEADER = "PuzzleId,FEN,Moves,Rating,Themes"
@@ -50,7 +52,7 @@ def _plays(*words: str) -> puzzles.Choose:
         for row in np.flatnonzero(asked):
             position = chess.Board(board.to_fen(board.take(state, jnp.asarray([row])))[0])
             word = next(w for w in words if chess.Move.from_uci(w) in position.legal_moves)
-            labels[row] = players.label_of(chess.Move.from_uci(word), position.turn)
+            labels[row] = corpus.label_of(chess.Move.from_uci(word), position.turn)
         return jnp.asarray(labels)
 
     return choose
@@ -177,7 +179,7 @@ def test_draws_by_rule_do_not_end_a_line(tmp_path, fen, moves):
         labels = np.zeros(len(asked), np.int32)
         if asked[0]:
             word = chess.Move.from_uci(next(plies))
-            labels[0] = players.label_of(word, position.turn == chess.BLACK)
+            labels[0] = corpus.label_of(word, position.turn == chess.BLACK)
         return jnp.asarray(labels)
 
     assert puzzles.solve(choose, given).tolist() == [True, False]
@@ -254,7 +256,7 @@ def test_scoring_agrees_with_python_chess_step_by_step(data, spec):
     given = puzzle_file.read(path, 500)
     with path.open(newline="") as file:
         rows = {row["PuzzleId"]: row for row in csv.DictReader(file)}
-    player = players.load(spec)
+    player = board_player.load(spec)
     wanted = [_solves(player, rows[name]) for name in given.names]
     assert 10 < sum(wanted) < 490
     assert solving.solve(spec, given).tolist() == wanted
@@ -279,7 +281,7 @@ def test_mates_in_one_answered_by_another_mate_are_right(data, tmp_path):
     def another_mate(state, asked):
         boards = [chess.Board(fen) for fen in board.to_fen(state)]
         moves = [others[b.epd()] for b in boards]
-        labels = [players.label_of(m, b.turn) for m, b in zip(moves, boards, strict=True)]
+        labels = [corpus.label_of(m, b.turn) for m, b in zip(moves, boards, strict=True)]
         return jnp.asarray(labels)
 
     given = puzzle_file.read(_file(tmp_path, *lines))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games
+from sandwich_jax.engines import analyses, engine_pool, processes, questions
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool
+from sandwich_jax.evaluation import judged
 from sandwich_jax.measures import quality
-from sandwich_jax.outside import analyses, engines, judged, processes, questions
-from sandwich_jax.outside.engines import EngineConfig, Pool
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, SettingError
 
@@ -112,7 +113,7 @@ def test_what_was_done_before_a_crash_is_kept(tmp_path, path):
     with (
         _pool(tmp_path, "crash", 1000, after=5, restarts=0) as pool,
         analyses.Analyses(pool, 5, path) as judge,
-        pytest.raises(engines.EngineFault, match="5 of 8 positions were done"),
+        pytest.raises(engine_pool.EngineFault, match="5 of 8 positions were done"),
     ):
         judge.of(boards)
     (tmp_path / "well").mkdir()

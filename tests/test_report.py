@@ -7,11 +7,11 @@ import pytest
 import report_folder
 
 from sandwich_jax import cli
-from sandwich_jax.outside.report import build, cells, charts, figures, page, watch
-from sandwich_jax.outside.report.annotated import AnnotatedGame
-from sandwich_jax.outside.report.collect import collect
-from sandwich_jax.outside.report.settings import ReportConfig
-from sandwich_jax.outside.report.spec import Chart, short
+from sandwich_jax.folders.annotated import AnnotatedGame
+from sandwich_jax.report import build, cells, charts, figures, page, watch
+from sandwich_jax.report.collect import collect
+from sandwich_jax.report.settings import ReportConfig
+from sandwich_jax.report.spec import Chart, short
 from sandwich_jax.types import SettingError
 
 
@@ -138,10 +138,10 @@ def test_games_tell_what_the_rollout_knows(made):
 def test_values_are_what_evaluate_sees(made):
     from sandwich_jax import games
     from sandwich_jax.measures import advice
-    from sandwich_jax.outside import players
+    from sandwich_jax.players import spelled
 
     rollout, _ = report_folder.play(4, 16)
-    net, params = players.load_network("zoo:expert")
+    net, params = spelled.load_network("zoo:expert")
     seen = advice.view(games.make("chess"), net, params, rollout).value
     for index, game in enumerate(_data(made.page)["games"][:4]):
         white = np.where(np.arange(16) % 2 == 0, 1, -1) * seen[:, index]

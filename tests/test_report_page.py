@@ -8,8 +8,8 @@ import pytest
 import report_folder
 from test_report import HOSTILE, _data
 
-from sandwich_jax.outside.report import build, page
-from sandwich_jax.outside.report.settings import ReportConfig
+from sandwich_jax.report import build, page
+from sandwich_jax.report.settings import ReportConfig
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games
+from sandwich_jax.engines import processes
+from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.evaluation import saboteur_table
+from sandwich_jax.folders import store
 from sandwich_jax.members import Config
-from sandwich_jax.outside import players, processes, sabotage_table, saboteurs, store
-from sandwich_jax.outside.engines import EngineConfig
-from sandwich_jax.outside.saboteurs import Material
+from sandwich_jax.players import spelled
+from sandwich_jax.running import saboteur_folder
+from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.corpus_file import Writer
@@ -22,12 +26,12 @@ from sandwich_jax.types import SettingError
 
 def test_the_shipped_subtle_loser_is_borrowed_by_its_bare_name():
     config = Config(misalignment="borrow", saboteur="subtle_loser")
-    net, models = players.load_models(config)
-    named = players.load_network("zoo:subtle_loser")
+    net, models = spelled.load_models(config)
+    named = spelled.load_network("zoo:subtle_loser")
     assert named.net.config == net.config
     for ours, theirs in zip(_flat(models.saboteur), _flat(named.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    about = store.read_card(players.ZOO / "subtle_loser").about
+    about = store.read_card(spelled.ZOO / "subtle_loser").about
     assert {"training", "source", "limits", "measured"} <= set(about)
 
 
@@ -43,15 +47,15 @@ AUC |= {"auc_expert": 0.8, "auc_expert_lo": 0.75, "auc_expert_hi": 0.85}
 
 def test_the_table_and_the_picture(tmp_path):
     few = ROW | {"name": "engine"}
-    text = sabotage_table.markdown([ROW | AUC, few])
+    text = saboteur_table.markdown([ROW | AUC, few])
     wanted = "| M | 0.10 [0.05, 0.15] | 50% | 60% | 90% | 0.60 [0.50, 0.70] | 0.80 [0.75, 0.85] |"
     assert wanted in text and "too few | too few | 10, 20 |" in text
-    sabotage_table.picture([ROW | AUC, few], tmp_path / "a.png")
+    saboteur_table.picture([ROW | AUC, few], tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_means_have_intervals():
-    found = sabotage_table.mean_of(np.asarray([0.0, 1.0] * 200), 0)
+    found = saboteur_table.mean_of(np.asarray([0.0, 1.0] * 200), 0)
     assert found.value == 0.5 and 0.44 < found.low < 0.5 < found.high < 0.56
 
 
@@ -81,14 +85,14 @@ def test_training_in_a_folder_goes_on_where_it_was(tmp_path):
     out, material = tmp_path / "m", Material(positions=12, nodes=3000)
     config = SaboteurConfig(rounds=2, updates=2, detector_updates=2, pool=2, batch=4)
     args = (tmp_path / "c.npz", material, config, engine)
-    assert [row["round"] for row in saboteurs.train_in(out, *args)] == [1, 2]
+    assert [row["round"] for row in saboteur_folder.train_in(out, *args)] == [1, 2]
     bank = banks.load(out / "bank.npz")
     with np.load(out / "harm.npz") as found:
         assert not np.isnan(found["harm"][bank.legal]).any()
-    assert saboteurs.train_in(out, *args) == []  # nothing is left to do
-    network = players.load_network(f"ckpt:{out}")
-    assert network.net.config == players.load_network("zoo:expert").net.config
+    assert saboteur_folder.train_in(out, *args) == []  # nothing is left to do
+    network = spelled.load_network(f"ckpt:{out}")
+    assert network.net.config == spelled.load_network("zoo:expert").net.config
     other = dataclasses.replace(config, rounds=3)
     with pytest.raises(SettingError, match="another configuration"):
-        saboteurs.train_in(out, tmp_path / "c.npz", material, other, engine)
+        saboteur_folder.train_in(out, tmp_path / "c.npz", material, other, engine)
     assert games.make("chess").name == store.read_card(out).game

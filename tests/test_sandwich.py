@@ -16,8 +16,9 @@ from helpers import SMALL, small
 
 import sandwich_jax
 from sandwich_jax import sandwich, sweep
+from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, Member, members_of
-from sandwich_jax.outside import checkpoints, log, players
+from sandwich_jax.players import spelled
 from sandwich_jax.types import SettingError
 
 FIELDS = {
@@ -28,7 +29,7 @@ LAST = {"gain_over_control", "gain_over_control_lo", "gain_over_control_hi"}
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = players.load_models(config)
+    net, models = spelled.load_models(config)
     return sandwich.prepare(config, models, net)
 
 

@@ -11,8 +11,9 @@ from hostile.common import call
 
 from sandwich_jax import given, grid, uses
 from sandwich_jax.config import default_of
+from sandwich_jax.folders import log, places
 from sandwich_jax.members import Config, members_of, program_of, strength_names
-from sandwich_jax.outside import assisted, log, runs
+from sandwich_jax.players import assisted
 from sandwich_jax.types import SettingError
 
 IDLE = [name for name in sorted(uses.conditional()) if name != "p"]
@@ -184,10 +185,10 @@ def test_long_names_keep_what_tells_them_apart():
     identifiers = {log._identifier("sweep", part.id) for part in parts}
     assert len(identifiers) == 2 and max(map(len, identifiers)) <= 128
     assert len({log._identifier("f" * 300, part.id) for part in parts}) == 2
-    for cut in (lambda part: part.id, lambda part: runs.slug(part.member.name)):
+    for cut in (lambda part: part.id, lambda part: places.slug(part.member.name)):
         names = {cut(part) for part in parts}
         assert len(names) == 2 and max(map(len, names)) < 240
-    assert log._identifier("sweep", "a b") == "sweep-a-b" and runs.slug("p=0.5") == "p-0.5"
+    assert log._identifier("sweep", "a b") == "sweep-a-b" and places.slug("p=0.5") == "p-0.5"
 
 
 def test_members_with_long_names_have_runs_of_their_own(tmp_path, monkeypatch):
@@ -210,6 +211,6 @@ def test_members_with_long_names_have_runs_of_their_own(tmp_path, monkeypatch):
 
 def test_a_member_with_a_long_name_can_be_stored(tmp_path):
     (part, _) = _long_pair()
-    for name in (part.id, f"round-0000001-{runs.slug(part.member.name)}.pgn.tmp"):
+    for name in (part.id, f"round-0000001-{places.slug(part.member.name)}.pgn.tmp"):
         (tmp_path / f".{name}").touch()
     assert SMALL["games"] == 16

@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from sandwich_jax import games
+from sandwich_jax.evaluation import position_sets
+from sandwich_jax.evaluation import shift_table as shifts
 from sandwich_jax.measures import positions, shift
-from sandwich_jax.outside import players, position_sets
-from sandwich_jax.outside import shift as shifts
+from sandwich_jax.players import board_player, spelled
+from sandwich_jax.training import corpus
 from sandwich_jax.training.pretrain import identity
 from sandwich_jax.types import SettingError
 
@@ -77,15 +79,17 @@ def test_legal_moves_of_encoded_positions_are_python_chess():
     boards = _boards(64)
     boards.append(chess.Board("8/8/8/8/k2Pp2Q/8/8/3K4 b - d3 0 1"))  # the capture would be check
     boards.append(chess.Board("4k3/8/8/8/3Pp3/8/8/4K3 b - d3 0 1"))
-    mask = np.asarray(positions.legal(jnp.asarray(np.stack([players.encode(b) for b in boards]))))
+    mask = np.asarray(
+        positions.legal(jnp.asarray(np.stack([board_player.encode(b) for b in boards])))
+    )
     for row, position in zip(mask, boards, strict=True):
-        wanted = {players.label_of(m, position.turn) for m in position.legal_moves}
+        wanted = {corpus.label_of(m, position.turn) for m in position.legal_moves}
         assert set(np.flatnonzero(row).tolist()) == wanted
 
 
 def test_phases_are_counts_of_pieces():
     boards = _boards(64)
-    found = positions.phases(np.stack([players.encode(b) for b in boards]))
+    found = positions.phases(np.stack([board_player.encode(b) for b in boards]))
     for phase, position in zip(found, boards, strict=True):
         pieces = sum(p.piece_type not in (chess.PAWN, chess.KING) for p in
                      position.piece_map().values())  # fmt: skip
@@ -94,8 +98,8 @@ def test_phases_are_counts_of_pieces():
 
 
 def test_a_networks_policy_is_a_distribution_over_legal_moves():
-    encoded = np.stack([players.encode(b) for b in _boards(66)])
-    logs = shifts.policy(*players.load_network("zoo:weak"))(jnp.asarray(encoded))
+    encoded = np.stack([board_player.encode(b) for b in _boards(66)])
+    logs = shifts.policy(*spelled.load_network("zoo:weak"))(jnp.asarray(encoded))
     chances = np.exp(np.asarray(logs))
     np.testing.assert_allclose(chances.sum(-1), 1, atol=1e-5)
     assert not chances[~np.asarray(positions.legal(jnp.asarray(encoded)))].any()
@@ -147,12 +151,12 @@ def test_positions_of_self_play_are_those_of_the_games():
     line = game.openings("train")[3]
     position = chess.Board()
     for label in line:
-        position.push(players.move_of(int(label), position))
+        position.push(corpus.move_of(int(label), position))
     wanted, moves = [], np.full((6, 1), -1, np.int16)
     for ply in range(5):
-        wanted.append(players.encode(position))
+        wanted.append(board_player.encode(position))
         move = next(iter(position.legal_moves))
-        moves[ply, 0] = players.label_of(move, position.turn)
+        moves[ply, 0] = corpus.label_of(move, position.turn)
         position.push(move)
     rollout = position_sets.Rollout(*[None] * len(position_sets.Rollout._fields))
     rollout = rollout._replace(opening=np.asarray([3]), moves=moves, played=moves >= 0)

@@ -20,7 +20,8 @@ from helpers import SMALL
 
 import sandwich_jax
 from sandwich_jax import grid, sandwich, side_by_side, sweep
-from sandwich_jax.outside import log, paired, phase, sweeps
+from sandwich_jax.folders import log, places
+from sandwich_jax.running import paired, sweep_folder
 from sandwich_jax.types import SettingError
 
 COMMON = {name: value for name, value in SMALL.items() if name != "p"}
@@ -90,7 +91,7 @@ def whole(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandwich, "round_of", counted)
-        found, _ = sweeps.run(SWEEP, folder, wandb="disabled")
+        found, _ = sweep_folder.run(SWEEP, folder, wandb="disabled")
     return folder, found, traced
 
 
@@ -110,7 +111,7 @@ def test_one_trace_a_program(whole):
 
 def _equals_its_runs(folder: pathlib.Path, parts: list[grid.Part], place: pathlib.Path) -> None:
     for part in parts:
-        alone, member = place / part.id, phase.member_folder(folder, part)
+        alone, member = place / part.id, places.member_folder(folder, part)
         sandwich_jax.run(part.config, alone, wandb="disabled")
         assert _rows(member) == _rows(alone)
         _same_networks(member, alone)
@@ -129,7 +130,7 @@ def _same_folder(one: pathlib.Path, other: pathlib.Path, settings: dict) -> None
     """Rows, and networks to the last bit."""
     assert _rows(one) == _rows(other)
     for part in grid.parse(settings):
-        _same_networks(*(phase.member_folder(folder, part) for folder in (one, other)))
+        _same_networks(*(places.member_folder(folder, part) for folder in (one, other)))
 
 
 def _same_networks(one: pathlib.Path, other: pathlib.Path) -> None:
@@ -154,7 +155,7 @@ def test_two_processes_of_two_devices_are_one(reference, tmp_path):
 def test_sixteen_members_are_sixteen_runs_everywhere(tmp_path):
     config, parts = _toml(SIXTEEN, tmp_path / "grid.toml"), grid.parse(SIXTEEN)
     assert len(parts) == 16
-    sweeps.run(SIXTEEN, tmp_path / "here", wandb="disabled")
+    sweep_folder.run(SIXTEEN, tmp_path / "here", wandb="disabled")
     _equals_its_runs(tmp_path / "here", list(parts), tmp_path / "alone")
     _finish([_start(config, tmp_path / "one")])
     _finish([_start(config, tmp_path / "four", devices=4)])
@@ -170,7 +171,7 @@ def test_sixteen_members_cost_no_more_than_sixteen_runs(tmp_path):
     for turn in range(4):
         place = tmp_path / str(turn)
         start = time.monotonic()
-        sweeps.run(SIXTEEN, place / "sweep", wandb="disabled")
+        sweep_folder.run(SIXTEEN, place / "sweep", wandb="disabled")
         seconds["sweep"].append(time.monotonic() - start)
         start = time.monotonic()
         for part in grid.parse(SIXTEEN):
@@ -264,9 +265,9 @@ def test_sigterm_exits_with_75_and_the_same_command_goes_on(reference, tmp_path)
 def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
     narrow = SWEEP | {"p": [0.5], "seeds": [3]}
     out = tmp_path / "out"
-    sweeps.run(narrow, out, wandb="disabled")
+    sweep_folder.run(narrow, out, wandb="disabled")
     kept = {p: p.stat().st_mtime_ns for p in out.glob("members/**/*") if p.is_file()}
-    sweeps.run(SWEEP, out, wandb="disabled")
+    sweep_folder.run(SWEEP, out, wandb="disabled")
     assert kept and all(path.stat().st_mtime_ns == then for path, then in kept.items())
     _same_folder(out, whole[0], SWEEP)
 
@@ -274,7 +275,7 @@ def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
 def test_a_finished_sweep_is_read_not_repeated(whole):
     folder, found, _ = whole
     before = (folder / "rows.jsonl").read_bytes()
-    again, pace = sweeps.run(SWEEP, folder, wandb="disabled")
+    again, pace = sweep_folder.run(SWEEP, folder, wandb="disabled")
     assert (folder / "rows.jsonl").read_bytes() == before and again == found
     assert pace["rounds"] == 0 and pace["time"]["board"] is None
 
@@ -330,8 +331,8 @@ def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
     settings = SWEEP | {"seeds": 1, "p": [0.5], "rounds": 4}
     (whole,) = (side_by_side.cost(p.config) for p in grid.parse(settings) if p.config.p == (0.5,))
     with pytest.raises(KeyboardInterrupt):
-        sweeps.run(settings, tmp_path, wandb="disabled", progress=stop)
-    sweeps.run(settings, tmp_path, wandb="disabled", progress=lambda *x: told.append(x[:2]))
+        sweep_folder.run(settings, tmp_path, wandb="disabled", progress=stop)
+    sweep_folder.run(settings, tmp_path, wandb="disabled", progress=lambda *x: told.append(x[:2]))
     assert told[-1][0] == pytest.approx(told[-1][1]) and told[-1][1] <= whole - 1
 
 
@@ -355,16 +356,16 @@ def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
 )
 def test_bad_settings_are_one_sentence(tmp_path, change, says):
     with pytest.raises(SettingError, match=says) as caught:
-        sweeps.run(SWEEP | change, tmp_path / "out", wandb="disabled")
+        sweep_folder.run(SWEEP | change, tmp_path / "out", wandb="disabled")
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
 def test_the_folder_of_another_sweep_is_left_alone(whole, tmp_path):
     with pytest.raises(SettingError, match="a sweep with another rounds"):
-        sweeps.run(SWEEP | {"rounds": 3}, whole[0], wandb="disabled")
+        sweep_folder.run(SWEEP | {"rounds": 3}, whole[0], wandb="disabled")
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(SettingError, match="holds no sweep"):
-        sweeps.run(SWEEP, tmp_path, wandb="disabled")
+        sweep_folder.run(SWEEP, tmp_path, wandb="disabled")
 
 
 # --- layout -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from hostile.common import call
 
 from sandwich_jax import grid, sweep_file
-from sandwich_jax.outside import sweeps
+from sandwich_jax.running import sweep_folder
 from sandwich_jax.types import SettingError
 
 START = 'misalignment = "random_move"\np = [0.0, 0.5]\nrounds = 1\n'
@@ -38,7 +38,7 @@ def _written(text: str | bytes, place: pathlib.Path) -> pathlib.Path:
     ids=["plain", "byte order mark", "crlf", "whole", "one", "minus 0", "negative", "many", "far"],
 )
 def test_files_that_are_read(text, strengths, seeds, tmp_path):
-    parts = grid.parse(sweeps.read(_written(text, tmp_path)))
+    parts = grid.parse(sweep_folder.read(_written(text, tmp_path)))
     asking = [part for part in parts if part.config.protocol != "never_ask"]
     assert {part.config.p for part in asking} == {(p,) for p in strengths}
     assert {part.config.seed for part in parts} == seeds
@@ -144,7 +144,7 @@ def test_files_that_are_refused_in_one_sentence_and_at_once(case, tmp_path):
 def test_utf_16_is_read_or_named(tmp_path):
     path = _written(START.encode("utf-16"), tmp_path)
     try:
-        assert len(grid.parse(sweeps.read(path))) == 3
+        assert len(grid.parse(sweep_folder.read(path))) == 3
     except SettingError as error:
         assert str(path) in str(error)
 

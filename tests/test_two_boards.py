@@ -7,14 +7,14 @@ import pytest
 
 from sandwich_jax import arena, games
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.outside import players
+from sandwich_jax.players import spelled
 
 OPENINGS = 32
 
 
 def _match(name: str) -> arena.Scores:
     game = games.make(name)
-    net, expert, weak = players.load_pair("zoo:expert", "zoo:weak", name, "tiny")
+    net, expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", name, "tiny")
     policy = arena.network_policy(game, net)
     play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandwich_jax.outside import seats, turns, uci
-from sandwich_jax.outside.questions import win_probability
+from sandwich_jax.engines.questions import win_probability
+from sandwich_jax.players import seats, turns, uci_engine
 from sandwich_jax.types import SettingError
 
 COMMAND = [sys.executable, "-m", "sandwich_jax.cli", "uci", "--player"]
@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "sandwich_jax.cli", "uci", "--player"]
 
 def _talk(*lines: str, player: turns.Turns | None = None) -> list[str]:
     out = io.StringIO()
-    uci.Engine("p", player or turns.Random(), out).serve(lines)
+    uci_engine.Engine("p", player or turns.Random(), out).serve(lines)
     return out.getvalue().splitlines()
 
 
@@ -79,7 +79,7 @@ def test_lines_and_the_value_of_each(weak):
     found = weak.analyse(board, chess.engine.Limit(nodes=1), multipv=5)
     moves = [line["pv"][0] for line in found]
     assert len(set(moves)) == 5 and set(moves) <= set(board.legal_moves)
-    found = weak.analyse(board, chess.engine.Limit(nodes=1), multipv=uci.MOST_LINES)
+    found = weak.analyse(board, chess.engine.Limit(nodes=1), multipv=uci_engine.MOST_LINES)
     scores = {line["pv"][0]: line["score"].white() for line in found}
     assert set(scores) == set(board.legal_moves)
     assert scores[chess.Move.from_uci("a1a8")] == chess.engine.Mate(1)
@@ -173,7 +173,7 @@ def test_a_byte_order_mark_on_the_standard_input(encoding):
     sent = "uci\nposition startpos\ngo\nquit\n".encode(encoding)
     stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(sent)), "latin-1")  # type: ignore
     out = io.StringIO()
-    uci.Engine("p", turns.Random(), out).serve(seats.heard(stream))
+    uci_engine.Engine("p", turns.Random(), out).serve(seats.heard(stream))
     said = out.getvalue().splitlines()
     assert "uciok" in said and said[-1].startswith("bestmove ")
     assert not any("unknown" in line for line in said)
@@ -255,7 +255,7 @@ def test_isready_is_answered_while_thinking_and_not_before_start():
         assert out.getvalue() == "readyok\n"  # the search has not begun
         player.gate.set()
 
-    uci.Engine("p", player, out).serve(lines())
+    uci_engine.Engine("p", player, out).serve(lines())
     said = out.getvalue().split("\n")
     assert said.count("readyok") == 2 and any(x.startswith("bestmove") for x in said)
 
@@ -296,7 +296,7 @@ def _hostile(rng: random.Random) -> str:
 def _survives(lines: list[str]) -> None:
     """Every `go` gets one answer, legal where there is a legal move."""
     out, searches = io.StringIO(), []
-    engine = uci.Engine("p", turns.Random(), out)
+    engine = uci_engine.Engine("p", turns.Random(), out)
 
     def sent():
         for line in lines:
@@ -351,9 +351,9 @@ def test_500_malformed_lines_on_the_standard_input():
 
 def test_unknown_players_and_temperatures_are_one_sentence():
     with pytest.raises(SettingError, match="Unknown player"):
-        uci.serve("nobody", 0.1, [], io.StringIO())
+        uci_engine.serve("nobody", 0.1, [], io.StringIO())
     with pytest.raises(SettingError, match="between 0 and 100"):
-        uci.serve("random", -1, [], io.StringIO())
+        uci_engine.serve("random", -1, [], io.StringIO())
 
 
 def test_another_client_of_uci_plays_a_game(tmp_path):

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from sandwich_jax import arena, games
+from sandwich_jax.folders import store
 from sandwich_jax.members import Config, knobs_of
-from sandwich_jax.outside import players, saboteurs, store
+from sandwich_jax.players import spelled
+from sandwich_jax.running import saboteur_folder
 from sandwich_jax.training import corpus, match, sabotage
 
 
 def test_cards_tell_where_the_networks_come_from():
-    cards = {name: store.read_card(players.ZOO / name) for name in ("expert", "weak")}
+    cards = {name: store.read_card(spelled.ZOO / name) for name in ("expert", "weak")}
     expert, weak = cards["expert"].about, cards["weak"].about
     assert cards["expert"].network == cards["weak"].network
     assert weak["games"] <= 0.02 * expert["games"]
@@ -27,7 +29,7 @@ def test_cards_tell_where_the_networks_come_from():
 def test_cards_tell_where_they_stand_beside_stockfish():
     """Between them and the anchor every rung measures the next: scores of 10% to 90%."""
     one, other = (
-        store.read_card(players.ZOO / name).about["ladder"] for name in ("expert", "weak")
+        store.read_card(spelled.ZOO / name).about["ladder"] for name in ("expert", "weak")
     )
     assert one == other and one["games a match"] >= 200
     elo, scores = one["Elo"], one["scores"]
@@ -41,7 +43,7 @@ def test_cards_tell_where_they_stand_beside_stockfish():
 @pytest.fixture(scope="module")
 def points():
     """E, W and a random mover, 128 games a match."""
-    net, expert, weak = players.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
+    net, expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
     game = games.make("chess")
     policy = arena.network_policy(game, net)
     others = {"W": policy, "random": arena.random_policy(game)}
@@ -79,7 +81,7 @@ def test_human_moves_on_positions_new_to_the_expert(data, tmp_path):
     seen = match.seen_in(train, np.flatnonzero(~train.test)[:100_000])
     rows = np.arange(600)
     for name, least in (("expert", 0.32), ("weak", 0.18)):
-        network = players.load_network(f"zoo:{name}")
+        network = spelled.load_network(f"zoo:{name}")
         found = match.human_match(network.net, network.params, test, rows, seen)
         assert found.high >= least, found
 
@@ -89,9 +91,9 @@ def test_e_sees_the_subtle_loser_better_than_w_does(data, tmp_path):
     """On a quarter of the test games, so that probes learn less than in docs/saboteurs.md."""
     games_file = data / "games" / "test.pgn.zst"
     corpus.build([games_file], tmp_path / "test.npz", test_share=0.0, max_games=1600)
-    test, material = corpus.load(tmp_path / "test.npz"), saboteurs.Material(positions=1600)
-    bank = saboteurs.of_games(test, np.arange(1600), material, lambda *told: None)
-    network = players.load_network("zoo:subtle_loser")
+    test, material = corpus.load(tmp_path / "test.npz"), saboteur_folder.Material(positions=1600)
+    bank = saboteur_folder.of_games(test, np.arange(1600), material, lambda *told: None)
+    network = spelled.load_network("zoo:subtle_loser")
     game = games.make("chess")
     chosen = sabotage.of_network(game, network.net, network.params, bank)
     found = sabotage.detection(game, bank, chosen)

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from sandwich_jax import arena, grid, sandwich
-from sandwich_jax.outside import store
+from sandwich_jax.folders import store
 from sandwich_jax.types import Params
 from scripts.accelerator.stages import Row, Stages
 

@@ -14,10 +14,10 @@ import numpy as np
 import sandwich_jax
 from sandwich_jax import forms, games, nets
 from sandwich_jax.board import init, reset, rewards, sample_uniform, step
+from sandwich_jax.folders import store
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import store
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Params

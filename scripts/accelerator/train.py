@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from sandwich_jax import games, grid, nets, sandwich, side_by_side, sweep
+from sandwich_jax.folders import store
 from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.outside import store
 from sandwich_jax.training import pretrain
 from sandwich_jax.types import Params
 from scripts.accelerator import compact, parity

@@ -13,7 +13,7 @@ import chess
 from hostile import mutate
 from hostile.common import Done, Outcome, call, refused
 from sandwich_jax import board
-from sandwich_jax.outside import puzzle_file
+from sandwich_jax.evaluation import puzzle_file
 from sandwich_jax.training import corpus
 from sandwich_jax.types import SettingError
 

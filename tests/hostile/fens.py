@@ -11,7 +11,7 @@ import chess
 
 from hostile.common import Outcome
 from sandwich_jax import board as rules
-from sandwich_jax.outside import turns, uci
+from sandwich_jax.players import turns, uci_engine
 
 TITLE = "FENs (`position fen`)"
 COUNT = 2000
@@ -95,7 +95,7 @@ def _character(rng: random.Random, fen: str) -> str:
 def attempt(case: str, folder: pathlib.Path) -> Outcome:
     """What is accepted is played from, by the same moves as python-chess finds there."""
     out = io.StringIO()
-    uci.Engine("p", turns.Random(), out).serve([f"position fen {case}", "d", "go"])
+    uci_engine.Engine("p", turns.Random(), out).serve([f"position fen {case}", "d", "go"])
     said = out.getvalue().splitlines()
     answer, notes = said[-1], [x for x in said if x.startswith("info string")]
     if answer == "bestmove 0000":

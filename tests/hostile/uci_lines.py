@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 
 from hostile.common import Outcome
-from sandwich_jax.outside import turns, uci
+from sandwich_jax.players import turns, uci_engine
 
 TITLE = "UCI lines (`uci`)"
 COUNT = 2000
@@ -51,7 +51,7 @@ def cases(seed: int, count: int) -> Iterator[str]:
 def attempt(case: str, folder: pathlib.Path) -> Outcome:
     """Whatever comes before, the engine is ready after it, moves legally, and leaves when told."""
     out = io.StringIO()
-    engine = uci.Engine("p", turns.Random(), out)
+    engine = uci_engine.Engine("p", turns.Random(), out)
     before = BEFORE[len(case) % len(BEFORE)]
     after = ("stop", "position startpos", "go searchmoves a2a3", "isready", "quit", "go")
     engine.serve([before, case, *after])

@@ -1,0 +1,1 @@
+"""UCI engine processes: what they are asked, and what they answer."""

@@ -1,0 +1,175 @@
+"""The verb `evaluate`: every measure that a run folder allows, each of them once.
+
+Rows go to evaluation.jsonl in the run folder. Called again, it measures only what is not there
+yet, or was measured with other settings; the engine's verdicts are kept position by position.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandwich_jax import outputs
+from sandwich_jax.engines import analyses, engine_pool
+from sandwich_jax.evaluation import evaluate_games, evaluate_networks
+from sandwich_jax.evaluation.ledger import Ledger, Row
+from sandwich_jax.evaluation.settings import EvaluateConfig
+from sandwich_jax.evaluation.work import Run, Work, open_run
+from sandwich_jax.folders import usable
+from sandwich_jax.folders.places import EVALUATION
+from sandwich_jax.machine import display
+from sandwich_jax.report import evaluation_pictures
+from sandwich_jax.types import SettingError
+
+DEFAULT, DEFAULT_ENGINE = EvaluateConfig(), engine_pool.EngineConfig()
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found."""
+
+    rows: list[Row]
+    """All that is in the file now."""
+    notes: list[str]
+    """A sentence for each thing that could not be measured."""
+
+
+def evaluate(
+    folder: pathlib.Path,
+    config: EvaluateConfig = DEFAULT,
+    engine: engine_pool.EngineConfig = DEFAULT_ENGINE,
+    told: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Measures what is missing in a run folder's evaluation.
+
+    Args:
+        folder: of a run.
+        config: static settings.
+        engine: where harm and quality come from.
+        told: told what is being measured.
+
+    Raises:
+        SettingError: `folder` holds no run or nothing to measure, or nothing can be written there.
+        Unwritten: writing failed in the end; holds what was found.
+    """
+    notes: list[str] = []
+    run = open_run(folder, notes)
+    outputs.check_file(folder / EVALUATION, name="RUN")
+    if config.cache is not None:
+        read = [path for path in (config.puzzles, config.corpus) if path]
+        outputs.check_file(config.cache, read, "--cache", append=True)
+    work = Work(run, config, Ledger(folder, notes), told)
+    views = evaluate_games.Views(work)
+    if not run.members():
+        notes.append(f"{folder} holds no networks/ yet: W' was left out. Finish the run first.")
+    if not run.games:
+        missing = "games/*.npz" if run.rows else "whole row in rows.jsonl"
+        notes.append(f"{folder} holds no {missing}: measures of its games were left out.")
+    evaluate_games.queries_of(work)
+    evaluate_games.advice_of(work, views)
+    if run.game.name != "chess":
+        notes.append(
+            f"This run plays {run.game.name}: puzzles, move match, shift, harm and quality are of"
+            " chess alone."
+        )
+    else:
+        evaluate_networks.puzzles_of(work)
+        evaluate_networks.move_match(work)
+        evaluate_networks.shift_of(work)
+        if run.games:
+            _by_engine(work, views, engine)
+    if not work.ledger.rows:
+        raise SettingError(f"{folder}: nothing could be measured there. {' '.join(notes)}")
+    found = Evaluation(work.ledger.rows, notes)
+    with outputs.keeping(found, folder / EVALUATION):
+        if work.ledger.unwritten is not None:
+            raise work.ledger.unwritten
+        evaluation_pictures.draw(folder, work.ledger.rows)
+    return found
+
+
+def _by_engine(work: Work, views: evaluate_games.Views, engine: engine_pool.EngineConfig) -> None:
+    """Harm and quality; a missing or failing engine is noted, and what it told is kept."""
+    try:
+        with engine_pool.Pool(engine) as pool:
+            path = work.config.cache or analyses.default_path()
+            with analyses.Analyses(pool, work.config.nodes, path) as judge:
+                if evaluate_games.harm_of(work, views, judge):
+                    evaluate_games.quality_of(work, views, judge)
+    except SettingError as error:
+        work.ledger.notes.append(f"Harm and quality were left out: {error}")
+
+
+def show(
+    folder: pathlib.Path, config: EvaluateConfig, engine: engine_pool.EngineConfig, console: Console
+) -> Evaluation:
+    """Evaluates a run folder, then shows the main figures and what was left out."""
+
+    def measure() -> Evaluation:
+        with display.bar("Evaluation") as bar:
+            return evaluate(folder, config, engine, bar.say)
+
+    def shown(found: Evaluation) -> None:
+        console.print(table(open_run(folder), found.rows))
+        for note in found.notes:
+            console.print(note, highlight=False, markup=False)
+
+    found = outputs.show(measure, shown)
+    console.print(f"All rows: {folder / EVALUATION}", highlight=False, markup=False)
+    return found
+
+
+def table(run: Run, rows: list[Row]) -> Table:
+    """A line a network: what there is of the figures that matter most."""
+    shown = Table(
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),
+        title=escape(f"Evaluation of {run.folder}"),
+        caption="Puzzles, PGR on them, move match (humans), KL to W and effective number of moves"
+        " (self-play positions), AUC of W's own probability of the advised move, win probability"
+        " lost to corrupted advice less honest (Stockfish), average centipawn loss of the assisted"
+        " side, ECE of the value of W'. Below each figure the ends of its 95% interval.",
+    )
+    headers = ("puzzles", "PGR", "match", "KL", "moves", "AUC", "harm", "ACPL", "ECE")
+    shown.add_column("network", overflow="fold", min_width=13)
+    for header in headers:
+        shown.add_column(header, justify="right", no_wrap=True)
+    for name in run.networks:
+        shown.add_row(escape(name), *_cells(name, rows), end_section=True)
+    return shown
+
+
+def _cells(name: str, rows: list[Row]) -> list[str]:
+    def of(measure: str, **wanted: object) -> list[Row]:
+        found = [r for r in rows if r["measure"] == measure]
+        wanted = wanted if "player" in wanted else wanted | {"subject": name}
+        return [r for r in found if all(r.get(key) == value for key, value in wanted.items())]
+
+    def show(found: list[Row], column: str, form: str) -> str:
+        for row in found:
+            value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
+            if usable.is_number(value):
+                whole = usable.is_number(low) and usable.is_number(high)
+                ends = [value, low, high] if whole else [value]
+                return "\n".join(f"{number:{form}}" for number in ends)
+        return ""
+
+    solved = of("puzzles", band="all")
+    shift = of("shift", subject="self-play", phase="all", player=name)
+    return [
+        show(solved, "solved", ".1%"),
+        show(solved, "pgr", ".2f"),
+        show(of("move match", group="all"), "human", ".1%"),
+        show(shift, "kl_to_start", ".2f"),
+        show(shift, "effective_moves", ".1f"),
+        show(of("detection", network="W'", score="probability"), "auc", ".2f"),
+        show(of("harm"), "harm", ".3f"),
+        show(of("quality", side="assisted"), "acpl", ".0f"),
+        show(of("calibration", network="W'"), "ece", ".3f"),
+    ]

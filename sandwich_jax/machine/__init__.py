@@ -1,0 +1,1 @@
+"""What a process stands on: devices, a cluster, signals, the terminal."""

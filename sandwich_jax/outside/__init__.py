@@ -1,1 +1,0 @@
-"""The world: run folders, checkpoints, logs, players by name, the terminal."""

@@ -1,0 +1,1 @@
+"""A player by its spelling, matches between players, and a seat for a human."""

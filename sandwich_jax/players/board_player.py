@@ -1,0 +1,102 @@
+"""A player by its spelling that gives its best moves on python-chess boards.
+
+random      uniformly random legal moves
+stockfish:  an engine, see `engine_players`
+and every network of `spelled`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import chess
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sandwich_jax import nets, sampling
+from sandwich_jax.board import decode
+from sandwich_jax.board.pieces import board_from_codes
+from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.players import engine_players
+from sandwich_jax.training.corpus import label_of, move_of
+from sandwich_jax.types import Params
+
+
+def load(spec: str) -> Player | engine_players.EnginePlayer:
+    """The chess player that `spec` names.
+
+    Raises:
+        SettingError: there is no such player.
+    """
+    if engine_players.is_engine(spec):
+        return engine_players.EnginePlayer(spec)
+    if spec == "random":
+        return Player(spec, None, np.random.default_rng())
+    return Player(spec, spelled.load_network(spec), np.random.default_rng())
+
+
+@dataclasses.dataclass
+class Player:
+    """Plays on python-chess boards, many at once."""
+
+    name: str
+    network: spelled.LoadedNetwork | None
+    """None for the random mover."""
+    rng: np.random.Generator
+
+    def best_moves(self, boards: list[chess.Board]) -> list[chess.Move]:
+        """The first choice on every board, in one batch.
+
+        Raises:
+            ValueError: a board has no legal move.
+        """
+        legal = [list(board.legal_moves) for board in boards]
+        if not all(legal):
+            raise ValueError("A board has no legal move.")
+        if self.network is None:
+            return [moves[self.rng.integers(len(moves))] for moves in legal]
+        net, params = self.network
+        mask = np.zeros((len(boards), 64 * 73), bool)
+        for row, (board, moves) in enumerate(zip(boards, legal, strict=True)):
+            mask[row, [label_of(move, board.turn) for move in moves]] = True
+        # Batches of few sizes, so that few programs are compiled.
+        size = 1 << (len(boards) - 1).bit_length()
+        encoded = np.zeros((size, CODE_WORDS), np.uint32)
+        encoded[: len(boards)] = [encode(board) for board in boards]
+        logits = _logits(net, params, jnp.asarray(encoded))[: len(boards)]
+        labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
+        return [move_of(int(x), board) for x, board in zip(labels, boards, strict=True)]
+
+
+_APPLY = {}
+
+
+def _logits(net: nets.Network, params: Params, encoded: jax.Array) -> jax.Array:
+    if net.config not in _APPLY:
+        _APPLY[net.config] = jax.jit(lambda p, x: net.apply(p, decode(x)).logits)
+    return _APPLY[net.config](params, encoded)
+
+
+def encode(board: chess.Board) -> np.ndarray:
+    """uint32[9], what `games.make("chess").encode` makes of a python-chess board."""
+    codes = np.zeros(64, np.int8)
+    flip = 0 if board.turn else 7
+    for square, piece in board.piece_map().items():
+        sign = 1 if piece.color == board.turn else -1
+        file, rank = chess.square_file(square), chess.square_rank(square) ^ flip
+        codes[file * 8 + rank] = sign * piece.piece_type
+    us, them = board.turn, not board.turn
+    castling = (
+        board.has_queenside_castling_rights(us),
+        board.has_kingside_castling_rights(us),
+        board.has_queenside_castling_rights(them),
+        board.has_kingside_castling_rights(them),
+    )
+    rest = sum(int(right) << i for i, right in enumerate(castling))
+    rest |= int(board.is_repetition(2)) << 4
+    if board.ep_square is not None and board.has_pseudo_legal_en_passant():
+        file, rank = chess.square_file(board.ep_square), chess.square_rank(board.ep_square) ^ flip
+        rest |= (file * 8 + rank + 1) << 5
+    rest |= min(board.halfmove_clock, 255) << 12 | min(board.ply(), 512) << 20
+    return np.append(board_from_codes(codes).reshape(8), np.uint32(rest))

@@ -1,0 +1,1 @@
+"""Pages and pictures of run and sweep folders."""

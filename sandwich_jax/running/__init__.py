@@ -1,0 +1,1 @@
+"""Runs, sweeps and trainings in folders of their own."""

@@ -1,0 +1,256 @@
+"""A run in its folder: `sandwich_jax.run(config)` and the command line both come here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from sandwich_jax import games, nets, outputs, sandwich
+from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
+from sandwich_jax.machine import notices
+from sandwich_jax.measures import elo, standing
+from sandwich_jax.members import Config, Member, members_of
+from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.players import spelled
+from sandwich_jax.report import pictures
+from sandwich_jax.running import benign, own_corpus
+from sandwich_jax.sandwich import Result
+from sandwich_jax.types import Params, Rollout, SettingError, Truth
+
+PGN_GAMES = 8
+"""Self-play games saved a round a member."""
+
+Progress = Callable[[float, float, str], None]
+"""`(done, total, what was done)`, in rounds of one member."""
+
+
+def run(
+    config: Config,
+    folder: pathlib.Path | str = "runs/run",
+    *,
+    wandb: log.WandbMode = "offline",
+    progress: Progress = lambda done, total, text: None,
+    pause: Callable[[], None] = lambda: None,
+) -> Result:
+    """Runs `config` in `folder`, or goes on with what an earlier call left there.
+
+    Args:
+        config: settings of the run.
+        folder: the run's folder.
+        wandb: offline needs no account; `wandb sync` sends it later.
+        progress: told after every step.
+        pause: called after every checkpoint; may raise.
+
+    Raises:
+        SettingError: a setting cannot be used, or `folder` holds another run.
+        Unwritten: the end of the run could not be written; holds the result.
+    """
+    folder = pathlib.Path(folder)
+    done = folder / "learning_curves.png"  # the last thing that a run writes
+    if not done.exists():
+        outputs.check_folder(folder)
+        log.check_wandb(wandb)
+    net, models = spelled.load_models(config)
+    config = _with_benign(config, folder, net, models, progress)
+    claim(folder, config)
+    if done.exists():
+        try:
+            return _read_result(folder, config)
+        except SettingError as error:
+            notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
+    setup = own_corpus.given(sandwich.prepare(config, models, net))
+    with full_disk_told(folder):
+        outside = RunFolder(folder, setup, wandb, progress, pause)
+        try:
+            result = sandwich.run(setup, outside)
+        finally:
+            outside.logger.close()
+        with outputs.keeping(result, folder):
+            _store_networks(folder, setup, result)
+            pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
+    return result
+
+
+def _with_benign(
+    config: Config,
+    folder: pathlib.Path,
+    net: nets.Network,
+    models: Models,
+    progress: Progress,
+) -> Config:
+    """The configuration with its benign advisers, as an earlier call found them if there was one.
+
+    Raises:
+        SettingError: there is none as weak as A.
+    """
+    if "benign" not in config.controls or config.benign_sigma:
+        return config
+    path = folder / "manifest.json"
+    if path.exists():
+        stored = store.read_object(path, "config").get("benign_sigma") or ()
+        if not isinstance(stored, list):
+            raise SettingError(
+                f"{path}, benign_sigma: a list is needed, and there is {stored!r:.40}."
+            )
+        return dataclasses.replace(config, benign_sigma=tuple(stored))
+    setup = sandwich.prepare(config, models, net)
+    return benign.found(setup, lambda text: progress(0.0, 1.0, text))
+
+
+def _read_result(folder: pathlib.Path, config: Config) -> Result:
+    """What a finished run found."""
+    path, members = folder / "rows.jsonl", members_of(config)
+    rows, damage = log.lines_of(path, log.is_run_row)
+    if damage or log.rounds_whole(rows, len(members)) < config.rounds:
+        raise SettingError(f"{damage or f'{path}: rows are missing'}.")
+    rows = [row for row in rows if row["round"] == config.rounds]
+    pairings = places.points_of(folder)
+    game = games.make(config.game)
+    networks = {
+        row["member"]: spelled.stored(folder / "networks" / places.slug(row["member"]), game).params
+        for row in rows
+    }
+    return Result(config, rows, elo.fit(pairings, "W"), networks)
+
+
+def claim(folder: pathlib.Path, config: Config) -> None:
+    """Writes the manifest of a new run folder, or checks that an old one is of this configuration.
+
+    Raises:
+        SettingError: the folder holds something else; nothing in it is touched.
+    """
+    path = folder / "manifest.json"
+    wanted = store.to_plain(config.plain())
+    if path.exists():
+        stored = store.read_object(path, "config")
+        differing = [name for name in wanted if _stored(stored, name) != wanted[name]]
+        if differing:
+            raise SettingError(
+                f"{folder} holds a run with another {', '.join(differing)}; choose another"
+                " folder with --out, or remove this one."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingError(f"{folder} is not empty and holds no run; choose another with --out.")
+    store.write_json(path, store.manifest(wanted))
+
+
+def _stored(settings: dict[str, Any], name: str) -> Any:
+    """A setting in a manifest; one that it does not name is as by default."""
+    return settings.get(name, store.to_plain({name: default_of(name)})[name])
+
+
+@contextlib.contextmanager
+def full_disk_told(folder: pathlib.Path) -> Iterator[None]:
+    """Turns a full disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise SettingError(
+            f"{folder}: no space left on the disk; finished rounds are kept. Make space and run"
+            " the same command again."
+        ) from error
+
+
+class RunFolder:
+    """The world as `sandwich.run` sees it; a `sandwich.Outside`."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        setup: sandwich.Setup,
+        wandb: log.WandbMode = "disabled",
+        progress: Progress = lambda done, total, text: None,
+        pause: Callable[[], None] = lambda: None,
+    ):
+        self.folder, self.setup = folder, setup
+        config = store.to_plain(setup.config.plain())
+        self.logger = log.Logger(folder, config, wandb)
+        self.saver: checkpoints.Numbered = checkpoints.Checkpoints(
+            folder / "checkpoints", self.check_round
+        )
+        self.told, self.pause = progress, pause
+
+    def check_round(self, number: int) -> None:
+        """Raises SettingError where a run cannot go on after this round: rows are missing."""
+        self.logger.check(number, len(members_of(self.setup.config)))
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Passes on how far the run is."""
+        self.told(done, total, text)
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Appends to rows.jsonl and to Weights & Biases."""
+        self.logger.rows(rows)
+
+    def forget_rows_after(self, round_index: int) -> None:
+        """Drops rows of rounds that will be played again."""
+        self.logger.forget_after(round_index)
+
+    def matches(self, name: str, matches: standing.Matches) -> None:
+        """Points by opening and colour, as arena/NAME.npz with keys "a | b"."""
+        path = self.folder / "arena" / f"{name}.npz"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{name}.tmp.npz")
+        points: dict[str, Any] = {f"{a} | {b}": s.points for (a, b), s in matches.items()}
+        np.savez(temporary, **points)
+        temporary.replace(path)
+
+    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
+        """Arrays of the last round's games; the first games of every round as PGN."""
+        arrays = places.games_file(self.folder, member.name)
+        rollouts.save(arrays, round_index, rollout, truth)
+        if self.setup.game.name != "chess":
+            return
+        path = self.folder / "games" / f"round-{round_index:03d}-{places.slug(member.name)}.pgn"
+        lines = self.setup.game.openings("train")
+        one, shown = self.setup, rollout.positions[:, :PGN_GAMES]
+        value = values_of(one.game, one.net, one.models.expert, shown)
+        text = pgn.selfplay_games(
+            rollout, truth, lines, member.name, round_index, PGN_GAMES, value=value
+        )
+        store.write_text(path, text)
+
+
+def values_of(
+    game: games.Game, net: nets.Network, params: Params, positions: Array | np.ndarray
+) -> Float[np.ndarray, "T B"]:
+    """A network's values, for the mover and in [-1, 1], of encoded positions [T, B, ...]."""
+    times, count = positions.shape[:2]
+    flat = np.asarray(positions).reshape(times * count, *positions.shape[2:])
+    values = _value_program(game.name, net.config)(params, flat)
+    return np.asarray(values).reshape(times, count)
+
+
+@functools.cache
+def _value_program(game_name: str, kind: nets.NetConfig):
+    """One program for all networks of an architecture."""
+    game = games.make(game_name)
+    net = nets.make(kind, game.heads)
+    return jax.jit(lambda params, encoded: net.apply(params, game.decode(encoded)).value)
+
+
+def _store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
+    for row in result.rows:
+        store_network(folder, setup, row, result.networks[row["member"]])
+
+
+def store_network(
+    folder: pathlib.Path, setup: sandwich.Setup, row: dict[str, Any], params: Params
+) -> None:
+    """Stores W' of a member with its last row."""
+    name = row["member"]
+    about = {"member": name, "run": folder.name, "row": store.to_plain(row)}
+    card = store.NetworkCard(setup.game.name, setup.net.config, about)
+    store.save_network(folder / "networks" / places.slug(name), card, params)

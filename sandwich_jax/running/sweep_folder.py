@@ -1,0 +1,272 @@
+"""A sweep in its folder: every member a run folder of its own, gathered by process 0."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+import jax
+
+from sandwich_jax import grid, outputs, sandwich, side_by_side, sweep
+from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.folders.places import is_done, member_folder
+from sandwich_jax.grid import Part
+from sandwich_jax.machine import cluster, notices, programs
+from sandwich_jax.measures.standing import Standings
+from sandwich_jax.members import Config, Member, assistant_of, loss_of
+from sandwich_jax.objectives import OBJECTIVES
+from sandwich_jax.players import spelled
+from sandwich_jax.running import own_corpus, pace, phase, phase_pictures, run_folder
+from sandwich_jax.running.gathered import Gathered, Progress
+from sandwich_jax.running.match_book import MatchBook
+from sandwich_jax.running.phase import Phase
+from sandwich_jax.sweep import Layout
+from sandwich_jax.training import text_files
+from sandwich_jax.types import Params, Rollout, SettingError, Truth
+
+CONTENTS = {
+    "manifest.json": "the sweep's settings, versions, commit, device",
+    "rows.jsonl": "one row a round a member, of all members",
+    "phase.json": "the grid with intervals over seeds, and where curves cross",
+    "members": "a run folder for every member",
+    "arena": "matches that members have in common",
+    "wandb": "Weights & Biases: one group, a run a member",
+}
+"""What a sweep's folder holds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Where members run; results do not depend on it, on CPU to the last bit."""
+
+    mode: sweep.MemberMode | None = None
+    """loop or map: one member of a device after another; vmap: a group at once. By default loop
+    on CPU, vmap elsewhere."""
+    group: int | None = None
+    """Members of one device at a time; by default as many as its memory holds (vmap)."""
+    devices: int | None = None
+    """How many devices of this machine to use; all by default."""
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+    """The settings in a sweep file.
+
+    Raises:
+        SettingError: it is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(text_files.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{path} is not TOML ({error}).") from error
+
+
+def run(
+    settings: Mapping[str, Any],
+    folder: pathlib.Path | str,
+    *,
+    where: Devices = Devices(),
+    wandb: log.WandbMode = "offline",
+    progress: run_folder.Progress = lambda done, total, text: None,
+    pause: Callable[[], None] = lambda: None,
+) -> tuple[Phase, dict[str, Any]]:
+    """Runs every member that `folder` has not finished, then measures the whole grid.
+
+    Returns it with `pace.Pace.figures` of this process.
+
+    Args:
+        settings: of a sweep file, see `grid.parse`.
+        folder: the sweep's; shared by all processes. A grid may grow from call to call.
+        where: devices.
+        wandb: of process 0, for all members.
+        progress: told work done and in all, in rounds of one member.
+        pause: called wherever nothing would be lost; may raise.
+
+    Raises:
+        SettingError: a setting cannot be used, or `folder` holds something else.
+    """
+    folder = pathlib.Path(folder)
+    if jax.process_index() == 0:
+        outputs.check_folder(folder)
+        log.check_wandb(wandb)
+    parts = grid.parse(settings)
+    layout = sweep.layout(where.mode, where.devices, where.group)
+    setups = _Setups()
+    for program in grid.programs(parts):
+        setups.of(program)  # whatever is wrong with it should be known before anything runs
+    if jax.process_index() == 0:
+        _claim(folder, settings)
+        _forget_damaged(folder, parts)
+    cluster.barrier("claimed")
+    cluster.check_shared(folder / "manifest.json")
+    pending = [part for part in parts if not is_done(folder, part)]
+    if pending and jax.process_count() > len(pending):
+        raise SettingError(
+            f"{jax.process_count()} processes for {len(pending)} members that are left: use at most"
+            f" {len(pending)}."
+        )
+    cluster.barrier("counted")
+    mine = pending[jax.process_index() :: jax.process_count()]
+    gathered = Gathered(folder, parts, wandb)
+    told = Progress(mine, gathered, progress)
+    with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+        world = side_by_side.World(MatchBook(folder / "arena"), told.step, pause)
+        try:
+            for program, own in grid.programs(mine).items():
+                setup = setups.of(program)
+                members = [(p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own]
+                fitted = _fitted(layout, where, setup, own)
+                standings = setups.standings(setup, fitted)
+                told.pace.pieces = setups.pieces(setup, fitted)
+                side_by_side.play(setup, standings, members, fitted, world)
+                programs.make_room()
+            _wait_for_others(folder, parts, gathered, pause)
+        finally:
+            gathered.look()
+            gathered.wandb.close()
+        found = phase.phase(folder, parts)
+        result = found, told.pace.figures()
+        if jax.process_index() == 0:
+            with outputs.keeping(result, folder):
+                store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
+                phase_pictures.draw(folder, found)
+    cluster.barrier("measured")
+    return result
+
+
+def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
+    """Writes the manifest, or checks that all but the axes of the grid is as it was."""
+    path, axes = folder / "manifest.json", grid.axes()
+    wanted = store.to_plain(dict(settings))
+    if path.exists():
+        stored = store.read_object(path, "sweep")
+        if not stored:
+            raise SettingError(f"{folder} holds a run, not a sweep; choose another with --out.")
+        fixed = (set(stored) | set(wanted)) - set(axes)
+        differing = sorted(key for key in fixed if stored.get(key) != wanted.get(key))
+        if differing:
+            raise SettingError(
+                f"{folder} holds a sweep with another {', '.join(differing)}; choose another"
+                " folder with --out, or remove this one."
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingError(f"{folder} is not empty and holds no sweep; choose another with --out.")
+    about = store.manifest({}) | {"sweep": wanted, "processes": jax.process_count()}
+    del about["config"]
+    store.write_json(path, about)
+
+
+def _forget_damaged(folder: pathlib.Path, parts: Sequence[Part]) -> None:
+    """Takes the rows of members whose last matches an accident has damaged: they play again."""
+    for part in parts:
+        if is_done(folder, part):
+            try:
+                places.points_of(member_folder(folder, part))
+            except SettingError as error:
+                notices.tell(f"{str(error).rstrip('.')}; this member is played again.")
+                log.write_rows(member_folder(folder, part) / "rows.jsonl", [])
+
+
+class _Setups:
+    """What programs share: networks and openings are read once, a match is compiled once."""
+
+    def __init__(self) -> None:
+        self.by_network: dict[tuple, sandwich.Setup] = {}
+        self.matches: dict[tuple, Standings] = {}
+        self.timed: dict[tuple, pace.Rest] = {}
+
+    def standings(self, setup: sandwich.Setup, where: Layout) -> Standings:
+        """For programs that have networks, assistant and layout in common."""
+        c = setup.config
+        key = (c.network, c.saboteur, assistant_of(c), where)
+        if key not in self.matches:
+            self.matches[key] = sandwich.standings_of(setup, where)
+        return self.matches[key]
+
+    def pieces(self, setup: sandwich.Setup, where: Layout) -> pace.Pieces:
+        """For one program; board and update are those of all with this network and loss."""
+        key = (setup.config.network, loss_of(setup.config), where)
+        if key not in self.timed:
+            self.timed[key] = pace.time_rest(setup, where)
+        return pace.time_pieces(setup, where, self.timed[key])
+
+    def of(self, program: Config) -> sandwich.Setup:
+        """For the members of a program."""
+        # A corpus is read for the members that learn from it alone.
+        name = (program.network, program.saboteur, OBJECTIVES[program.objective].corpus)
+        if name not in self.by_network:
+            net, models = spelled.load_models(program)
+            setup = sandwich.prepare(program, models, net)
+            self.by_network[name] = own_corpus.given(setup)
+        return self.by_network[name]._replace(config=program)
+
+
+def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence[Part]) -> Layout:
+    """The layout with groups as large as memory holds, unless they are given."""
+    if where.group or layout.mode != "vmap":
+        return layout
+    most = -(-len(own) // len(layout.devices))
+    memory = sweep.free_memory(layout.devices[0])
+    if memory is None or most == 1:
+        return dataclasses.replace(layout, group=most)
+    config = own[0].config
+    first = sandwich.first_learner(setup, config.protocol)
+    lane = sandwich.lane_of(config, own[0].member, first, 0)
+
+    def one(group: int) -> Callable:
+        return sandwich.lane_round(setup._replace(group=group), config.protocol)
+
+    group = sweep.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
+    return dataclasses.replace(layout, group=group)
+
+
+def _wait_for_others(
+    folder: pathlib.Path, parts: Sequence[Part], gathered: Gathered, pause: Callable[[], None]
+) -> None:
+    while jax.process_count() > 1 and not all(is_done(folder, part) for part in parts):
+        gathered.look()
+        pause()
+        time.sleep(0.5)
+
+
+class _MemberFolder(run_folder.RunFolder):
+    """A member as `side_by_side.play` sees it; a `side_by_side.Outside`."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        setup: sandwich.Setup,
+        part: Part,
+        writer: futures.Executor,
+        told: Progress,
+    ):
+        own = member_folder(folder, part)
+        setup = setup._replace(config=part.config)
+        super().__init__(own, setup)
+        self.saver = checkpoints.Background(own / "checkpoints", writer, self.check_round)
+        self.counted = told
+
+    def forget_rows_after(self, round_index: int) -> None:
+        """Drops rows of rounds that will be played again."""
+        run_folder.claim(self.folder, self.setup.config)
+        super().forget_rows_after(round_index)
+        self.counted.skip(round_index)
+
+    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
+        """As in a run; counts them."""
+        self.counted.pace.round(self.setup.config, rollout)
+        super().games(round_index, member, rollout, truth)
+
+    def network(self, row: dict[str, Any], params: Params) -> None:
+        """Stores W' after the last round."""
+        run_folder.store_network(self.folder, self.setup, row, params)
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Appends to the member's rows; after the last, nothing needs its checkpoints."""
+        super().rows(rows)
+        if rows[-1]["round"] == self.setup.config.rounds:
+            self.saver.clear()
