@@ -6,16 +6,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sandwich_jax.driver import Result
     from sandwich_jax.members import Config
     from sandwich_jax.running.interactive import run
-    from sandwich_jax.sandwich import Result
     from sandwich_jax.types import SettingError
 
 __all__ = ["Config", "Result", "SettingError", "run"]
 
 _HOME = {
     "Config": "members",
-    "Result": "sandwich",
+    "Result": "driver",
     "SettingError": "types",
     "run": "running.interactive",
 }

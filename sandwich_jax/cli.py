@@ -31,6 +31,7 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 from sandwich_jax import options, outputs
+from sandwich_jax.driver import Result
 from sandwich_jax.engines.engine_pool import EngineConfig
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders.log import WandbMode
@@ -41,7 +42,6 @@ from sandwich_jax.report.settings import ReportConfig
 from sandwich_jax.running.phase import Phase
 from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.running.sweep_folder import Devices
-from sandwich_jax.sandwich import Result
 from sandwich_jax.training.corpus import Filters
 from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig
 from sandwich_jax.training.saboteur import SaboteurConfig

@@ -18,6 +18,7 @@ from sandwich_jax.members import (
     Config,
     Member,
     changed,
+    compiled_of,
     members_of,
     program_of,
     protocol_of,
@@ -57,13 +58,7 @@ class Part(NamedTuple):
     @property
     def program(self) -> Config:
         """What is compiled for it: the same for members that differ in traced numbers alone."""
-        settings = self.config.plain()
-        for name in settings:
-            about = configs.about(name)
-            if about is not None and about.traced:
-                settings[name] = (0.0,) if about.strength else about.default
-        kl = float(self.config.kl > 0)  # without it, nothing of it is compiled
-        return Config(**settings | {"seed": 0, "kl": kl})
+        return compiled_of(self.config, self.member)
 
     @property
     def cell(self) -> Config:

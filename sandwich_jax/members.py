@@ -141,6 +141,17 @@ def program_of(config: Config, member: Member) -> Config:
     return changed(config, changes | dict(member.changes))
 
 
+def compiled_of(config: Config, member: Member) -> Config:
+    """What is compiled for a member: the same for those that differ in traced numbers alone."""
+    settings = program_of(config, member).plain()
+    for name in settings:
+        about = configs.about(name)
+        if about is not None and about.traced:
+            settings[name] = (0.0,) if about.strength else about.default
+    kl = float(config.kl > 0)  # without it, nothing of it is compiled
+    return Config(**settings | {"seed": 0, "kl": kl})
+
+
 def changed(config: Config, changes: Mapping[str, Any]) -> Config:
     """A configuration with these changes, and without what is then of no use."""
     settings = config.plain() | dict(changes)

@@ -1,28 +1,25 @@
-"""One run: rounds of self-play, fine-tuning and arena, for every member; resumable.
+"""One round: self-play beside the assistant, then fine-tuning, for every member.
 
-Read `round_of` first: it is the whole idea in one function.
+Read `round_of` first: it is the whole idea in one function. `driver` plays round after round.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree, UInt
 
 from sandwich_jax import finetune, games, nets, objectives, sweep
-from sandwich_jax.measures import elo
-from sandwich_jax.measures.standing import Matches, Standings, elo_of, round_measures, rows_of
+from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import (
     Config,
     Member,
     assistant_of,
     knobs_of,
     loss_of,
-    members_of,
     program_of,
     protocol_of,
     run_key,
@@ -35,10 +32,8 @@ from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, adjudicated, sel
 from sandwich_jax.types import (
     Knobs,
     Metrics,
-    Params,
     PRNGKey,
     Rollout,
-    Saver,
     SettingError,
     State,
     TrainState,
@@ -208,52 +203,7 @@ def first_learner(setup: Setup, protocol: str) -> Learner:
     return Learner(state, window, protocol_of(c, protocol).lore())
 
 
-# --- the run ------------------------------------------------------------------------------------
-
-
-class Outside(Protocol):
-    """What a run needs of the world."""
-
-    @property
-    def saver(self) -> Saver:
-        """Where checkpoints go."""
-        ...
-
-    def rows(self, rows: list[dict[str, Any]]) -> None:
-        """Takes the rows of one round, a row a member."""
-        ...
-
-    def forget_rows_after(self, round_index: int) -> None:
-        """Drops rows of rounds that will be played again."""
-        ...
-
-    def matches(self, name: str, matches: Matches) -> None:
-        """Takes the scores of a set of matches."""
-        ...
-
-    def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
-        """Takes the games of one member's round."""
-        ...
-
-    def progress(self, done: float, total: float, text: str) -> None:
-        """Told after every step; `done` and `total` are in rounds of one member."""
-        ...
-
-    def pause(self) -> None:
-        """Called after every checkpoint; may raise."""
-        ...
-
-
-class Result(NamedTuple):
-    """What a run found."""
-
-    config: Config
-    rows: list[dict[str, Any]]
-    """Of the last round, a row a member."""
-    fit: elo.Fit
-    """Joint fit over W, E, the assistants and the members' last networks."""
-    networks: dict[str, Params]
-    """W' by member."""
+# --- what a run starts from ---------------------------------------------------------------------
 
 
 def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
@@ -272,159 +222,10 @@ def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     return Setup(config, game, net, models, starts, arena_starts)
 
 
-def run(setup: Setup, outside: Outside) -> Result:
-    """Plays all rounds of all members, from the last checkpoint if there is one.
-
-    Raises:
-        SettingError: a loss was not finite; the last good checkpoint is kept.
-    """
-    config, members = setup.config, members_of(setup.config)
-    work = _Work(outside, config, members)
-    where = sweep.layout()
-    if where.mode == "vmap":  # all members at once
-        where = dataclasses.replace(where, group=-(-len(members) // len(where.devices)))
-    standings = standings_of(setup, where)
-    learners = [first_learner(setup.of(member), member.protocol) for member in members]
-    found = outside.saver.latest(learners)
-    finished, learners = found if found else (0, learners)
-    outside.forget_rows_after(finished)
-    work.skip_rounds(finished)
-    count = config.final_openings
-    baseline = standings.play(standings.baseline(config, members), count, work.match)
-    outside.matches("baseline", baseline)
-    setups = {own.config: own for own in (setup.of(member) for member in members)}
-    rounds = {c: rounds_of(own, c.protocol, where) for c, own in setups.items()}
-    shared = sweep.share((setup.models, setup.starts), where)
-    rows, matches = [], baseline
-    for index in range(finished, config.rounds):
-        begun = Round(config, members, learners, index)
-        results, seconds = _play_round(begun, rounds, shared, where, work)
-        for member, result in zip(members, results, strict=True):
-            stop_if_not_finite(member, result.metrics, index)
-            outside.games(index + 1, member, result.rollout, result.truth)
-        learners = [result.learner for result in results]
-        last = index + 1 == config.rounds
-        matches = baseline | _stand(standings, config, members, learners, last, work)
-        rows = rows_of(config, members, matches, index + 1, last)
-        for row, result, spent in zip(rows, results, seconds, strict=True):
-            answers = protocol_of(config, row["protocol"]).answers
-            row |= round_measures(result.rollout, result.truth, result.metrics, answers)
-            row["seconds"] = round(spent, 2)
-        outside.rows(rows)
-        outside.saver.save(index + 1, learners)
-        outside.pause()
-    if not rows:  # everything was done before: measure again, play nothing
-        matches = baseline | _stand(standings, config, members, learners, True, work)
-        rows = rows_of(config, members, matches, config.rounds, True)
-    outside.matches("final", matches)
-    return Result(config, rows, elo_of(matches), _networks(members, learners))
-
-
-def _networks(members: tuple[Member, ...], learners: list[Learner]) -> dict[str, Params]:
-    pairs = zip(members, learners, strict=True)
-    return {member.name: learner.train.params for member, learner in pairs}
-
-
 def standings_of(setup: Setup, where: sweep.Layout) -> Standings:
     """What plays the matches of runs with this setup."""
     players = (setup.models, setup.arena_starts)
     return Standings(setup.config, setup.game, setup.net, *players, where)
-
-
-def _stand(
-    standings: Standings,
-    config: Config,
-    members: tuple[Member, ...],
-    learners: list[Learner],
-    last: bool,
-    work: _Work,
-) -> Matches:
-    """The matches of all W' after a round."""
-    jobs_of = standings.final if last else standings.student
-    jobs = {}
-    for name, params in zip(members, _networks(members, learners).values(), strict=True):
-        jobs |= jobs_of(config, name, params)
-    openings = config.final_openings if last else config.round_openings
-    return standings.play(jobs, openings, work.match if last else work.small_match)
-
-
-def match_cost(config: Config) -> float:
-    """Of a large match, in rounds of one member.
-
-    Measured on a CPU: a game of the arena costs about a third of one of self-play with its share
-    of fine-tuning.
-    """
-    return 2 * config.final_openings * 0.3 / config.games
-
-
-class _Work:
-    """Counts work done, in rounds of one member, for a display of progress."""
-
-    def __init__(self, outside: Outside, config: Config, members: tuple[Member, ...]):
-        self.outside, self.members, self.done = outside, members, 0.0
-        corrupt = len({m.assistant for m in members} - {"E"})
-        matches = (
-            1
-            + ("argmax" in config.controls)
-            + 2 * corrupt
-            + sum(3 if m.assistant != "E" else 2 for m in members)
-        )
-        self.of_match = match_cost(config)
-        self.total = config.rounds * len(members) + matches * self.of_match
-
-    def skip_rounds(self, finished: int) -> None:
-        """Work that an earlier call did."""
-        self.done += finished * len(self.members)
-
-    def match(self, players: tuple[str, str]) -> None:
-        """A large match is over."""
-        self._add(self.of_match, "arena: {} against {}".format(*players))
-
-    def rounds(self, count: int, text: str) -> None:
-        """A round of so many members is over."""
-        self._add(count, text)
-
-    def small_match(self, players: tuple[str, str]) -> None:
-        """A small match is over: part of its round."""
-        self._add(0.0, "arena: {} against {}".format(*players))
-
-    def _add(self, amount: float, text: str) -> None:
-        self.done += amount
-        self.outside.progress(self.done, self.total, text)
-
-
-class Round(NamedTuple):
-    """A round about to be played."""
-
-    config: Config
-    members: tuple[Member, ...]
-    learners: list[Learner]
-    index: int
-    """From 0."""
-
-
-def _play_round(
-    begun: Round,
-    rounds: dict[Config, sweep.Mapped],
-    shared: tuple[Models, State],
-    where: sweep.Layout,
-    work: _Work,
-) -> tuple[list[RoundResult], list[float]]:
-    """One round of every member; those with the same static settings run as one program."""
-    config, members, learners, index = begun
-    results: dict[Member, RoundResult] = {}
-    seconds: dict[Member, float] = {}
-    both = list(zip(members, learners, strict=True))
-    chosen = [[(m, x) for m, x in both if program_of(config, m) == c] for c in rounds]
-    lanes = [[lane_of(config, m, x, index) for m, x in own] for own in chosen]
-    parts = [play.parts(own, *shared) for play, own in zip(rounds.values(), lanes, strict=True)]
-    for one in sweep.at_once(parts, where):
-        done = [chosen[one.program][place][0] for place in one.places]
-        results |= zip(done, one.results, strict=True)
-        seconds |= dict.fromkeys(done, one.seconds / len(done))
-        names = ", ".join(member.name for member in done)
-        work.rounds(len(done), f"round {index + 1}/{config.rounds}: {names}")
-    return [results[m] for m in members], [seconds[m] for m in members]
 
 
 def stop_if_not_finite(member: Member, metrics: Metrics, index: int) -> None:

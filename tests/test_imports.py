@@ -36,7 +36,7 @@ ROOMS = (
     "grid",
     "measures",
     "sandwich",
-    "side_by_side",
+    "driver",
     "training",
     "machine",
     "folders",

@@ -19,7 +19,7 @@ import pytest
 from helpers import SMALL
 
 import sandwich_jax
-from sandwich_jax import grid, sandwich, side_by_side, sweep
+from sandwich_jax import driver, grid, sandwich, sweep
 from sandwich_jax.folders import log, places
 from sandwich_jax.running import paired, sweep_folder
 from sandwich_jax.types import SettingError
@@ -329,7 +329,7 @@ def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
             raise KeyboardInterrupt
 
     settings = SWEEP | {"seeds": 1, "p": [0.5], "rounds": 4}
-    (whole,) = (side_by_side.cost(p.config) for p in grid.parse(settings) if p.config.p == (0.5,))
+    (whole,) = (driver.cost([p.config]) for p in grid.parse(settings) if p.config.p == (0.5,))
     with pytest.raises(KeyboardInterrupt):
         sweep_folder.run(settings, tmp_path, wandb="disabled", progress=stop)
     sweep_folder.run(settings, tmp_path, wandb="disabled", progress=lambda *x: told.append(x[:2]))

@@ -128,15 +128,14 @@ class Standings:
         """W, E and every corrupt A against one another."""
         honest = self._honest
         expert, weak = honest(config, self.models.expert), honest(config, self.models.weak)
-        jobs = {("E", "W"): _job(config, expert, weak)}
-        if "argmax" in config.controls:
-            sharp = self.models.weak, knobs_of(config, None, 0.0)
-            jobs[SHARPEST, "W"] = _job(config, sharp, weak)
-        for name, member in {m.assistant: m for m in members if m.assistant != "E"}.items():
-            own, assistant = program_of(config, member), self._assistant(config, member)
-            jobs[name, "W"] = _job(own, assistant, weak)
-            jobs[name, "E"] = _job(own, assistant, expert)
-        return jobs
+        sides = {"E": (config, expert), "W": (config, weak)}
+        sides[SHARPEST] = config, (self.models.weak, knobs_of(config, None, 0.0))
+        for member in members:
+            if member.assistant != "E":
+                own = program_of(config, member)
+                sides[member.assistant] = own, self._assistant(config, member)
+        names = baseline_names(config, members)
+        return {(a, b): _job(*sides[a], sides[b][1]) for a, b in names}
 
     def student(self, config: Config, member: Member, params: Params) -> Jobs:
         """W' against W: where it stands after a round."""
@@ -169,15 +168,31 @@ def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Bo
     return Booking(assistant_of(config), job)
 
 
+def baseline_names(config: Config, members: tuple[Member, ...]) -> list[tuple[str, str]]:
+    """The matches before the first round: W, E and every corrupt A against one another."""
+    corrupt = dict.fromkeys(m.assistant for m in members if m.assistant != "E")
+    sharp = [(SHARPEST, "W")] if "argmax" in config.controls else []
+    return [("E", "W"), *sharp, *((name, other) for name in corrupt for other in ("W", "E"))]
+
+
 def rows_of(
     config: Config,
     members: tuple[Member, ...],
     matches: Matches,
+    fitted: elo.Fit,
     round_index: int,
     last: bool,
 ) -> list[dict[str, Any]]:
-    """One row a member: where it stands after `round_index` rounds (1 is the first)."""
-    fitted = elo_of(matches)
+    """One row a member: where it stands after `round_index` rounds (1 is the first).
+
+    Args:
+        config: of all of them.
+        members: those that the configuration spans.
+        matches: all of theirs.
+        fitted: from `elo_of` these.
+        round_index: rounds played.
+        last: no round is left.
+    """
     names = {member.name for member in members}
     rows = []
     for member in members:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import jax
 
-from sandwich_jax import side_by_side
+from sandwich_jax import driver
 from sandwich_jax.folders import log, places, store
 from sandwich_jax.grid import Part
 from sandwich_jax.running import pace, run_folder
@@ -56,20 +56,14 @@ class Gathered:
             self.look()
 
 
-class Progress:
-    """Work done by this process, in rounds of one member, and how fast."""
+class Progress(run_folder.Work):
+    """Work done by this process, and how fast."""
 
     def __init__(self, mine: Sequence[Part], gathered: Gathered, told: run_folder.Progress):
-        self.total = sum(side_by_side.cost(part.config) for part in mine)
-        self.gathered, self.told = gathered, told
-        self.done, self.pace = 0.0, pace.Pace()
-
-    def skip(self, rounds: int) -> None:
-        """Rounds that an earlier call played."""
-        self.total -= rounds
+        super().__init__(driver.cost(part.config for part in mine), told)
+        self.gathered, self.pace = gathered, pace.Pace()
 
     def step(self, amount: float, text: str) -> None:
         """Counts work; gathers rows now and then."""
-        self.done += amount
-        self.told(self.done, self.total, f"{text} | {self.pace}")
+        super().step(amount, f"{text} | {self.pace}")
         self.gathered.look_now_and_then()

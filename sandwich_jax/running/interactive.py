@@ -6,11 +6,11 @@ import contextlib
 import pathlib
 from collections.abc import Callable
 
+from sandwich_jax.driver import Result
 from sandwich_jax.folders import log
 from sandwich_jax.machine import display, interrupts
 from sandwich_jax.members import Config
 from sandwich_jax.running import run_folder
-from sandwich_jax.sandwich import Result
 from sandwich_jax.types import SettingError
 
 

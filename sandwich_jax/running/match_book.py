@@ -18,7 +18,7 @@ from sandwich_jax.types import SettingError
 
 
 class MatchBook:
-    """Matches that members have in common, a file each; a `side_by_side.Book`."""
+    """Matches that members have in common, a file each; a `driver.Book`."""
 
     FIELDS = ("points", "points_by_rules", "adjudicated")
 

@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import functools
 import pathlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,16 +15,16 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import games, nets, outputs, sandwich
+from sandwich_jax import driver, games, nets, outputs, sandwich, sweep
+from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
 from sandwich_jax.machine import notices
 from sandwich_jax.measures import elo, standing
-from sandwich_jax.members import Config, Member, members_of
+from sandwich_jax.members import Config, Member, compiled_of, members_of
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.players import spelled
 from sandwich_jax.report import pictures
 from sandwich_jax.running import benign, own_corpus
-from sandwich_jax.sandwich import Result
 from sandwich_jax.types import Params, Rollout, SettingError, Truth
 
 PGN_GAMES = 8
@@ -69,15 +70,52 @@ def run(
             notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
     setup = own_corpus.given(sandwich.prepare(config, models, net))
     with full_disk_told(folder):
-        outside = RunFolder(folder, setup, wandb, progress, pause)
+        outside = RunFolder(folder, setup, wandb)
         try:
-            result = sandwich.run(setup, outside)
+            result = _drive(setup, outside, progress, pause)
         finally:
             outside.logger.close()
         with outputs.keeping(result, folder):
-            _store_networks(folder, setup, result)
+            store_networks(folder, setup, result)
             pictures.draw_run(folder, log.read_rows(folder / "rows.jsonl"))
     return result
+
+
+def _drive(
+    setup: sandwich.Setup, outside: RunFolder, progress: Progress, pause: Callable[[], None]
+) -> Result:
+    """Plays the whole run as one cohort."""
+    config, work = setup.config, Work(driver.cost([setup.config]), progress)
+    where = sweep.layout()
+    if where.mode == "vmap":
+        where = dataclasses.replace(where, group=_largest_program(config, where))
+    standings = sandwich.standings_of(setup, where)
+    world = driver.World(driver.NoBook(), work.step, work.skip, pause)
+    driver.drive(setup, standings, [(config, outside)], where, world)
+    assert outside.found is not None
+    return outside.found
+
+
+def _largest_program(config: Config, where: sweep.Layout) -> int:
+    """Members of a device at a time, so that no program is called twice."""
+    counts = Counter(compiled_of(config, member) for member in members_of(config))
+    return -(-max(counts.values()) // len(where.devices))
+
+
+class Work:
+    """Work done and in all, in rounds of one member."""
+
+    def __init__(self, total: float, progress: Progress):
+        self.total, self.told, self.done = total, progress, 0.0
+
+    def skip(self, amount: float) -> None:
+        """Work that an earlier call did."""
+        self.total -= amount
+
+    def step(self, amount: float, text: str) -> None:
+        """Counts work."""
+        self.done += amount
+        self.told(self.done, self.total, text)
 
 
 def _with_benign(
@@ -164,15 +202,10 @@ def full_disk_told(folder: pathlib.Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """The world as `sandwich.run` sees it; a `sandwich.Outside`."""
+    """The world as `driver.drive` sees it; a `driver.Outside`."""
 
     def __init__(
-        self,
-        folder: pathlib.Path,
-        setup: sandwich.Setup,
-        wandb: log.WandbMode = "disabled",
-        progress: Progress = lambda done, total, text: None,
-        pause: Callable[[], None] = lambda: None,
+        self, folder: pathlib.Path, setup: sandwich.Setup, wandb: log.WandbMode = "disabled"
     ):
         self.folder, self.setup = folder, setup
         config = store.to_plain(setup.config.plain())
@@ -180,15 +213,23 @@ class RunFolder:
         self.saver: checkpoints.Numbered = checkpoints.Checkpoints(
             folder / "checkpoints", self.check_round
         )
-        self.told, self.pause = progress, pause
+        self.found: Result | None = None
 
     def check_round(self, number: int) -> None:
         """Raises SettingError where a run cannot go on after this round: rows are missing."""
         self.logger.check(number, len(members_of(self.setup.config)))
 
-    def progress(self, done: float, total: float, text: str) -> None:
-        """Passes on how far the run is."""
-        self.told(done, total, text)
+    def latest(self, like: list[sandwich.Learner]) -> tuple[int, list[sandwich.Learner]] | None:
+        """The last whole checkpoint, if there is one."""
+        return self.saver.latest(like)
+
+    def save(self, number: int, learners: list[sandwich.Learner]) -> None:
+        """Keeps a checkpoint of all members."""
+        self.saver.save(number, learners)
+
+    def result(self, result: Result) -> None:
+        """Takes what the run found."""
+        self.found = result
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Appends to rows.jsonl and to Weights & Biases."""
@@ -241,16 +282,10 @@ def _value_program(game_name: str, kind: nets.NetConfig):
     return jax.jit(lambda params, encoded: net.apply(params, game.decode(encoded)).value)
 
 
-def _store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
+def store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
+    """Stores W' of every member with its last row."""
     for row in result.rows:
-        store_network(folder, setup, row, result.networks[row["member"]])
-
-
-def store_network(
-    folder: pathlib.Path, setup: sandwich.Setup, row: dict[str, Any], params: Params
-) -> None:
-    """Stores W' of a member with its last row."""
-    name = row["member"]
-    about = {"member": name, "run": folder.name, "row": store.to_plain(row)}
-    card = store.NetworkCard(setup.game.name, setup.net.config, about)
-    store.save_network(folder / "networks" / places.slug(name), card, params)
+        name = row["member"]
+        about = {"member": name, "run": folder.name, "row": store.to_plain(row)}
+        card = store.NetworkCard(setup.game.name, setup.net.config, about)
+        store.save_network(folder / "networks" / places.slug(name), card, result.networks[name])

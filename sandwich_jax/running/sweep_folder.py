@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from sandwich_jax import grid, outputs, sandwich, side_by_side, sweep
+from sandwich_jax import driver, grid, outputs, sandwich, sweep
 from sandwich_jax.folders import checkpoints, log, places, store
 from sandwich_jax.folders.places import is_done, member_folder
 from sandwich_jax.grid import Part
@@ -27,7 +27,7 @@ from sandwich_jax.running.match_book import MatchBook
 from sandwich_jax.running.phase import Phase
 from sandwich_jax.sweep import Layout
 from sandwich_jax.training import text_files
-from sandwich_jax.types import Params, Rollout, SettingError, Truth
+from sandwich_jax.types import Rollout, SettingError, Truth
 
 CONTENTS = {
     "manifest.json": "the sweep's settings, versions, commit, device",
@@ -114,7 +114,7 @@ def run(
     gathered = Gathered(folder, parts, wandb)
     told = Progress(mine, gathered, progress)
     with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
-        world = side_by_side.World(MatchBook(folder / "arena"), told.step, pause)
+        world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
         try:
             for program, own in grid.programs(mine).items():
                 setup = setups.of(program)
@@ -122,7 +122,7 @@ def run(
                 fitted = _fitted(layout, where, setup, own)
                 standings = setups.standings(setup, fitted)
                 told.pace.pieces = setups.pieces(setup, fitted)
-                side_by_side.play(setup, standings, members, fitted, world)
+                driver.drive(setup, standings, members, fitted, world)
                 programs.make_room()
             _wait_for_others(folder, parts, gathered, pause)
         finally:
@@ -234,7 +234,7 @@ def _wait_for_others(
 
 
 class _MemberFolder(run_folder.RunFolder):
-    """A member as `side_by_side.play` sees it; a `side_by_side.Outside`."""
+    """A member as `driver.drive` sees it; a `driver.Outside`."""
 
     def __init__(
         self,
@@ -254,16 +254,25 @@ class _MemberFolder(run_folder.RunFolder):
         """Drops rows of rounds that will be played again."""
         run_folder.claim(self.folder, self.setup.config)
         super().forget_rows_after(round_index)
-        self.counted.skip(round_index)
 
     def games(self, round_index: int, member: Member, rollout: Rollout, truth: Truth) -> None:
         """As in a run; counts them."""
         self.counted.pace.round(self.setup.config, rollout)
         super().games(round_index, member, rollout, truth)
 
-    def network(self, row: dict[str, Any], params: Params) -> None:
+    def result(self, result: driver.Result) -> None:
         """Stores W' after the last round."""
-        run_folder.store_network(self.folder, self.setup, row, params)
+        run_folder.store_networks(self.folder, self.setup, result)
+
+    def save(self, number: int, learners: list[sandwich.Learner]) -> None:
+        """As in a run, until nothing needs a checkpoint."""
+        if number < self.setup.config.rounds:
+            self.saver.save(number, *learners)
+
+    def latest(self, like: list[sandwich.Learner]) -> tuple[int, list[sandwich.Learner]] | None:
+        """The member's last whole checkpoint, if there is one."""
+        found = self.saver.latest(*like)
+        return (found[0], [found[1]]) if found else None
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Appends to the member's rows; after the last, nothing needs its checkpoints."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from sandwich_jax import arena, grid, sandwich
+from sandwich_jax import arena, driver, grid, sandwich
 from sandwich_jax.folders import store
 from sandwich_jax.types import Params
 from scripts.accelerator.stages import Row, Stages
@@ -22,33 +22,27 @@ class Nothing:
 
 
 class Kept:
-    """What came of one member: its rows told, its newest network kept; a `side_by_side.Outside`."""
+    """What came of one member: its rows told, its newest network kept; a `driver.Outside`."""
 
     def __init__(self, part: grid.Part, stages: Stages):
         self.part, self.stages = part, stages
         self.params: Params | None = None
         self.row: Row = {}
 
-    @property
-    def saver(self) -> Kept:
-        """Keeps networks in memory."""
-        return self
-
     def latest(self, like: Any) -> None:
         """There is no checkpoint."""
 
-    def save(self, number: int, tree: sandwich.Learner) -> None:
-        """Keeps W' of a round that is not the last."""
-        self.params = tree.train.params
+    def save(self, number: int, learners: list[sandwich.Learner]) -> None:
+        """Keeps W' of a round."""
+        (self.params,) = (learner.train.params for learner in learners)
 
     def rows(self, rows: list[Row]) -> None:
         """Tells what a round measured."""
         self.row = store.to_plain(rows[-1]) | {"seed": self.part.config.seed}
         self.stages.tell("sweep", self.row)
 
-    def network(self, row: Row, params: Params) -> None:
-        """Keeps W' after the last round."""
-        self.params = params
+    def result(self, result: driver.Result) -> None:
+        """The checkpoint has it too."""
 
     def forget_rows_after(self, round_index: int) -> None:
         """There are none."""
@@ -59,15 +53,9 @@ class Kept:
     def games(self, round_index: int, member: Any, rollout: Any, truth: Any) -> None:
         """Rows tell them."""
 
-    def progress(self, done: float, total: float, text: str) -> None:
-        """Told by the world."""
-
-    def pause(self) -> None:
-        """Done by the world."""
-
 
 class Shared:
-    """Matches that members have in common; a `side_by_side.Book`."""
+    """Matches that members have in common; a `driver.Book`."""
 
     def __init__(self) -> None:
         self.played: dict[Hashable, arena.Scores] = {}

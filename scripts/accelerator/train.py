@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from sandwich_jax import games, grid, nets, sandwich, side_by_side, sweep
+from sandwich_jax import driver, games, grid, nets, sandwich, sweep
 from sandwich_jax.folders import store
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.training import pretrain
@@ -199,7 +199,7 @@ def expected(ends: list[float]) -> float:
 def _play(
     training: Training, net: nets.Network, models: Models, kept: list[Kept], count: int
 ) -> None:
-    """`side_by_side.play` of one program after another, until the time is up."""
+    """`driver.drive` of one program after another, until the time is up."""
     ends = [time.monotonic()]
 
     def pause() -> None:
@@ -208,7 +208,7 @@ def _play(
         if left < next_round:
             raise TimeUp(f"{left:.0f} s are left, a round takes about {next_round:.0f} s")
 
-    world = side_by_side.World(Shared(), lambda amount, text: say(text), pause)
+    world = driver.World(Shared(), lambda amount, text: say(text), lambda amount: None, pause)
     by_part = {k.part: k for k in kept}
     # Those that ask come first: without controls a sweep still says something.
     ordered = sorted(
@@ -220,7 +220,7 @@ def _play(
         setup = sandwich.prepare(program, models, net)
         standings = sandwich.standings_of(setup, where)
         runs = [(part.config, by_part[part]) for part in own]
-        side_by_side.play(setup, standings, runs, where, world)
+        driver.drive(setup, standings, runs, where, world)
 
 
 def _summary(kept: list[Kept]) -> Iterator[Row]:
