@@ -7,7 +7,8 @@ import pytest
 from hostile.common import call
 
 from sandwich_jax import grid
-from sandwich_jax.folders import store, usable
+from sandwich_jax.folders import store
+from sandwich_jax.measures import of_games
 from sandwich_jax.report import build, cells, charts, figures
 from sandwich_jax.report.collect import collect
 from sandwich_jax.report.settings import ReportConfig
@@ -170,7 +171,7 @@ def test_evaluations_of_anything(sweep):
 
 
 def test_a_figure_needs_room_in_a_chart():
-    assert [usable.is_number(x) for x in (1, -2.5, True, "1", None, 1e10, float("nan"))] == [
+    assert [of_games.is_number(x) for x in (1, -2.5, True, "1", None, 1e10, float("nan"))] == [
         True, True, False, False, False, False, False
     ]  # fmt: skip
 

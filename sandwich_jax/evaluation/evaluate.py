@@ -21,9 +21,9 @@ from sandwich_jax.evaluation import evaluate_games, evaluate_networks
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.evaluation.work import Run, Work, open_run
-from sandwich_jax.folders import usable
 from sandwich_jax.folders.places import EVALUATION
 from sandwich_jax.machine import display
+from sandwich_jax.measures.of_games import is_number
 from sandwich_jax.report import evaluation_pictures
 from sandwich_jax.types import SettingError
 
@@ -71,7 +71,7 @@ def evaluate(
         missing = "games/*.npz" if run.rows else "whole row in rows.jsonl"
         notes.append(f"{folder} holds no {missing}: measures of its games were left out.")
     evaluate_games.queries_of(work)
-    evaluate_games.advice_of(work, views)
+    evaluate_games.measures_of(work, views)
     if run.game.name != "chess":
         notes.append(
             f"This run plays {run.game.name}: puzzles, move match, shift, harm and quality are of"
@@ -154,8 +154,8 @@ def _cells(name: str, rows: list[Row]) -> list[str]:
     def show(found: list[Row], column: str, form: str) -> str:
         for row in found:
             value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
-            if usable.is_number(value):
-                whole = usable.is_number(low) and usable.is_number(high)
+            if is_number(value):
+                whole = is_number(low) and is_number(high)
                 ends = [value, low, high] if whole else [value]
                 return "\n".join(f"{number:{form}}" for number in ends)
         return ""

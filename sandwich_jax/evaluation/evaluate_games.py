@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Bool
 
 from sandwich_jax.engines import analyses
 from sandwich_jax.evaluation import judged
-from sandwich_jax.evaluation.ledger import Row
-from sandwich_jax.evaluation.work import Games, Work
+from sandwich_jax.evaluation.work import Work
 from sandwich_jax.folders import log
-from sandwich_jax.measures import advice, calibration, quality, shares
+from sandwich_jax.measures import advice, of_games, quality
+from sandwich_jax.measures.of_games import Row, Seen
 from sandwich_jax.types import SettingError
 
 
@@ -31,77 +31,25 @@ class Views:
         return advice.view(run.game, run.net, run.networks[network], self.games(member).rollout)
 
 
-def advice_of(work: Work, views: Views) -> None:
-    """Asked, followed, refused; harm by E's own values; detection; calibration of W' and W."""
+def measures_of(work: Work, views: Views) -> None:
+    """All measures of a member's last games that need nothing else."""
     for member in work.run.games:
         settings = {"round": _last_round(work, member)}
-        for measure, rows in (("advice", _advice), ("detection", _detection)):
-            work.ledger.once(measure, member, settings, functools.partial(rows, views, member))
-        work.ledger.once(
-            "calibration", member, settings, functools.partial(_calibration, views, member)
-        )
+        for name, measure in of_games.MEASURES.items():
+            if measure.of is not None:
+                rows = functools.partial(_rows, measure.of, views, member)
+                work.ledger.once(name, member, settings, rows)
+
+
+def _rows(of: Callable[[Seen], Iterable[Row]], views: Views, member: str) -> Iterable[Row]:
+    games, there = views.games(member), member in views.work.run.networks
+    named = {"E": "E", "W": "W", "W'": member}
+    networks = ("W'", "W") if there else ("W",)
+    return of(Seen(games.rollout, games.truth, lambda n: views.of(named[n], member), networks))
 
 
 def _last_round(work: Work, member: str) -> int:
     return max(row["round"] for row in work.run.rows if row["member"] == member)
-
-
-def _networks(views: Views, member: str) -> list[tuple[str, str]]:
-    """Names of W' and W for rows, and in the run."""
-    there = member in views.work.run.networks
-    return [*([("W'", member)] if there else []), ("W", "W")]
-
-
-def _advice(views: Views, member: str) -> Iterator[Row]:
-    _, rollout, truth = views.games(member)
-    row: Row = {}
-    for name, share in advice.counts(rollout, truth).items():
-        row |= shares.columns(name, share)
-    asked, followed = _answered(views.games(member))
-    row["queries"] = int(asked.sum())
-    if followed.any():
-        loss = advice.expert_loss(views.of("E", member))
-        row |= _harm_columns(views.games(member), loss, followed, "expert_harm")
-    yield row
-
-
-def _answered(games: Games) -> tuple[Bool[np.ndarray, "T B"], Bool[np.ndarray, "T B"]]:
-    """Where W asked, and where it followed."""
-    asked = np.asarray(games.rollout.asked) & np.asarray(games.rollout.played)
-    return asked, asked & np.asarray(games.rollout.followed)
-
-
-def _harm_columns(games: Games, loss: np.ndarray, which: Bool[np.ndarray, "T B"], name: str) -> Row:
-    """Harm by one judge's losses, [T, B], over the moves `which`."""
-    game = np.broadcast_to(np.arange(which.shape[1]), which.shape)
-    found = advice.harm(loss[which], np.asarray(games.truth.corrupted)[which], game[which])
-    row: Row = {f"{name}_corrupted": found.corrupted, f"{name}_honest": found.honest}
-    row |= shares.columns(name, found.difference)
-    return row | dict(
-        zip((f"{name}_moves_corrupted", f"{name}_moves_honest"), found.moves, strict=True)
-    )
-
-
-def _detection(views: Views, member: str) -> Iterator[Row]:
-    games = views.games(member)
-    for network, name in _networks(views, member):
-        for score in advice.TRUST:
-            trust = getattr(views.of(name, member), score)
-            given = advice.answers(games.rollout, games.truth, trust)
-            row: Row = {"network": network, "score": score, "answers": len(given.score)}
-            row |= shares.columns("auc", advice.auc(given))
-            yield row | {"curve": advice.trade_off(given)}
-
-
-def _calibration(views: Views, member: str) -> Iterator[Row]:
-    games = views.games(member)
-    played = np.asarray(games.rollout.played)
-    results = advice.results_of_movers(games.rollout, games.truth)[played]
-    game = np.broadcast_to(np.arange(played.shape[1]), played.shape)[played]
-    for network, name in _networks(views, member):
-        found = calibration.reliability(views.of(name, member).value[played], results, game)
-        if found:
-            yield {"network": network, "positions": len(results), **found._asdict()}
 
 
 def queries_of(work: Work) -> None:
@@ -131,7 +79,7 @@ def harm_of(work: Work, views: Views, judge: analyses.Analyses) -> bool:
     """
     config = work.config
     for member in work.run.games:
-        _, followed = _answered(views.games(member))
+        _, followed = of_games.answered(views.games(member).rollout)
         if not followed.any():
             continue
         settings = {"round": _last_round(work, member), "moves": config.harm_moves}
@@ -144,7 +92,7 @@ def harm_of(work: Work, views: Views, judge: analyses.Analyses) -> bool:
 
 def _harm(work: Work, views: Views, member: str, judge: analyses.Analyses) -> Iterator[Row]:
     games = views.games(member)
-    _, followed = _answered(games)
+    _, followed = of_games.answered(games.rollout)
     corrupted = np.asarray(games.truth.corrupted)
     which = _sample(followed, corrupted, work.config.harm_moves, work.config.seed)
     found = judged.judge(judge, games.rollout, which, _told(work, f"harm of {member}"))
@@ -152,10 +100,10 @@ def _harm(work: Work, views: Views, member: str, judge: analyses.Analyses) -> It
     loss, proxy = np.zeros(which.shape), advice.expert_loss(views.of("E", member))
     loss[at] = quality.win_loss(found.moves)
     agreement = advice.agreement(proxy[which], loss[which])
-    row = _harm_columns(games, loss, which, "harm")
+    row = of_games.harm_columns(games.truth, loss, which, "harm")
     if agreement:
         row |= {"expert_pearson": agreement.pearson, "expert_spearman": agreement.spearman}
-    yield row | _harm_columns(games, proxy, which, "expert_harm")
+    yield row | of_games.harm_columns(games.truth, proxy, which, "expert_harm")
 
 
 def _sample(

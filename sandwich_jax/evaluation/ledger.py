@@ -7,7 +7,8 @@ import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandwich_jax.folders import log, places, store, usable
+from sandwich_jax.folders import log, places, store
+from sandwich_jax.measures.of_games import MEASURES, Measure
 from sandwich_jax.types import SettingError
 
 Row = dict[str, Any]
@@ -60,4 +61,4 @@ class Ledger:
 def _is_measured(row: Row) -> bool:
     """Whether an object is a row of an evaluation, with all that pictures and charts show."""
     told = all(isinstance(row.get(name), str) for name in ("measure", "subject"))
-    return told and usable.SHOWN.get(row["measure"], lambda row: True)(row)
+    return told and MEASURES.get(row["measure"], Measure("")).is_whole(row)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sandwich_jax.measures.of_games import MEASURES, MOST, is_number
 from sandwich_jax.members import strengths_in
 
 Row = dict[str, Any]
@@ -17,8 +18,6 @@ SHARES = ("assisted_score", "asked", "followed", "corrupted", "followed_though_c
           "refused_though_good")  # fmt: skip
 TEXTS = ("member", "role", "run", "protocol", "misalignment", "pgr_verdict")
 NEEDED = ("member", "round", "protocol", "misalignment")
-MOST = 1e9
-"""Figures beyond are none that a chart has room for."""
 
 
 def rows(found: Any, place: pathlib.Path, notes: list[str]) -> list[Row]:
@@ -80,13 +79,6 @@ def _cleaned(row: Row, lost: dict[str, int]) -> Row:
     return found
 
 
-def is_number(value: Any) -> bool:
-    """Whether a chart has a place for it."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= MOST  # false for NaN
-
-
 def text(value: Any) -> str | None:
     """Text that can be written; None for anything else."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
@@ -124,49 +116,13 @@ def _list(found: Any, place: pathlib.Path, name: str, notes: list[str]) -> list[
 # --- evaluations --------------------------------------------------------------------------------
 
 
-def _numbers(*names: str) -> Callable[[Row], bool]:
-    """Whether these are numbers where they are there."""
-    return lambda row: all(row.get(name) is None or is_number(row[name]) for name in names)
-
-
-def _curve(x: Any, y: Any) -> bool:
-    both = isinstance(x, list) and isinstance(y, list) and len(x) == len(y)
-    return both and all(map(is_number, (*x, *y)))
-
-
-def _detects(row: Row) -> bool:
-    curve = mapping(row.get("curve"))
-    told = isinstance(row.get("network"), str) and isinstance(row.get("score"), str)
-    whole = _curve(curve.get("usefulness"), curve.get("safety"))
-    return told and whole and is_number(row.get("auc"))
-
-
-def _calibrates(row: Row) -> bool:
-    told = isinstance(row.get("network"), str) and is_number(row.get("ece"))
-    return told and _curve(row.get("stated"), row.get("came"))
-
-
-def _shifts(row: Row) -> bool:
-    columns = ("kl_to_start", "kl_to_expert", "effective_moves", "top1_with_expert")
-    return isinstance(row.get("player"), str) and _numbers(*columns)(row)
-
-
-_ENDS = ("", "_lo", "_hi")
-SHOWN: Mapping[str, Callable[[Row], bool]] = {
-    "detection": _detects,
-    "calibration": _calibrates,
-    "shift": _shifts,
-    "harm": _numbers(*(f"harm{end}" for end in _ENDS)),
-    "advice": _numbers(*(f"expert_harm{end}" for end in _ENDS)),
-}
-"""Measures that charts show, and whether a row of one is whole."""
-
-
 def evaluations(found: Iterable[Any], place: pathlib.Path, notes: list[str]) -> Sequence[Row]:
     """Rows of an evaluation that charts can show."""
     known = [row for row in found if isinstance(row, dict) and {"measure", "subject"} <= set(row)]
-    shown = [row for row in known if isinstance(row["measure"], str) and row["measure"] in SHOWN]
-    good = [r for r in shown if isinstance(r["subject"], str) and SHOWN[r["measure"]](r)]
+    shown = [row for row in known if isinstance(row["measure"], str) and row["measure"] in MEASURES]
+    good = [
+        r for r in shown if isinstance(r["subject"], str) and MEASURES[r["measure"]].is_whole(r)
+    ]
     if len(good) < len(shown):
         notes.append(f"{place}: {len(shown) - len(good)} rows are damaged; they were left out.")
     return good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from sandwich_jax.measures.of_games import MEASURES, Plot
 from sandwich_jax.report import cells
 from sandwich_jax.report.cells import plain
 from sandwich_jax.report.charts import SHARE, chart, strength_label
@@ -14,8 +15,18 @@ from sandwich_jax.report.spec import Chart, Panel, Point, Reference, Series, Vie
 def of_evaluation(sources: Sequence[Source]) -> list[Chart]:
     """Charts of what `evaluate` measured; only those with something to see."""
     rows = [row | {"source": s.name} for s in sources for row in s.evaluation]
-    made = (harm(rows), detection(rows), calibration(rows), shift(rows))
+    made = [harm(rows), detection(rows), calibration(rows), shift(rows)]
+    made += [_plotted(name, m.plot, rows) for name, m in MEASURES.items() if m.plot]
     return [one for one in made if one]
+
+
+def _plotted(measure: str, plot: Plot, rows: Sequence[Row]) -> Chart | None:
+    """A measure as it says itself that it is to be shown."""
+    found = _member_cells(_of(rows, measure), [plot.column])
+    panels = tuple(_against_strength(found, plot.column))
+    view = View(plot.column.replace("_", " "), plot.y_label, panels, plot.limits)
+    about = (measure.replace(" ", "-"), plot.title, plot.caption)
+    return chart(*about, "strength of misalignment", [view])
 
 
 def _of(rows: Iterable[Row], measure: str) -> list[Row]:
