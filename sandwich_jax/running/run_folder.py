@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sandwich_jax import driver, games, nets, outputs, sandwich, sweep
+from sandwich_jax.config import default_of
 from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
 from sandwich_jax.machine import notices
