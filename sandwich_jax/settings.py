@@ -85,7 +85,7 @@ class Setting(NamedTuple):
             given.between(name, value, int(self.low), int(self.high))
         elif not self.low <= value <= self.high or (self.inside and value in (self.low, self.high)):
             raise SettingError(
-                f"{name} is {value if self.many else given.exact(value)}: it must be between"
+                f"{name} is {given.exact(value)}: it must be between"
                 f" {self.low:g} and {self.high:g}."
             )
         elif self.whole and not float(value).is_integer():

@@ -87,7 +87,7 @@ def test_phases_of_chess():
         ({"beta": (1.0,)}, "beta is set, but misalignment 'random_move' has no use of it"),
         (
             {"misalignment": "gumbel_noise", "sigma": (101.0,)},
-            "sigma is 101.0: it must be between 0 and 100",
+            "sigma is 101: it must be between 0 and 100",
         ),
         ({"misalignment": "borrow"}, "borrows moves: name a saboteur"),
         (

@@ -98,7 +98,7 @@ REFUSED = {
     "noise as a number": (START + "benign_sigma = 0.5\n",
                           "benign_sigma is 0.5: it must be a list of numbers"),
     "noise below 0": (START + 'controls = ["benign"]\nbenign_sigma = [-1]\n',
-                      "benign_sigma is -1.0: it must be between 0 and 100"),
+                      "benign_sigma is -1: it must be between 0 and 100"),
     "noise without benign": (START + "benign_sigma = [0.5]\n", "benign_sigma is set, but controls"),
     "seeds below 0": (START + "seeds = -1\n", f"seeds is -1: {HOW_MANY}"),
     "no seeds": (START + "seeds = 0\n", f"seeds is 0: {HOW_MANY}"),

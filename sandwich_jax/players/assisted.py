@@ -20,7 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import board as rules
-from sandwich_jax import games, members, nets
+from sandwich_jax import config as configs
+from sandwich_jax import games, members, nets, uses
+from sandwich_jax.config import default_of
 from sandwich_jax.engines import fens
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.assistant import Models
