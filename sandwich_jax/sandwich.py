@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree, UInt
 
-from sandwich_jax import finetune, games, nets, objectives, sweep
+from sandwich_jax import finetune, games, lane_layout, nets, objectives
 from sandwich_jax.measures import elo
 from sandwich_jax.measures.standing import Matches, Standings, elo_of, round_measures, rows_of
 from sandwich_jax.members import (
@@ -169,10 +169,10 @@ def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Models, State], R
     return one
 
 
-def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> sweep.Mapped:
-    """`(lanes, models, starts) -> places and results`, see `sweep.map_lanes`."""
+def rounds_of(setup: Setup, protocol: str, where: lane_layout.Layout) -> lane_layout.Mapped:
+    """`(lanes, models, starts) -> places and results`, see `lane_layout.map_lanes`."""
     setup = setup._replace(group=where.group if where.mode == "vmap" else 1)
-    return sweep.map_lanes(lane_round(setup, protocol), where)
+    return lane_layout.map_lanes(lane_round(setup, protocol), where)
 
 
 def _count(setup: Setup, starts: State) -> int:
@@ -270,7 +270,7 @@ def run(setup: Setup, outside: Outside) -> Result:
     """
     config, members = setup.config, members_of(setup.config)
     work = _Work(outside, config, members)
-    where = sweep.layout()
+    where = lane_layout.layout()
     if where.mode == "vmap":  # all members at once
         where = dataclasses.replace(where, group=-(-len(members) // len(where.devices)))
     standings = standings_of(setup, where)
@@ -280,11 +280,11 @@ def run(setup: Setup, outside: Outside) -> Result:
     outside.forget_rows_after(finished)
     work.skip_rounds(finished)
     count = config.final_openings
-    baseline = standings.play(standings.baseline(config, members), count, work.match)
+    baseline = standings.play_matches(standings.baseline(config, members), count, work.match)
     outside.matches("baseline", baseline)
     setups = {own.config: own for own in (setup.of(member) for member in members)}
     rounds = {c: rounds_of(own, c.protocol, where) for c, own in setups.items()}
-    shared = sweep.share((setup.models, setup.starts), where)
+    shared = lane_layout.share((setup.models, setup.starts), where)
     rows, matches = [], baseline
     for index in range(finished, config.rounds):
         begun = Round(config, members, learners, index)
@@ -315,7 +315,7 @@ def _networks(members: tuple[Member, ...], learners: list[Learner]) -> dict[str,
     return {member.name: learner.train.params for member, learner in pairs}
 
 
-def standings_of(setup: Setup, where: sweep.Layout) -> Standings:
+def standings_of(setup: Setup, where: lane_layout.Layout) -> Standings:
     """What plays the matches of runs with this setup."""
     players = (setup.models, setup.arena_starts)
     return Standings(setup.config, setup.game, setup.net, *players, where)
@@ -335,7 +335,7 @@ def _stand(
     for name, params in zip(members, _networks(members, learners).values(), strict=True):
         jobs |= jobs_of(config, name, params)
     openings = config.final_openings if last else config.round_openings
-    return standings.play(jobs, openings, work.match if last else work.small_match)
+    return standings.play_matches(jobs, openings, work.match if last else work.small_match)
 
 
 def match_cost(config: Config) -> float:
@@ -395,9 +395,9 @@ class Round(NamedTuple):
 
 def _play_round(
     begun: Round,
-    rounds: dict[Config, sweep.Mapped],
+    rounds: dict[Config, lane_layout.Mapped],
     shared: tuple[Models, State],
-    where: sweep.Layout,
+    where: lane_layout.Layout,
     work: _Work,
 ) -> tuple[list[RoundResult], list[float]]:
     """One round of every member; those with the same static settings run as one program."""
@@ -408,7 +408,7 @@ def _play_round(
     chosen = [[(m, x) for m, x in both if program_of(config, m) == c] for c in rounds]
     lanes = [[lane_of(config, m, x, index) for m, x in own] for own in chosen]
     parts = [play.parts(own, *shared) for play, own in zip(rounds.values(), lanes, strict=True)]
-    for one in sweep.at_once(parts, where):
+    for one in lane_layout.at_once(parts, where):
         done = [chosen[one.program][place][0] for place in one.places]
         results |= zip(done, one.results, strict=True)
         seconds |= dict.fromkeys(done, one.seconds / len(done))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from sandwich_jax import arena, sandwich, sweep, uses
+from sandwich_jax import arena, lane_layout, sandwich, uses
 from sandwich_jax.measures.standing import Matches, Standings, round_measures, rows_of
 from sandwich_jax.members import (
     Config,
@@ -76,18 +76,18 @@ class _Program(NamedTuple):
     """What is compiled once for all runs."""
 
     setup: Setup
-    where: sweep.Layout
+    where: lane_layout.Layout
     rounds: Callable
     shared: tuple
     standings: Standings
     world: World
 
 
-def play(
+def run_all(
     setup: Setup,
     standings: Standings,
     runs: Sequence[tuple[Config, Outside]],
-    where: sweep.Layout,
+    where: lane_layout.Layout,
     world: World,
 ) -> None:
     """Plays every run to its end.
@@ -106,7 +106,7 @@ def play(
         setup,
         where,
         sandwich.rounds_of(setup, setup.config.protocol, where),
-        sweep.share((setup.models, setup.starts), where),
+        lane_layout.share((setup.models, setup.starts), where),
         standings,
         world,
     )
@@ -145,7 +145,7 @@ def _play_baselines(program: _Program, runs: list[_Run]) -> None:
             wanted.append((run, names, key))
             if book.find(key) is None:
                 jobs[key] = job
-    played = program.standings.play(
+    played = program.standings.play_matches(
         jobs,
         program.setup.config.final_openings,
         lambda key: program.world.told(0.0, f"arena: {key[-2]} against {key[-1]}"),
@@ -194,7 +194,7 @@ def _matches(program: _Program, runs: list[_Run]) -> list[Matches]:
     for own, count, amount in zip(
         jobs, (config.round_openings, config.final_openings), each, strict=True
     ):
-        played |= standings.play(
+        played |= standings.play_matches(
             own,
             count,
             lambda key, amount=amount: program.world.told(
