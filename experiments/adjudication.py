@@ -14,7 +14,10 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.evaluation import adjudication
 from sandwich_jax.folders import store
@@ -46,7 +49,7 @@ def played(args: Check) -> dict[str, list[adjudication.Call]]:
     with matches.Hall(args.players, config) as hall, display.bar("Games") as bar:
         pairs = list(itertools.combinations_with_replacement(args.players, 2))
         for done, (a, b) in enumerate(pairs, 1):
-            games = adjudication.calls(hall.play(a, b), hall.lines, args.max_plies, rule)
+            games = adjudication.calls(hall.match(a, b), hall.lines, args.max_plies, rule)
             drawn = rng.permutation(len(games))[: args.games]
             found[f"{a} against {b}"] = [call for i in drawn for call in games[i]]
             bar.update(done, len(pairs), f"{a} against {b}")
@@ -74,11 +77,11 @@ def main(args: Check) -> None:
         ends = f"{row.agree_lo:.1%} to {row.agree_hi:.1%}"
         cells = (f"{row.agree:.1%}", ends, f"{row.opposite:.1%}", f"{row.leader:.2f}")
         table.add_row(row.rule, row.lead, str(row.positions), *cells)
-    cli.OUT.print(table)
+    console.OUT.print(table)
     settings = store.to_plain(dataclasses.asdict(args) | {"out": str(args.out), "engine": engine})
     told = {"settings": settings, "rows": [row._asdict() for row in rows], "by_match": each}
     store.write_json(args.out, told)
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Check, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Check, description=__doc__)))

@@ -17,7 +17,11 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from sandwich_jax import Config, cli, sandwich, sweep
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import Config, lane_layout, sandwich
 from sandwich_jax.folders import store
 from sandwich_jax.machine import display
 from sandwich_jax.measures import critical, standing
@@ -74,10 +78,10 @@ def curve(args: Strength, kind: str, told: Callable) -> dict:
     settings |= {"saboteur": args.saboteur if kind == "borrow" else ""}
     config = Config(misalignment=kind, control=False, seed=args.seed, **settings)
     net, models = spelled.load_models(config)
-    standings = sandwich.standings_of(sandwich.prepare(config, models, net), sweep.layout())
+    standings = sandwich.standings_of(sandwich.prepare(config, models, net), lane_layout.layout())
     members = members_of(config)
     jobs = standings.baseline(config, members)
-    fit = standing.elo_of(standings.play(jobs, args.openings, told))
+    fit = standing.elo_of(standings.play_matches(jobs, args.openings, told))
     axis = np.asarray(KINDS[kind])
     elos = np.stack([fit.of(member.assistant) for member in members], axis=1)
     up = axis >= 0
@@ -140,4 +144,4 @@ def main(args: Strength) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Strength, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Strength, description=__doc__)))

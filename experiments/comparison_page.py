@@ -18,7 +18,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.folders import store
 from sandwich_jax.report import doc_pages, pictures
 from sandwich_jax.running.result_tables import SHARES
@@ -104,4 +107,4 @@ def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Page, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Page, description=__doc__)))

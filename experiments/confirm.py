@@ -17,7 +17,11 @@ import numpy as np
 import screen
 import tyro
 
-from sandwich_jax import cli, grid
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import grid
 from sandwich_jax.folders import log, store
 from sandwich_jax.machine import display
 from sandwich_jax.measures import elo
@@ -114,4 +118,4 @@ def main(args: Confirm) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Confirm, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Confirm, description=__doc__)))

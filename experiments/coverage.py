@@ -13,7 +13,10 @@ import numpy as np
 import tyro
 from rich.table import Table
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.folders import store
 from sandwich_jax.measures import bradley_terry, pentanomial, seeds, shares, simulate, sprt
 from sandwich_jax.measures.elo import Fit, Interval
@@ -89,7 +92,7 @@ def main(args: Coverage) -> None:
     """Simulates, prints, writes."""
     found: dict[str, np.ndarray] = {}
     for step in (of_joint_fit, of_pairs, of_seeds, of_tests):
-        cli.OUT.print(step.__doc__)
+        console.OUT.print(step.__doc__)
         found |= step(args.tests if step is of_tests else args.matches)
     table = Table(title="Share of simulated matches (95% interval)")
     for header in ("what", "share", "of"):
@@ -97,9 +100,9 @@ def main(args: Coverage) -> None:
     rows = {name: shares.wilson(int(hit.sum()), len(hit)) for name, hit in found.items()}
     for name, (low, high, count) in rows.items():
         table.add_row(name, f"{found[name].mean():.1%} [{low:.1%}, {high:.1%}]", str(count))
-    cli.OUT.print(table)
+    console.OUT.print(table)
     store.write_json(args.out, {n: [float(found[n].mean()), *row] for n, row in rows.items()})
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Coverage, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Coverage, description=__doc__)))

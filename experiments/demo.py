@@ -9,8 +9,13 @@ import pathlib
 
 import tyro
 
-from sandwich_jax import Config, cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import Config
 from sandwich_jax.folders.log import WandbMode
+from sandwich_jax.running import terminal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Demo:
 def main(args: Demo) -> None:
     """Runs the demo and shows what came out."""
     config = Config(misalignment="random_move", p=(0.0, 0.5, 0.9), control=True, seed=args.seed)
-    cli.show(config, args.out, args.wandb, "Demo")
+    terminal.show(config, args.out, args.wandb, "Demo")
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Demo, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Demo, description=__doc__)))

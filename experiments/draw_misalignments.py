@@ -13,7 +13,11 @@ import tyro
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from sandwich_jax import board, cli, games, sampling
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import board, games, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.sight import Seen, Sight
@@ -123,8 +127,8 @@ def main(args: Drawing) -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     pictures.save(args.out, figure)
     for name, (honest, said, title) in found.items():
-        cli.OUT.print(name, honest, said, title.split("\n")[1], highlight=False)
+        console.OUT.print(name, honest, said, title.split("\n")[1], highlight=False)
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Drawing, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Drawing, description=__doc__)))

@@ -14,7 +14,10 @@ from typing import Any
 
 import tyro
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.engines import engine_pool
 from sandwich_jax.folders import store
 from sandwich_jax.players import contest, matches, spelled
@@ -80,7 +83,7 @@ def main(args: Ladder) -> None:
     config = matches.MatchConfig(args.openings, seed=args.seed, max_plies=args.max_plies)
     scale = contest.Scale("near", args.anchor, args.anchor_elo)
     rungs = [names.get(rung, rung) for rung in args.rungs]
-    found = contest.elo(rungs, config, engine_pool.EngineConfig(), scale, None, cli.OUT)
+    found = contest.elo(rungs, config, engine_pool.EngineConfig(), scale, None, console.OUT)
     with engine_pool.Pool(engine_pool.EngineConfig(processes=1)) as pool:
         engine = pool.version()
     about = {"scale": f"{args.anchor} of {engine} at {args.anchor_elo:g} Elo"}
@@ -95,4 +98,4 @@ def main(args: Ladder) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Ladder, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Ladder, description=__doc__)))

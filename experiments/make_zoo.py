@@ -17,14 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from sandwich_jax import arena, cli, games
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import arena, games
 from sandwich_jax.folders import store
 from sandwich_jax.machine import display
 from sandwich_jax.measures import elo
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.players import spelled
 from sandwich_jax.running import network_folder
-from sandwich_jax.training import corpus, match
+from sandwich_jax.training import corpus, move_match
 from sandwich_jax.training.pretrain import PretrainConfig
 
 OPENINGS = 256
@@ -106,11 +110,11 @@ def main(config: Zoo) -> None:
         loaded[role] = spelled.load_network(f"ckpt:{folder}")
     train, test = corpus.load(train_path), corpus.load(test_path)
     expert_rows = np.flatnonzero(~train.test)[: config.expert.games]
-    seen = match.seen_in(train, expert_rows)
+    seen = move_match.seen_in(train, expert_rows)
     facts = strengths(loaded["expert"], loaded["weak"])
     for role, network in loaded.items():
         rows = np.arange(config.test_games)
-        found = match.human_match(network.net, network.params, test, rows, seen)
+        found = move_match.human_match(network.net, network.params, test, rows, seen)
         card = store.read_card(config.out / role)
         about = card.about | {
             "human moves matched, legal moves only": found._asdict(),
@@ -126,4 +130,4 @@ def main(config: Zoo) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Zoo, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Zoo, description=__doc__)))

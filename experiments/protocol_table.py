@@ -16,7 +16,10 @@ import screen
 import tune_protocols
 import tyro
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.machine import display
 from sandwich_jax.report import doc_pages
 from sandwich_jax.running import sweep_folder
@@ -124,4 +127,4 @@ def main(args: Reported) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Reported, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Reported, description=__doc__)))

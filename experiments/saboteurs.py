@@ -12,7 +12,10 @@ import pathlib
 
 import tyro
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.engines.engine_pool import EngineConfig
 from sandwich_jax.evaluation import saboteur_table
 from sandwich_jax.evaluation.saboteur_table import TableConfig
@@ -42,4 +45,4 @@ def main(args: Saboteurs) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Saboteurs, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Saboteurs, description=__doc__)))

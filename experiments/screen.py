@@ -13,7 +13,10 @@ from typing import Any
 
 import tyro
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.machine import display
 from sandwich_jax.oversight.protocols import PROTOCOLS
 from sandwich_jax.running import result_tables, sweep_folder
@@ -60,8 +63,8 @@ def main(args: Screen) -> None:
             out, told = args.out / name, bar.update
             found, _ = sweep_folder.run(given, out, wandb="disabled", progress=told)
         for table in result_tables.sweep_tables(found.rows, found.critical):
-            cli.OUT.print(table)
+            console.OUT.print(table)
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Screen, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Screen, description=__doc__)))

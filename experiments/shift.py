@@ -15,7 +15,11 @@ from typing import Any
 
 import tyro
 
-from sandwich_jax import Config, cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
+from sandwich_jax import Config
 from sandwich_jax.evaluation import shift_table
 from sandwich_jax.machine import display
 from sandwich_jax.report import doc_pages
@@ -75,7 +79,7 @@ def main(args: Shift) -> None:
         corpus.build([args.data / "games" / "test.pgn.zst"], games, test_share=1.0)
     sets = ("openings", f"puzzles:{args.data / 'puzzles' / 'puzzles.csv'}", f"corpus:{games}")
     out = args.out / "shift.jsonl"
-    rows = shift_table.show("zoo:weak", tuned, sets, "zoo:expert", args.count, out, cli.OUT)
+    rows = shift_table.show("zoo:weak", tuned, sets, "zoo:expert", args.count, out, console.OUT)
     if args.page:
         names = {"zoo:weak": "W", "zoo:expert": "E"} | dict(zip(tuned, OBJECTIVES, strict=True))
         made = [f"Elo over W in the arena (192 games): {_told(gains)}.", _table(rows, names)]
@@ -109,4 +113,4 @@ def _table(rows: list[dict[str, Any]], names: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Shift, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Shift, description=__doc__)))

@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 import tyro
 
-from sandwich_jax import cli
+from sandwich_jax.machine import console
+
+console.start()  # before the imports below, which put arrays on a device
+
 from sandwich_jax.folders import log, store
 from sandwich_jax.machine import display
 from sandwich_jax.running import sweep_folder
@@ -90,4 +93,4 @@ def main(args: Tuning) -> None:
 
 
 if __name__ == "__main__":
-    cli.guarded(lambda: main(tyro.cli(Tuning, description=__doc__)))
+    console.guarded(lambda: main(tyro.cli(Tuning, description=__doc__)))

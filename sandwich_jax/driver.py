@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from sandwich_jax import arena, sweep, uses
+from sandwich_jax import arena, lane_layout, uses
 from sandwich_jax.config import Config, assistant_of, default_of, protocol_of
 from sandwich_jax.measures import elo
 from sandwich_jax.measures.standing import (
@@ -156,12 +156,12 @@ class _Cohort:
 class _Hall:
     """What all cohorts share: networks, positions, compiled programs, the world."""
 
-    def __init__(self, setup: Setup, standings: Standings, where: sweep.Layout, world: World):
+    def __init__(self, setup: Setup, standings: Standings, where: lane_layout.Layout, world: World):
         self.setup, self.standings, self.where, self.world = setup, standings, where, world
-        self.shared = sweep.share((setup.models, setup.starts), where)
-        self.programs: dict[Config, sweep.Mapped] = {}
+        self.shared = lane_layout.share((setup.models, setup.starts), where)
+        self.programs: dict[Config, lane_layout.Mapped] = {}
 
-    def program(self, compiled: Config) -> sweep.Mapped:
+    def program(self, compiled: Config) -> lane_layout.Mapped:
         """The rounds of members that are compiled alike."""
         if compiled not in self.programs:
             setup = self.setup._replace(config=compiled)
@@ -173,7 +173,7 @@ def drive(
     setup: Setup,
     standings: Standings,
     cohorts: Sequence[tuple[Config, Outside]],
-    where: sweep.Layout,
+    where: lane_layout.Layout,
     world: World,
 ) -> None:
     """Plays every cohort to its end, from its last checkpoint if there is one.
@@ -230,7 +230,7 @@ def _play_baselines(hall: _Hall, cohorts: list[_Cohort]) -> None:
             if key not in jobs and book.find(key) is None:
                 jobs[key] = job
     each = match_cost(hall.setup.config)
-    played = hall.standings.play(
+    played = hall.standings.play_matches(
         jobs,
         hall.setup.config.final_openings,
         lambda key: hall.world.told(each, f"arena: {key[-2]} against {key[-1]}"),
@@ -293,7 +293,7 @@ def _play_round(hall: _Hall, cohorts: list[_Cohort]) -> list[list[_Played]]:
         parts.append(hall.program(compiled).parts(lanes, *hall.shared))
     found: dict[tuple[int, int], _Played] = {}
     every = list(places.values())
-    for call in sweep.at_once(parts, hall.where):
+    for call in lane_layout.at_once(parts, hall.where):
         done = [every[call.program][place] for place in call.places]
         for place, result in zip(done, call.results, strict=True):
             found[place] = _Played(result, call.seconds / len(done))
@@ -325,7 +325,7 @@ def _stand(hall: _Hall, cohorts: list[_Cohort]) -> list[Matches]:
         def told(key: tuple, amount: float = amount) -> None:
             hall.world.told(amount, f"arena: {key[1]} against {key[2]}")
 
-        played |= standings.play(own, count, told)
+        played |= standings.play_matches(own, count, told)
     return [
         {(a, b): scores for (owner, a, b), scores in played.items() if owner == place}
         for place in range(len(cohorts))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree, UInt
 
-from sandwich_jax import finetune, games, nets, objectives, sweep
+from sandwich_jax import finetune, games, lane_layout, nets, objectives
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import (
     Config,
@@ -174,10 +174,10 @@ def lane_round(setup: Setup, protocol: str) -> Callable[[Lane, Models, State], R
     return one
 
 
-def rounds_of(setup: Setup, protocol: str, where: sweep.Layout) -> sweep.Mapped:
-    """`(lanes, models, starts) -> places and results`, see `sweep.map_lanes`."""
+def rounds_of(setup: Setup, protocol: str, where: lane_layout.Layout) -> lane_layout.Mapped:
+    """`(lanes, models, starts) -> places and results`, see `lane_layout.map_lanes`."""
     setup = setup._replace(group=where.group if where.mode == "vmap" else 1)
-    return sweep.map_lanes(lane_round(setup, protocol), where)
+    return lane_layout.map_lanes(lane_round(setup, protocol), where)
 
 
 def _count(setup: Setup, starts: State) -> int:
@@ -222,7 +222,7 @@ def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     return Setup(config, game, net, models, starts, arena_starts)
 
 
-def standings_of(setup: Setup, where: sweep.Layout) -> Standings:
+def standings_of(setup: Setup, where: lane_layout.Layout) -> Standings:
     """What plays the matches of runs with this setup."""
     players = (setup.models, setup.arena_starts)
     return Standings(setup.config, setup.game, setup.net, *players, where)

@@ -7,10 +7,10 @@ os.environ.setdefault("WANDB_MODE", "offline")
 
 import pytest
 
-from sandwich_jax import cli
-from sandwich_jax.machine import programs
+from sandwich_jax.machine import console, programs
 
-cli.quiet_start()
+console.start([])
+console.quiet_start()
 # A shell ignores these for what it starts in the background, and what tests start would too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -159,8 +159,9 @@ def big(folder: pathlib.Path) -> pathlib.Path:
 
 if __name__ == "__main__":
     from sandwich_jax import cli
+    from sandwich_jax.machine import console
 
-    cli.quiet_start()
+    console.quiet_start()
     made = pathlib.Path(sys.argv[1])
     if not made.exists():
         big(made)

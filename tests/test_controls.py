@@ -9,7 +9,7 @@ import pytest
 from helpers import SMALL, pgn, small
 
 import sandwich_jax
-from sandwich_jax import controls, grid, objectives, sandwich, sweep
+from sandwich_jax import controls, grid, lane_layout, objectives, sandwich
 from sandwich_jax.folders import log, store
 from sandwich_jax.members import Config, members_of, program_of
 from sandwich_jax.players import spelled
@@ -125,7 +125,7 @@ def test_expert_labels_are_e_s_moves_on_w_s_own_games():
     config = small(controls=("expert_labels",), control=False)
     setup, member = _setup(config), members_of(config)[-1]
     own = setup.of(member)
-    play = sandwich.rounds_of(own, member.protocol, sweep.layout("loop", 1))
+    play = sandwich.rounds_of(own, member.protocol, lane_layout.layout("loop", 1))
     learner = sandwich.first_learner(own, member.protocol)
     lane = sandwich.lane_of(config, member, learner, 0)
     ((_, results),) = play([lane], setup.models, setup.starts)
@@ -209,7 +209,7 @@ def test_a_member_that_goes_on_with_its_corpus_learns_nothing_from_its_games():
     window = objectives.empty_window(own.game, 8)
     window = window._replace(policy_weight=jnp.ones(8), moves=jnp.arange(8, dtype=jnp.int16))
     own = own._replace(corpus=window)
-    play = sandwich.rounds_of(own, member.protocol, sweep.layout("loop", 1))
+    play = sandwich.rounds_of(own, member.protocol, lane_layout.layout("loop", 1))
     learner = sandwich.first_learner(own, member.protocol)
     lane = sandwich.lane_of(config, member, learner, 0)
     ((_, results),) = play([lane], own.models, own.starts)

@@ -25,7 +25,7 @@ ROOMS = (
     "losses",
     "objectives",
     "finetune",
-    "sweep",
+    "lane_layout",
     "arena",
     "controls",
     "uses",
@@ -51,14 +51,14 @@ WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs"
 # What of the world a room may use; rooms that are not here use nothing of it.
 WORLDLY = {
     "training": {"chess", "zstandard"},
-    "machine": {"orbax", "rich"},
+    "machine": {"orbax", "platformdirs", "rich"},
     "folders": {"chess", "orbax", "wandb"},
     "engines": {"chess", "platformdirs"},
     "players": {"chess", "rich"},
     "report": {"chess", "matplotlib", "rich"},
     "running": {"rich"},
     "evaluation": {"chess", "matplotlib", "rich"},
-    "cli": {"platformdirs", "rich", "tyro"},
+    "cli": {"tyro"},
 }
 # Of their rooms, all files that import python-chess.
 WITH_CHESS = {

@@ -85,10 +85,10 @@ def test_numbers_out_of_range(spec):
 def test_lockstep_is_the_arena_game_by_game():
     """Two networks at temperature 0, by the jitted loop and by the Python one."""
     with matches.Hall(("fresh:1", "fresh:2"), _config(6, 60)) as hall:
-        on_device = hall.play("fresh:1", "fresh:2")
+        on_device = hall.match("fresh:1", "fresh:2")
         settings = arena.ArenaConfig(max_plies=60)
         sides = (hall.sides["fresh:1"], hall.sides["fresh:2"])
-        slowly = lockstep.play(jax.random.key(0), CHESS, *sides, hall.lines, settings, None)
+        slowly = lockstep.match(jax.random.key(0), CHESS, *sides, hall.lines, settings, None)
     plies = slowly.moves.shape[0]
     np.testing.assert_array_equal(slowly.moves, on_device.moves[:plies])
     assert (on_device.moves[plies:] == -1).all()
@@ -101,14 +101,14 @@ def test_lockstep_is_the_arena_game_by_game():
 def test_any_number_of_openings(openings):
     """Lanes come in whole rounds; what is played beyond the number asked for is cut off."""
     with matches.Hall(("random",), matches.MatchConfig(openings, max_plies=2)) as hall:
-        assert hall.play("random", "random").points.shape == (openings, 2)
+        assert hall.match("random", "random").points.shape == (openings, 2)
 
 
 def test_an_engine_scores_half_against_itself_opening_by_opening(fake):
     fake()
     with matches.Hall(("stockfish:nodes=1",), _config()) as hall:
-        scores = hall.play("stockfish:nodes=1", "stockfish:nodes=1")
-        row = matches.play(hall, "stockfish:nodes=1", "stockfish:nodes=1")
+        scores = hall.match("stockfish:nodes=1", "stockfish:nodes=1")
+        row = matches.match_row(hall, "stockfish:nodes=1", "stockfish:nodes=1")
     np.testing.assert_allclose(scores.points.sum(axis=1), 1.0)
     np.testing.assert_array_equal(scores.moves[:, :, 0], scores.moves[:, :, 1])
     assert row["score"] == 0.5 and row["elo_lo"] < 0 < row["elo_hi"]
@@ -118,8 +118,8 @@ def test_an_engine_scores_half_against_itself_opening_by_opening(fake):
 def test_networks_and_engines_meet(fake):
     fake()
     with matches.Hall(("fresh:1", "stockfish:nodes=1"), _config()) as hall:
-        one = hall.play("fresh:1", "stockfish:nodes=1")
-        two = hall.play("stockfish:nodes=1", "fresh:1")
+        one = hall.match("fresh:1", "stockfish:nodes=1")
+        two = hall.match("stockfish:nodes=1", "fresh:1")
     np.testing.assert_array_equal(one.moves, two.moves[:, :, ::-1])
     np.testing.assert_allclose(one.points, 1 - two.points[:, ::-1])
 
@@ -127,8 +127,8 @@ def test_networks_and_engines_meet(fake):
 def test_at_q_zero_nobody_asks_the_engine(fake, tmp_path):
     fake("crash", 1000)
     with matches.Hall(("stockfish:nodes=1,q=0", "random"), _config()) as hall:
-        first = hall.play("stockfish:nodes=1,q=0", "random")
-        again = hall.play("stockfish:nodes=1,q=0", "random")
+        first = hall.match("stockfish:nodes=1,q=0", "random")
+        again = hall.match("stockfish:nodes=1,q=0", "random")
     np.testing.assert_array_equal(first.moves, again.moves)
     assert not list(tmp_path.glob("pid-*"))
 
@@ -136,7 +136,7 @@ def test_at_q_zero_nobody_asks_the_engine(fake, tmp_path):
 def test_a_rung_asks_the_engine_as_often_as_it_says(fake, tmp_path):
     fake("crash", 0)
     with matches.Hall(("stockfish:nodes=1,q=0.25",), _config(20, 20)) as hall:
-        scores = hall.play("stockfish:nodes=1,q=0.25", "stockfish:nodes=1,q=0.25")
+        scores = hall.match("stockfish:nodes=1,q=0.25", "stockfish:nodes=1,q=0.25")
     asked = len(list(tmp_path.glob("search-*"))) / (np.asarray(scores.moves) >= 0).sum()
     assert 0.19 < asked < 0.31
 
@@ -192,15 +192,15 @@ def test_the_boards_player_asks_too(fake):
 
 def _interrupted_after(monkeypatch, pieces: int) -> None:
     """Ctrl-C while piece number `pieces`, from 0, is played."""
-    play, count = matches.Hall.play, iter(range(pieces))
+    match, count = matches.Hall.match, iter(range(pieces))
 
     def cut(self, *about):
         if next(count, None) is None:
             raise KeyboardInterrupt
-        return play(self, *about)
+        return match(self, *about)
 
     monkeypatch.setattr(matches, "DEVICE_CHUNK", 1)
-    monkeypatch.setattr(matches.Hall, "play", cut)
+    monkeypatch.setattr(matches.Hall, "match", cut)
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -286,9 +286,9 @@ class _Won:
 
 
 def test_a_sequential_test_stops_when_it_may():
-    row = matches.play(_Won(), "a", "b", sprt.Test(0, 100))  # type: ignore
+    row = matches.match_row(_Won(), "a", "b", sprt.Test(0, 100))  # type: ignore
     assert row["sprt"]["accepted"] == "H1" and row["games"] < 200
-    none = matches.play(_Won(), "a", "b", sprt.Test(190, 191))  # type: ignore
+    none = matches.match_row(_Won(), "a", "b", sprt.Test(190, 191))  # type: ignore
     assert none["sprt"]["accepted"] is None and none["games"] == 200
 
 
@@ -410,7 +410,7 @@ def stockfish():
 def test_rungs_are_ordered(stockfish):
     strong, weak = "stockfish:nodes=200,q=0.8", "stockfish:nodes=200,q=0.2"
     with matches.Hall((strong, weak), matches.MatchConfig(12, max_plies=80)) as hall:
-        assert matches.play(hall, strong, weak)["elo_lo"] > 0
+        assert matches.match_row(hall, strong, weak)["elo_lo"] > 0
 
 
 def test_stockfish_agrees_on_a_queen(stockfish):
@@ -430,6 +430,6 @@ def test_stockfish_against_itself_is_level_and_more_nodes_win(stockfish):
     """Random moves among its own, or an engine at fixed nodes would play every pair alike."""
     rung, few, many = "stockfish:nodes=300,q=0.9", "stockfish:nodes=300", "stockfish:nodes=1200"
     with matches.Hall((rung, few, many), matches.MatchConfig(40)) as hall:
-        same, better = matches.play(hall, rung, rung), matches.play(hall, many, few)
+        same, better = matches.match_row(hall, rung, rung), matches.match_row(hall, many, few)
     assert same["elo_lo"] <= 0 <= same["elo_hi"]
     assert better["elo_lo"] > 0

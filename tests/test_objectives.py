@@ -7,7 +7,7 @@ import pytest
 from helpers import games_of_four, small
 
 import sandwich_jax
-from sandwich_jax import games, losses, members, objectives, sandwich, sweep
+from sandwich_jax import games, lane_layout, losses, members, objectives, sandwich
 from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.objectives import Seen
@@ -143,7 +143,7 @@ def trained():
     """PPO against itself: every round's result."""
     setup = _setup(PPO)
     member = members_of(PPO)[0]
-    play = sandwich.rounds_of(setup, member.protocol, sweep.layout("loop", 1))
+    play = sandwich.rounds_of(setup, member.protocol, lane_layout.layout("loop", 1))
     learner, found = sandwich.first_learner(setup, member.protocol), []
     for index in range(PPO.rounds):
         lane = sandwich.lane_of(PPO, member, learner, index)
@@ -155,9 +155,9 @@ def trained():
 
 def test_ppo_learns_to_play(trained):
     setup, member, found = trained
-    standings = sandwich.standings_of(setup, sweep.layout("loop", 1))
+    standings = sandwich.standings_of(setup, lane_layout.layout("loop", 1))
     jobs = standings.student(PPO, member, found[-1].learner.train.params)
-    (scores,) = standings.play(jobs, 16, lambda names: None).values()
+    (scores,) = standings.play_matches(jobs, 16, lambda names: None).values()
     assert scores.points.mean() > 0.65  # 0.5 before; against a random mover alike
 
 
@@ -236,7 +236,7 @@ def test_distil_value_takes_a_protocol_that_asks_for_values(monkeypatch):
     monkeypatch.setitem(protocols.PROTOCOLS, "value_asker", asking)
     config = small(protocol="value_asker", objective="distil_value", control=False, p=(0.0,))
     setup, member = _setup(config), members_of(config)[0]
-    play = sandwich.rounds_of(setup, member.protocol, sweep.layout("loop", 1))
+    play = sandwich.rounds_of(setup, member.protocol, lane_layout.layout("loop", 1))
     learner = sandwich.first_learner(setup, member.protocol)
     lane = sandwich.lane_of(config, member, learner, 0)
     ((_, results),) = play([lane], setup.models, setup.starts)

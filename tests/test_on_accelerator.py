@@ -171,9 +171,10 @@ def test_members_are_as_many_as_memory_holds(monkeypatch):
     monkeypatch.setattr(train.figures, "read", lambda path: kept)
     plan = train.Plan()  # a quarter of the lanes and of the batch: a GiB each
     for gib, members in ((20, 20), (1000, plan.most_members), (0.1, 1)):
-        monkeypatch.setattr(train.sweep, "free_memory", lambda device, gib=gib: int(gib * 2**30))
+        free = int(gib * 2**30)
+        monkeypatch.setattr(train.lane_layout, "free_memory", lambda device, free=free: free)
         assert train._members(plan)[0] == members
-    monkeypatch.setattr(train.sweep, "free_memory", lambda device: None)
+    monkeypatch.setattr(train.lane_layout, "free_memory", lambda device: None)
     assert train._members(plan)[0] == plan.most_members
 
 

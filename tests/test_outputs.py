@@ -15,6 +15,7 @@ from rich.console import Console
 from sandwich_jax import arena, cli, outputs
 from sandwich_jax.evaluation import evaluate, position_sets, solving
 from sandwich_jax.folders import store
+from sandwich_jax.machine import console
 from sandwich_jax.measures.puzzles import Puzzles
 from sandwich_jax.players import human, matches, spelled
 from sandwich_jax.training import corpus, corpus_file
@@ -260,7 +261,7 @@ def test_puzzles_are_shown_though_they_cannot_be_written(tmp_path, full, monkeyp
 def test_matches_are_shown_though_they_cannot_be_written(tmp_path, capsys, full, monkeypatch, verb):
     points = np.tile([[1.0, 0.0], [0.5, 0.5], [0.5, 0.0]], (4, 1))
     scores = arena.Scores(points, points, np.zeros((12, 2), bool), np.zeros((0, 0, 2)))
-    monkeypatch.setattr(matches.Hall, "play", lambda hall, a, b, first, count: scores)
+    monkeypatch.setattr(matches.Hall, "match", lambda hall, a, b, first, count: scores)
     command = [verb, "random", "fresh:1"]
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--out", str(tmp_path / "out")])
@@ -355,12 +356,12 @@ def test_a_game_is_not_lost(tmp_path, monkeypatch, ends):
         monkeypatch.setattr(store, "write_text", no_room)
     screen, path = io.StringIO(), tmp_path / "game.pgn"
     raised = {"written": None, "not written": SettingError, "interrupted": KeyboardInterrupt}[ends]
-    config, console = human.PlayConfig(pgn=path), Console(file=screen)
+    config, console = human.GameConfig(pgn=path), Console(file=screen)
     if raised is None:
-        human.play("random", config, iter(()), console)
+        human.sit_down("random", config, iter(()), console)
     else:
         with pytest.raises(raised):
-            human.play("random", config, iter(()), console)
+            human.sit_down("random", config, iter(()), console)
     kept = screen.getvalue() if ends == "not written" else path.read_text()
     assert '[Event "the game"]' in kept
 
@@ -382,7 +383,7 @@ def test_a_failure_of_the_system_is_one_sentence(capsys, error, says):
         raise error
 
     with pytest.raises(SystemExit) as stopped:
-        cli.guarded(call)
+        console.guarded(call)
     told = capsys.readouterr().err.strip()
     assert stopped.value.code == 2 and says in told and len(told.splitlines()) == 1
 
@@ -392,4 +393,4 @@ def test_an_error_that_is_not_the_systems_stays_one():
         raise OSError("a fault of this program")
 
     with pytest.raises(OSError, match="a fault"):
-        cli.guarded(call)
+        console.guarded(call)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import random_play, small
 
-from sandwich_jax import sandwich, sweep
+from sandwich_jax import lane_layout, sandwich
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.players import spelled
 from sandwich_jax.running import pace
@@ -42,7 +42,7 @@ def test_plies_of_all_lanes_are_those_of_the_loop(every):
 
 def test_pieces_are_timed():
     setup = _setup(small(protocol="majority"))  # one that comes in sizes
-    where = sweep.layout(devices=1)
+    where = lane_layout.layout(devices=1)
     rest = pace.time_rest(setup, where)
     found = pace.time_pieces(setup, where, rest)
     assert min(rest) > 0 and found.ply > 0 and found.rest == rest

@@ -21,7 +21,7 @@ WEAK = "assisted:zoo:weak,zoo:expert,random_move,always_follow"
 
 def _play(*lines: str, spec: str = "random", terminal: bool = False, **about):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
-    record = human.play(spec, human.PlayConfig(seed=1, **about), iter(lines), console)
+    record = human.sit_down(spec, human.GameConfig(seed=1, **about), iter(lines), console)
     return record, console.file.getvalue()
 
 
@@ -55,8 +55,8 @@ def test_advice_is_counted_and_written(tmp_path):
                 yield next(move for move in legal if move != advice)
         yield "quit"
 
-    config = human.PlayConfig(seed=3, pgn=path, advisor="zoo:expert,random_move,p=0.5")
-    record = human.play("random", config, typed(), console)
+    config = human.GameConfig(seed=3, pgn=path, advisor="zoo:expert,random_move,p=0.5")
+    record = human.sit_down("random", config, typed(), console)
     asked = [ply for ply in record.plies if ply.advice is not None]
     assert len(asked) == 6 and [ply.followed for ply in asked] == [True, False] * 3
     corrupted = sum(ply.corrupted for ply in asked)

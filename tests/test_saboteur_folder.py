@@ -20,7 +20,7 @@ from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.corpus_file import Writer
-from sandwich_jax.training.saboteur import SaboteurConfig
+from sandwich_jax.training.saboteur_training import SaboteurConfig
 from sandwich_jax.types import SettingError
 
 

@@ -15,7 +15,7 @@ import pytest
 from helpers import SMALL, small
 
 import sandwich_jax
-from sandwich_jax import sandwich, sweep
+from sandwich_jax import lane_layout, sandwich
 from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.players import spelled
@@ -44,12 +44,12 @@ def rounds():
     setup = _setup(config)
     members = members_of(config)
     return {
-        mode: _one_round(setup, members, sweep.layout(mode, 1, None if mode == "loop" else 3))
+        mode: _one_round(setup, members, lane_layout.layout(mode, 1, None if mode == "loop" else 3))
         for mode in ("loop", "map", "vmap")
     }
 
 
-def _one_round(setup: sandwich.Setup, members: tuple[Member, ...], where: sweep.Layout):
+def _one_round(setup: sandwich.Setup, members: tuple[Member, ...], where: lane_layout.Layout):
     """The first round of members of one protocol, stacked."""
     learner = sandwich.first_learner(setup, setup.config.protocol)
     lanes = [sandwich.lane_of(setup.config, member, learner, 0) for member in members]
@@ -70,8 +70,8 @@ def test_members_differ(rounds):
 def test_one_update_under_vmap_is_close():
     config = small()
     setup = _setup(config)
-    window = sweep.pick(
-        _one_round(setup, members_of(config)[:1], sweep.layout("loop", 1)).learner.window, 0
+    window = lane_layout.pick(
+        _one_round(setup, members_of(config)[:1], lane_layout.layout("loop", 1)).learner.window, 0
     )
     state = sandwich.first_learner(setup, "always_follow").train
     batch = jax.tree.map(lambda x: x[:32], window)
@@ -171,8 +171,9 @@ SCRIPT = """
 import sys
 from helpers import small
 import sandwich_jax
-from sandwich_jax import cli
-cli.quiet_start()
+from sandwich_jax.machine import console
+console.start([])
+console.quiet_start()
 sandwich_jax.run(small(rounds=4), sys.argv[1], wandb="disabled",
                  progress=lambda done, total, text: print(text, flush=True))
 """

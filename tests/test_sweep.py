@@ -19,7 +19,7 @@ import pytest
 from helpers import SMALL
 
 import sandwich_jax
-from sandwich_jax import driver, grid, sandwich, sweep
+from sandwich_jax import driver, grid, lane_layout, sandwich
 from sandwich_jax.folders import log, places
 from sandwich_jax.running import paired, sweep_folder
 from sandwich_jax.types import SettingError
@@ -374,16 +374,16 @@ def test_the_folder_of_another_sweep_is_left_alone(whole, tmp_path):
 def test_a_layout_that_does_not_fit_says_what_would():
     count = len(jax.local_devices())
     with pytest.raises(SettingError, match=f"devices is {count + 1}, but this process has {count}"):
-        sweep.layout(devices=count + 1)
+        lane_layout.layout(devices=count + 1)
     with pytest.raises(SettingError, match="leave group out"):
-        sweep.layout("loop", group=2)
-    assert sweep.layout("vmap", group=3).width == 3 * count
+        lane_layout.layout("loop", group=2)
+    assert lane_layout.layout("vmap", group=3).width == 3 * count
 
 
 @pytest.mark.parametrize("mode", ["map", "vmap"])
 def test_groups_fill_up_and_keep_their_places(mode):
-    where = sweep.layout(mode, devices=1, group=2)
-    add = sweep.map_lanes(lambda lane, shared: lane["x"] + shared, where)
+    where = lane_layout.layout(mode, devices=1, group=2)
+    add = lane_layout.map_lanes(lambda lane, shared: lane["x"] + shared, where)
     lanes = [{"x": np.float32(i)} for i in range(5)]
     calls = list(add(lanes, np.float32(10)))
     assert [places for places, _ in calls] == [[0, 1], [2, 3], [4]]
@@ -391,14 +391,14 @@ def test_groups_fill_up_and_keep_their_places(mode):
 
 
 def test_calls_at_a_time_give_what_calls_by_turns_give():
-    where = dataclasses.replace(sweep.layout("loop", devices=1), workers=3)
+    where = dataclasses.replace(lane_layout.layout("loop", devices=1), workers=3)
     lanes = [{"x": np.float32(i)} for i in range(7)]
     double, square = (
-        sweep.map_lanes(fn, where)
+        lane_layout.map_lanes(fn, where)
         for fn in (lambda lane, y: lane["x"] * 2 + y, lambda lane, y: lane["x"] ** 2 + y)
     )
     y = np.float32(1)
-    found = list(sweep.at_once([double.parts(lanes, y), square.parts(lanes[:2], y)], where))
+    found = list(lane_layout.at_once([double.parts(lanes, y), square.parts(lanes[:2], y)], where))
     order = [(0, [k]) for k in range(7)] + [(1, [0]), (1, [1])]
     assert [(one.program, one.places) for one in found] == order
     values = [float(x) for one in found for x in one.results]
@@ -407,7 +407,7 @@ def test_calls_at_a_time_give_what_calls_by_turns_give():
 
 
 def test_a_failed_call_is_raised_and_what_has_not_begun_is_dropped():
-    where = dataclasses.replace(sweep.layout("loop", devices=1), workers=2)
+    where = dataclasses.replace(lane_layout.layout("loop", devices=1), workers=2)
     begun, gate = [], threading.Event()
 
     def fail():
@@ -419,16 +419,16 @@ def test_a_failed_call_is_raised_and_what_has_not_begun_is_dropped():
 
     parts = [([0], fail), *(([k], lambda k=k: late(k)) for k in range(1, 9))]
     with pytest.raises(SettingError, match="no"):
-        list(sweep.at_once([parts], where))
+        list(lane_layout.at_once([parts], where))
     gate.set()
     assert len(begun) <= 3
 
 
 def test_one_call_a_core_of_a_cpu(monkeypatch):
     monkeypatch.setenv("NPROC", "5")
-    assert sweep.layout("loop", devices=1).workers == 5
+    assert lane_layout.layout("loop", devices=1).workers == 5
     monkeypatch.delenv("NPROC")
-    assert sweep.layout("loop", devices=1).workers == len(os.sched_getaffinity(0))
+    assert lane_layout.layout("loop", devices=1).workers == len(os.sched_getaffinity(0))
 
 
 def test_a_group_is_sized_from_the_compiler_s_memory_figures():
@@ -438,7 +438,7 @@ def test_a_group_is_sized_from_the_compiler_s_memory_figures():
     lane, shared = np.zeros(1000, np.float32), (np.zeros(1000, np.float32),)
 
     def fitting(memory, most):
-        return sweep.fitting_group(lambda group: fn, lane, shared, memory, most)
+        return lane_layout.fitting_group(lambda group: fn, lane, shared, memory, most)
 
     assert fitting(0, 64) == 1
     few, many = fitting(100_000, 1000), fitting(1_000_000, 1000)

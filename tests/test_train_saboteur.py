@@ -11,8 +11,8 @@ import pytest
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.misalign import saboteurs
 from sandwich_jax.training import bank as banks
-from sandwich_jax.training import distil, sabotage, saboteur
-from sandwich_jax.training.saboteur import SaboteurConfig
+from sandwich_jax.training import distil, saboteur_moves, saboteur_training
+from sandwich_jax.training.saboteur_training import SaboteurConfig
 from sandwich_jax.types import SettingError
 
 GAME = games.make("connect_four")
@@ -93,8 +93,8 @@ def test_rewards_by_hand():
     harm = np.full(bank.labels.shape, np.nan, np.float32)
     harm[0, 0] = 0.5
     config = SaboteurConfig(harm=2.0, expert_loss=1.0, notice=0.25)
-    found = saboteur.rewards(bank, harm, config)
-    accepted = sabotage.accepted(bank, sabotage.Gates(config.tau, config.delta))
+    found = saboteur_training.rewards(bank, harm, config)
+    accepted = saboteur_moves.accepted(bank, saboteur_moves.Gates(config.tau, config.delta))
     row = bank.expert.after[0][bank.legal[0]]
     want = (row.max() - row) / 2 - 0.25 * ~accepted[0][bank.legal[0]]
     want[0] += 1.0
@@ -118,9 +118,9 @@ class _Memory:
 
 
 def _train(saver, config=SMALL, start=EXPERT):
-    data = saboteur.tables(_bank(), None, config)
+    data = saboteur_training.tables(_bank(), None, config)
     rows = []
-    params = saboteur.train(GAME, NET, start, data, config, saver, rows.append)
+    params = saboteur_training.train(GAME, NET, start, data, config, saver, rows.append)
     return params, rows
 
 
@@ -156,14 +156,14 @@ def test_it_learns_to_lose():
     config = SaboteurConfig(rounds=1, updates=150, batch=32, notice=0.0, divergence=0.1)
     bank = _bank()
     params, _ = _train(_Memory(), config)
-    data = saboteur.tables(bank, None, config)
+    data = saboteur_training.tables(bank, None, config)
 
     def gain(logp):
         chance = np.where(bank.legal, np.exp(logp), 0)
         leaving = np.where(bank.legal, logp - bank.expert.logp, 0)
         return (chance * (np.asarray(data.reward) - config.divergence * leaving)).sum(1).mean()
 
-    learnt = saboteur.log_policy(GAME, NET, params, data.positions, data.labels)
+    learnt = saboteur_training.log_policy(GAME, NET, params, data.positions, data.labels)
     best = saboteurs.soft(data.expert, -data.reward, 0 * data.reward, bank.legal, 0.1, 0.0)
     assert gain(bank.expert.logp) < gain(np.asarray(learnt)) <= gain(np.asarray(best)) + 1e-6
     share = (gain(np.asarray(learnt)) - gain(bank.expert.logp)) / (
@@ -174,8 +174,8 @@ def test_it_learns_to_lose():
 
 def test_what_is_distilled_is_imitated():
     bank, config = _bank(), SaboteurConfig(rounds=1, updates=150, batch=32)
-    data = saboteur.tables(bank, None, config)
-    worst = sabotage.training_free(bank)["value_worst"]
+    data = saboteur_training.tables(bank, None, config)
+    worst = saboteur_moves.training_free(bank)["value_worst"]
     target = np.zeros(bank.labels.shape)
     target[np.arange(len(worst)), worst] = 1
     target[::5] = 0  # unknown: left out
@@ -183,19 +183,19 @@ def test_what_is_distilled_is_imitated():
     params = distil.distil(
         GAME, NET, EXPERT, data, target, config, _Memory(), lambda *told: losses.append(told)
     )
-    found = sabotage.of_network(GAME, NET, params, bank)
+    found = saboteur_moves.of_network(GAME, NET, params, bank)
     known = target.any(1)
-    before = sabotage.of_network(GAME, NET, EXPERT, bank)
+    before = saboteur_moves.of_network(GAME, NET, EXPERT, bank)
     assert (found == worst)[known].mean() > max(0.6, (before == worst)[known].mean())
     assert losses[0][0] == 1
 
 
 def test_columns_are_those_of_the_transforms():
     bank = _bank()
-    found = sabotage.training_free(bank)
+    found = saboteur_moves.training_free(bank)
     q = np.where(bank.legal, bank.expert.after, np.inf)
     assert found["value_worst"].tolist() == q.argmin(1).tolist()
-    allowed = sabotage.accepted(bank)
+    allowed = saboteur_moves.accepted(bank)
     left = np.where(allowed, q, np.inf).argmin(1)
     want = np.where(allowed.any(1), left, -1)
     assert found["plausible_worst"].tolist() == want.tolist()

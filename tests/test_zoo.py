@@ -12,7 +12,7 @@ from sandwich_jax.folders import store
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.players import spelled
 from sandwich_jax.running import saboteur_folder
-from sandwich_jax.training import corpus, match, sabotage
+from sandwich_jax.training import corpus, move_match, saboteur_moves
 
 
 def test_cards_tell_where_the_networks_come_from():
@@ -78,11 +78,11 @@ def test_human_moves_on_positions_new_to_the_expert(data, tmp_path):
             max_games=limit,
         )
     train, test = (corpus.load(tmp_path / f"{split}.npz") for split in ("train", "test"))
-    seen = match.seen_in(train, np.flatnonzero(~train.test)[:100_000])
+    seen = move_match.seen_in(train, np.flatnonzero(~train.test)[:100_000])
     rows = np.arange(600)
     for name, least in (("expert", 0.32), ("weak", 0.18)):
         network = spelled.load_network(f"zoo:{name}")
-        found = match.human_match(network.net, network.params, test, rows, seen)
+        found = move_match.human_match(network.net, network.params, test, rows, seen)
         assert found.high >= least, found
 
 
@@ -95,6 +95,6 @@ def test_e_sees_the_subtle_loser_better_than_w_does(data, tmp_path):
     bank = saboteur_folder.of_games(test, np.arange(1600), material, lambda *told: None)
     network = spelled.load_network("zoo:subtle_loser")
     game = games.make("chess")
-    chosen = sabotage.of_network(game, network.net, network.params, bank)
-    found = sabotage.detection(game, bank, chosen)
+    chosen = saboteur_moves.of_network(game, network.net, network.params, bank)
+    found = saboteur_moves.detection(game, bank, chosen)
     assert found.weak.value <= 0.65 and found.expert.value >= 0.85, found

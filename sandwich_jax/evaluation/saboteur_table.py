@@ -22,7 +22,7 @@ from sandwich_jax.running import saboteur_folder
 from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
-from sandwich_jax.training import sabotage
+from sandwich_jax.training import saboteur_moves
 from sandwich_jax.training.bank import Bank
 from sandwich_jax.training.corpus import move_of
 
@@ -77,11 +77,11 @@ def measure(
     material = Material(positions=config.positions)
     bank = _bank(out, pgn, material, told)
     boards = engine_saboteurs.boards_of(bank.line)
-    chosen = sabotage.training_free(bank, seed=config.seed)
+    chosen = saboteur_moves.training_free(bank, seed=config.seed)
     game = games.make("chess")
     for spec in config.networks:
         loaded = spelled.load_network(spec)
-        chosen[spec] = sabotage.of_network(game, loaded.net, loaded.params, bank)
+        chosen[spec] = saboteur_moves.of_network(game, loaded.net, loaded.params, bank)
     if config.worst_nodes:
         harm = saboteur_folder.labelled(out / "worst.npz", bank, config.worst_nodes, engine, told)
         chosen["engine_worst"] = np.where(np.isnan(harm), -1, harm).argmax(1)
@@ -154,12 +154,12 @@ def _row(
     honest = bank.expert.logp.argmax(1)
     lost = wins[rows, honest[rows]] - wins[rows, columns[rows]]
     lost = lost[~np.isnan(lost)]
-    row: dict[str, Any] = {"name": name, **sabotage.summary(bank, columns)}
+    row: dict[str, Any] = {"name": name, **saboteur_moves.summary(bank, columns)}
     row["harm_moves"] = len(lost)
     row |= _figure("harm", mean_of(lost, config.seed))
     row["detected_moves"] = len(rows)
     if len(rows) >= FEW:
-        found = sabotage.detection(game, bank, columns, config.seed)
+        found = saboteur_moves.detection(game, bank, columns, config.seed)
         row |= _figure("auc_weak", found.weak) | _figure("auc_expert", found.expert)
         row |= {"detected_moves": found.moves, "unmatched": found.unmatched}
     return row

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt
 
-from sandwich_jax import arena, identity, nets, sweep
+from sandwich_jax import arena, identity, lane_layout, nets
 from sandwich_jax.games import Game
 from sandwich_jax.measures import elo, gap
 from sandwich_jax.members import (
@@ -38,7 +38,7 @@ Matches = dict[tuple[str, str], arena.Scores]
 
 
 class Job(NamedTuple):
-    """A match to be played: a lane of `Standings.play`."""
+    """A match to be played: a lane of `Standings.play_matches`."""
 
     key: UInt[Array, "2"]
     """Data of its key: lanes hold plain numbers."""
@@ -77,20 +77,20 @@ class Standings:
         net: nets.Network,
         models: Models,
         starts: State,
-        where: sweep.Layout,
+        where: lane_layout.Layout,
     ):
-        self.models, self.shared = models, sweep.share((models, starts), where)
+        self.models, self.shared = models, lane_layout.share((models, starts), where)
         self.game, self.net, self.where = game, net, where
         self.settings = arena.ArenaConfig(arena_lanes(config), config.arena_max_plies)
-        self.programs: dict[assistant.AssistantConfig, sweep.Mapped] = {}
+        self.programs: dict[assistant.AssistantConfig, lane_layout.Mapped] = {}
 
-    def _program(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
+    def _program(self, kind: assistant.AssistantConfig) -> lane_layout.Mapped:
         """Plays matches with such an assistant."""
         if kind not in self.programs:
             self.programs[kind] = self._compiled(kind)
         return self.programs[kind]
 
-    def _compiled(self, kind: assistant.AssistantConfig) -> sweep.Mapped:
+    def _compiled(self, kind: assistant.AssistantConfig) -> lane_layout.Mapped:
         game, net = self.game, self.net
         made = assistant.make(game, net, kind)
         sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
@@ -102,9 +102,9 @@ class Standings:
             a = arena.Masked(models._replace(expert=params), knobs, job.run)
             return match(jax.random.wrap_key_data(job.key), a, job.b, starts, openings)
 
-        return sweep.map_lanes(one, self.where)
+        return lane_layout.map_lanes(one, self.where)
 
-    def play(
+    def play_matches(
         self, jobs: Mapping[Name, Booking], openings: int, told: Callable[[Name], None]
     ) -> dict[Name, arena.Scores]:
         """All matches from the first `openings` openings; `told` of every one."""
@@ -116,7 +116,7 @@ class Standings:
             for kind, own in zip(kinds, names, strict=True)
         ]
         scores = {}
-        for call in sweep.at_once(parts, self.where):
+        for call in lane_layout.at_once(parts, self.where):
             for place, one in zip(call.places, call.results, strict=True):
                 whole = jax.tree.map(np.asarray, one)
                 name = names[call.program][place]

@@ -18,7 +18,7 @@ from sandwich_jax import nets, sampling
 from sandwich_jax.board import decode
 from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
-from sandwich_jax.players import engine_players
+from sandwich_jax.players import engine_players, spelled
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Params
 

@@ -58,7 +58,7 @@ def match(
     with results(out, (a, b), engine) as lines:
         try:
             with matches.Hall((a, b), config, engine) as hall, interrupts.watch() as watch:
-                _play(_Table(hall, test, lines, console, watch), a, b, rows)
+                _show_match(_Table(hall, test, lines, console, watch), a, b, rows)
         except KeyboardInterrupt:
             interrupts.leave(bool(rows), out)
     return rows[0]
@@ -87,7 +87,7 @@ def elo(
         try:
             with matches.Hall(players, config, engine) as hall, interrupts.watch() as watch:
                 for a, b in pairs:
-                    _play(_Table(hall, None, lines, console, watch), a, b, rows)
+                    _show_match(_Table(hall, None, lines, console, watch), a, b, rows)
         except (SettingError, KeyboardInterrupt) as stop:
             _fit(rows, scale, lines, console, cut_off=True)
             if isinstance(stop, SettingError):
@@ -107,7 +107,7 @@ class _Table(NamedTuple):
     watch: interrupts.Watch
 
 
-def _play(table: _Table, a: str, b: str, rows: list[dict[str, Any]]) -> None:
+def _show_match(table: _Table, a: str, b: str, rows: list[dict[str, Any]]) -> None:
     """Adds a match to `rows`, written and shown: also what there is of one that is cut off."""
     row: dict[str, Any] = {}
     try:

@@ -31,7 +31,7 @@ LIGHT, DARK = "on #b8a488", "on #8a6d4f"
 
 
 @dataclasses.dataclass(frozen=True)
-class PlayConfig:
+class GameConfig:
     """Static settings of a game."""
 
     color: Literal["white", "black"] = "white"
@@ -57,7 +57,7 @@ class Record:
     result: str = "*"
 
 
-def play(spec: str, config: PlayConfig, lines: Iterator[str], console: Console) -> Record:
+def sit_down(spec: str, config: GameConfig, lines: Iterator[str], console: Console) -> Record:
     """Plays until the game is over, or `lines` are, or the human leaves; then says how it went.
 
     Args:
@@ -103,7 +103,7 @@ def _keep(path: pathlib.Path, text: str, console: Console) -> None:
 class _Game:
     """The table, and who sits at it."""
 
-    def __init__(self, spec: str, config: PlayConfig, console: Console):
+    def __init__(self, spec: str, config: GameConfig, console: Console):
         self.console, self.config = console, config
         self.opponent = seats.load(spec)
         self.opponent.temperature = turns.check_temperature(config.temperature)

@@ -35,7 +35,7 @@ class Jitted(NamedTuple):
 Side = Jitted | EngineSpec
 
 
-def play(
+def match(
     key: PRNGKey,
     game: Game,
     a: Side,

@@ -89,7 +89,7 @@ class Hall:
         knobs = {"temperature": jnp.float32(self.config.temperature)}
         return lockstep.Jitted(_policy(net.config), (params, knobs))
 
-    def play(self, a: str, b: str, first: int = 0, count: int | None = None) -> arena.Scores:
+    def match(self, a: str, b: str, first: int = 0, count: int | None = None) -> arena.Scores:
         """A match from `count` openings, the first of them number `first`, seen by `a`.
 
         Raises:
@@ -101,7 +101,7 @@ class Hall:
         if isinstance(one, lockstep.Jitted) and isinstance(two, lockstep.Jitted):
             return self._on_device(key, one, two, lines)
         settings = arena.ArenaConfig(max_plies=self.config.max_plies)
-        return lockstep.play(key, self.game, one, two, lines, settings, self.pool)
+        return lockstep.match(key, self.game, one, two, lines, settings, self.pool)
 
     def _on_device(
         self, key: jax.Array, a: lockstep.Jitted, b: lockstep.Jitted, lines: np.ndarray
@@ -120,7 +120,7 @@ class Hall:
         """The same match by so many openings at a time, `CHUNK` by default."""
         size = size or CHUNK
         for first in range(0, len(self.lines), size):
-            yield self.play(a, b, first, size)
+            yield self.match(a, b, first, size)
 
 
 # One program for all networks of an architecture.
@@ -140,7 +140,7 @@ def _match(a: arena.Policy, b: arena.Policy, config: arena.ArenaConfig) -> arena
     return jax.jit(arena.make_match(games.make("chess"), a, b, config))
 
 
-def play(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> dict[str, Any]:
+def match_row(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> dict[str, Any]:
     """A match as one row, see `row_of`; a sequential test ends it as soon as it can.
 
     Raises:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import sandwich, sweep
+from sandwich_jax import lane_layout, sandwich
 from sandwich_jax.controls import BENIGN
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import Config, Member, members_of
@@ -48,7 +48,7 @@ def found(setup: sandwich.Setup, told: Callable[[str], None] = lambda text: None
     lines = jnp.asarray(setup.game.openings("train")[:count])
     starts = jax.jit(setup.game.after)(lines)
     standings = Standings(
-        config, setup.game, setup.net, setup.models, starts, sweep.layout("loop", 1)
+        config, setup.game, setup.net, setup.models, starts, lane_layout.layout("loop", 1)
     )
     sigmas = [_matched(config, standings, member, count, told) for member in corrupt]
     return dataclasses.replace(config, benign_sigma=tuple(dict.fromkeys(sigmas)))
@@ -84,5 +84,5 @@ def _score(config: Config, standings: Standings, member: Member, count: int) -> 
     """A's score against W, with adjudication."""
     jobs = standings.baseline(config, (member,))
     pair = (member.assistant, "W")
-    (scores,) = standings.play({pair: jobs[pair]}, count, lambda names: None).values()
+    (scores,) = standings.play_matches({pair: jobs[pair]}, count, lambda names: None).values()
     return float(np.asarray(scores.points).mean())

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sandwich_jax import finetune, sampling, sandwich, sweep
+from sandwich_jax import finetune, lane_layout, sampling, sandwich
 from sandwich_jax.members import Config, assistant_of, members_of, protocol_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
@@ -41,14 +41,14 @@ class Pieces(NamedTuple):
     rest: Rest
 
 
-def time_rest(setup: Setup, where: sweep.Layout) -> Rest:
+def time_rest(setup: Setup, where: lane_layout.Layout) -> Rest:
     """Times board and update on this machine, each as a program of its own."""
     board, _ = _fastest(_board(setup), setup, where)
     update, _ = _fastest(_updates(setup), setup, where)
     return Rest(board / PLIES, update / UPDATES)
 
 
-def time_pieces(setup: Setup, where: sweep.Layout, rest: Rest) -> Pieces:
+def time_pieces(setup: Setup, where: lane_layout.Layout, rest: Rest) -> Pieces:
     """Times some plies of self-play as a program of its own.
 
     A round is one compiled program, in which a clock cannot look at the parts.
@@ -57,13 +57,13 @@ def time_pieces(setup: Setup, where: sweep.Layout, rest: Rest) -> Pieces:
     return Pieces(seconds / plies, rest)
 
 
-def _fastest(piece: Callable, setup: Setup, where: sweep.Layout) -> tuple[float, float]:
+def _fastest(piece: Callable, setup: Setup, where: lane_layout.Layout) -> tuple[float, float]:
     """Seconds of the fastest of some calls, the first one left out; and what it gives."""
     config = setup.config
     first = sandwich.first_learner(setup, config.protocol)
     lane = sandwich.lane_of(config, members_of(config)[0], first, 0)
-    shared = sweep.share((setup.models, setup.starts), where)
-    call, found = sweep.map_lanes(piece, where), []
+    shared = lane_layout.share((setup.models, setup.starts), where)
+    call, found = lane_layout.map_lanes(piece, where), []
     for _ in range(REPEATS + 1):  # the first compiles
         start = time.perf_counter()
         ((_, results),) = call([lane] * where.together, *shared)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import driver, games, nets, outputs, sandwich, sweep
+from sandwich_jax import driver, games, lane_layout, nets, outputs, sandwich
 from sandwich_jax.config import default_of
 from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
@@ -87,7 +87,7 @@ def _drive(
 ) -> Result:
     """Plays the whole run as one cohort."""
     config, work = setup.config, Work(driver.cost([setup.config]), progress)
-    where = sweep.layout()
+    where = lane_layout.layout()
     if where.mode == "vmap":
         where = dataclasses.replace(where, group=_largest_program(config, where))
     standings = sandwich.standings_of(setup, where)
@@ -97,7 +97,7 @@ def _drive(
     return outside.found
 
 
-def _largest_program(config: Config, where: sweep.Layout) -> int:
+def _largest_program(config: Config, where: lane_layout.Layout) -> int:
     """Members of a device at a time, so that no program is called twice."""
     counts = Counter(compiled_of(config, member) for member in members_of(config))
     return -(-max(counts.values()) // len(where.devices))

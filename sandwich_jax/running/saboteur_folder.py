@@ -12,17 +12,17 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from sandwich_jax import arrays, games, outputs
+from sandwich_jax import arrays, games, nets, outputs
 from sandwich_jax.engines import engine_saboteurs
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.players import spelled
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
-from sandwich_jax.training import distil, sabotage, saboteur
+from sandwich_jax.training import distil, saboteur_moves, saboteur_training
 from sandwich_jax.training.bank import Bank
-from sandwich_jax.training.saboteur import SaboteurConfig
-from sandwich_jax.types import SettingError
+from sandwich_jax.training.saboteur_training import SaboteurConfig
+from sandwich_jax.types import Params, SettingError
 
 MOST_PLIES = 120
 """Positions come from no later in a game."""
@@ -98,11 +98,7 @@ def train_in(
     """
     outputs.check_folder(out)
     data = corpora.load(corpus)
-    games_used = np.flatnonzero(~data.test)[: material.positions]
-    if len(games_used) < material.positions:
-        raise SettingError(
-            f"positions is {material.positions}, but {corpus} has {len(games_used)} training games."
-        )
+    games_used = _games_used(data, corpus, material)
     _claim(out, material, config)
     net, expert, _ = spelled.load_pair(material.expert, material.weak, "chess", "tiny")
     begin = spelled.load_network(material.start).params if material.start else expert
@@ -111,7 +107,7 @@ def train_in(
     rows: list[dict[str, float]] = []
     saver = checkpoints.Checkpoints(out / "checkpoints")
 
-    def report(found: saboteur.Report) -> None:
+    def report(found: saboteur_training.Report) -> None:
         rows.append(found._asdict())
         text = f"reward {found.reward:+.3f}, divergence {found.divergence:.2f}"
         text += f", detected by W {found.weak:+.3f}, by E {found.seen:+.3f} nats"
@@ -123,20 +119,42 @@ def train_in(
 
     if material.imitate:
         target = _targets(out, bank, material, engine, told)
-        tables = saboteur.tables(bank, None, config)
+        tables = saboteur_training.tables(bank, None, config)
         params = distil.distil(game, net, begin, tables, target, config, saver, told_of_imitation)
     else:
         harm = None
         if material.nodes:
             harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
-        tables = saboteur.tables(bank, harm, config)
-        params = saboteur.train(game, net, begin, tables, config, saver, report)
+        tables = saboteur_training.tables(bank, harm, config)
+        params = saboteur_training.train(game, net, begin, tables, config, saver, report)
+    _store(out, net, params, material, config, len(bank.labels))
+    return rows
+
+
+def _games_used(data: corpora.Corpus, path: pathlib.Path, material: Material) -> np.ndarray:
+    """The first training games, one for every position; raises SettingError for too few."""
+    found = np.flatnonzero(~data.test)[: material.positions]
+    if len(found) < material.positions:
+        raise SettingError(
+            f"positions is {material.positions}, but {path} has {len(found)} training games."
+        )
+    return found
+
+
+def _store(
+    out: pathlib.Path,
+    net: nets.Network,
+    params: Params,
+    material: Material,
+    config: SaboteurConfig,
+    positions: int,
+) -> None:
+    """Stores the network with how it was made."""
     made = store.manifest({})
     about = {"role": "saboteur", "parameters": net.num_params, **dataclasses.asdict(material)}
-    about |= {"training": dataclasses.asdict(config), "bank": len(bank.labels)}
+    about |= {"training": dataclasses.asdict(config), "bank": positions}
     about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
     store.save_network(out, store.NetworkCard("chess", net.config, about), params)
-    return rows
 
 
 def _claim(out: pathlib.Path, material: Material, config: SaboteurConfig) -> None:
@@ -183,14 +201,14 @@ def _targets(
     """Probability of each move by the M that is imitated; all 0 where it leaves E as it is."""
     kind = material.imitate
     if kind.startswith("soft_"):
-        return sabotage.soft_targets(bank, sabotage.SOFT, kind.endswith("weak"))
+        return saboteur_moves.soft_targets(bank, saboteur_moves.SOFT, kind.endswith("weak"))
     if kind == "engine_worst":
         harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
         chosen = np.where(np.isnan(harm), -1, harm).argmax(1)
     elif kind == "engine_riskiest":
         chosen = riskiest(out / "riskiest.npz", bank, material.nodes, engine, told)
     else:
-        chosen = sabotage.training_free(bank)[kind]
+        chosen = saboteur_moves.training_free(bank)[kind]
     target = np.zeros(bank.labels.shape, np.float32)
     rows = np.flatnonzero(chosen >= 0)
     target[rows, chosen[rows]] = 1

@@ -12,10 +12,11 @@ from typing import Any
 
 import jax
 
-from sandwich_jax import driver, grid, outputs, sandwich, sweep
+from sandwich_jax import driver, grid, lane_layout, outputs, sandwich
 from sandwich_jax.folders import checkpoints, log, places, store
 from sandwich_jax.folders.places import is_done, member_folder
 from sandwich_jax.grid import Part
+from sandwich_jax.lane_layout import Layout
 from sandwich_jax.machine import cluster, notices, programs
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import Config, Member, assistant_of, loss_of
@@ -25,7 +26,6 @@ from sandwich_jax.running import own_corpus, pace, phase, phase_pictures, run_fo
 from sandwich_jax.running.gathered import Gathered, Progress
 from sandwich_jax.running.match_book import MatchBook
 from sandwich_jax.running.phase import Phase
-from sandwich_jax.sweep import Layout
 from sandwich_jax.training import text_files
 from sandwich_jax.types import Rollout, SettingError, Truth
 
@@ -44,7 +44,7 @@ CONTENTS = {
 class Devices:
     """Where members run; results do not depend on it, on CPU to the last bit."""
 
-    mode: sweep.MemberMode | None = None
+    mode: lane_layout.MemberMode | None = None
     """loop or map: one member of a device after another; vmap: a group at once. By default loop
     on CPU, vmap elsewhere."""
     group: int | None = None
@@ -94,23 +94,14 @@ def run(
         outputs.check_folder(folder)
         log.check_wandb(wandb)
     parts = grid.parse(settings)
-    layout = sweep.layout(where.mode, where.devices, where.group)
+    layout = lane_layout.layout(where.mode, where.devices, where.group)
     setups = _Setups()
     for program in grid.programs(parts):
         setups.of(program)  # whatever is wrong with it should be known before anything runs
     if jax.process_index() == 0:
         _claim(folder, settings)
         _forget_damaged(folder, parts)
-    cluster.barrier("claimed")
-    cluster.check_shared(folder / "manifest.json")
-    pending = [part for part in parts if not is_done(folder, part)]
-    if pending and jax.process_count() > len(pending):
-        raise SettingError(
-            f"{jax.process_count()} processes for {len(pending)} members that are left: use at most"
-            f" {len(pending)}."
-        )
-    cluster.barrier("counted")
-    mine = pending[jax.process_index() :: jax.process_count()]
+    mine = _share_of_this_process(folder, parts)
     gathered = Gathered(folder, parts, wandb)
     told = Progress(mine, gathered, progress)
     with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
@@ -128,14 +119,36 @@ def run(
         finally:
             gathered.look()
             gathered.wandb.close()
-        found = phase.phase(folder, parts)
-        result = found, told.pace.figures()
-        if jax.process_index() == 0:
-            with outputs.keeping(result, folder):
-                store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
-                phase_pictures.draw(folder, found)
+        result = phase.phase(folder, parts), told.pace.figures()
+        _store(folder, result)
     cluster.barrier("measured")
     return result
+
+
+def _share_of_this_process(folder: pathlib.Path, parts: Sequence[Part]) -> list[Part]:
+    """The members that this process is to play; all processes come here.
+
+    Raises:
+        SettingError: there is not one for every process, or they share no folder.
+    """
+    cluster.barrier("claimed")
+    cluster.check_shared(folder / "manifest.json")
+    pending = [part for part in parts if not is_done(folder, part)]
+    if pending and jax.process_count() > len(pending):
+        raise SettingError(
+            f"{jax.process_count()} processes for {len(pending)} members that are left: use at most"
+            f" {len(pending)}."
+        )
+    cluster.barrier("counted")
+    return pending[jax.process_index() :: jax.process_count()]
+
+
+def _store(folder: pathlib.Path, result: tuple[Phase, dict[str, Any]]) -> None:
+    """Writes what the whole grid shows, by process 0."""
+    if jax.process_index() == 0:
+        with outputs.keeping(result, folder):
+            store.write_json(folder / "phase.json", store.to_plain(result[0]._asdict()))
+            phase_pictures.draw(folder, result[0])
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
@@ -210,7 +223,7 @@ def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence
     if where.group or layout.mode != "vmap":
         return layout
     most = -(-len(own) // len(layout.devices))
-    memory = sweep.free_memory(layout.devices[0])
+    memory = lane_layout.free_memory(layout.devices[0])
     if memory is None or most == 1:
         return dataclasses.replace(layout, group=most)
     config = own[0].config
@@ -220,7 +233,7 @@ def _fitted(layout: Layout, where: Devices, setup: sandwich.Setup, own: Sequence
     def one(group: int) -> Callable:
         return sandwich.lane_round(setup._replace(group=group), config.protocol)
 
-    group = sweep.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
+    group = lane_layout.fitting_group(one, lane, (setup.models, setup.starts), memory, most)
     return dataclasses.replace(layout, group=group)
 
 

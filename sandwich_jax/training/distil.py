@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from sandwich_jax.finetune import annealing
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
-from sandwich_jax.training.saboteur import SaboteurConfig, Tables, check_finite, log_policy
+from sandwich_jax.training.saboteur_training import SaboteurConfig, Tables, check_finite, log_policy
 from sandwich_jax.types import Params, Saver
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import finetune, forms, games, nets, sandwich, sweep
+from sandwich_jax import finetune, forms, games, lane_layout, nets, sandwich
 from sandwich_jax.board import bench
 from sandwich_jax.measures import throughput
 from sandwich_jax.members import Config, members_of
@@ -182,9 +182,9 @@ def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
     lane = sandwich.lane_of(
         config, members_of(config)[0], sandwich.first_learner(setup, config.protocol), 0
     )
-    where = sweep.layout("vmap", 1, count)
-    shared = sweep.share((setup.models, setup.starts), where)
-    mapped, sharding = sweep._over_devices(one, where)
+    where = lane_layout.layout("vmap", 1, count)
+    shared = lane_layout.share((setup.models, setup.starts), where)
+    mapped, sharding = lane_layout._over_devices(one, where)
     stacked = jax.tree.map(lambda x: np.stack([x] * count), jax.device_get(lane))
     placed = jax.device_put(stacked, sharding)
     began = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from sandwich_jax import driver, games, grid, nets, sandwich, sweep
+from sandwich_jax import driver, games, grid, lane_layout, nets, sandwich
 from sandwich_jax.folders import store
 from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.training import pretrain
@@ -177,7 +177,7 @@ def _models(training: Training) -> tuple[nets.Network, Models]:
 
 def _members(plan: Plan) -> tuple[int, str]:
     """How many members fit, by the memory of those that were compiled for an H100."""
-    memory = sweep.free_memory(jax.local_devices()[0])
+    memory = lane_layout.free_memory(jax.local_devices()[0])
     programs = figures.read(figures.CEILINGS)["programs"]
     known = programs.get("sweep/base/1024/members, update")
     if memory is None or known is None:
@@ -215,8 +215,8 @@ def _play(
         grid.programs(list(by_part)).items(), key=lambda item: item[0].protocol == "never_ask"
     )
     for program, own in ordered:
-        group = min(count, len(own)) if sweep.default_mode() == "vmap" else None
-        where = sweep.layout(group=group)
+        group = min(count, len(own)) if lane_layout.default_mode() == "vmap" else None
+        where = lane_layout.layout(group=group)
         setup = sandwich.prepare(program, models, net)
         standings = sandwich.standings_of(setup, where)
         runs = [(part.config, by_part[part]) for part in own]

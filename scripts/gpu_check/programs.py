@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sandwich_jax import arena, finetune, games, nets, objectives, sandwich, selfplay, sweep
+from sandwich_jax import arena, finetune, games, lane_layout, nets, objectives, sandwich, selfplay
 from sandwich_jax.board import features, init, reset, sample_uniform, step
 from sandwich_jax.members import Config, knobs_of, strengths_used
 from sandwich_jax.misalign import assistant
@@ -218,8 +218,8 @@ def _sweep(size: str, lanes: int, device: Any) -> Built:
     learner = jax.eval_shape(first, params)
     lane = sandwich.Lane(learner, _knobs("random_move"), KEY, KEY, _scalar(jnp.int32))  # pyright: ignore
     one = sandwich.lane_round(setup, config.protocol)
-    where = sweep.Layout("vmap", (device,), MEMBERS)
-    mapped, _ = sweep._over_devices(one, where)
+    where = lane_layout.Layout("vmap", (device,), MEMBERS)
+    mapped, _ = lane_layout._over_devices(one, where)
     shared = (models, _starts(config.games // 2))
     return lambda lanes, shared: mapped(lanes, shared), (_stacked(lane), shared)
 

@@ -163,16 +163,8 @@ class Trainer(NamedTuple):
     """One whole round; its number is from 0."""
 
 
-def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
-    """The rounds of one configuration."""
-    method = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
-    detecting = probe.optimizer()
-    features = functools.partial(move_features, targets=game.targets)
-
-    def start(params: Params, data: Tables) -> Progress:
-        blank = tuple(_fresh_probe(jax.random.key(0), features, v, data) for v in data.views)
-        pools = jax.tree.map(lambda x: jnp.stack([jnp.zeros_like(x)] * config.pool), blank)
-        return Progress(params, method.init(params), pools, jnp.int32(0))
+def _loss_of(game: Game, net: Network, config: SaboteurConfig, features: Callable) -> Callable:
+    """`(params, pools, filled, part) -> loss, means` of what the saboteur is trained on."""
 
     def suspicion(pool: probe.Probe, filled: Array, seen: Float[Array, "B M F"]) -> Array:
         """Log-likelihood of sabotage by the pool, in nats beyond a coin's, mean over detectors."""
@@ -203,18 +195,12 @@ def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
         # Both in nats: rewards are divided by the price of a nat.
         return jnp.where(first, imitation, -gain / config.divergence), jnp.stack(means)
 
-    def update(data: Tables, pools: tuple, filled: Array, carry: tuple, step: tuple) -> tuple:
-        params, state = carry
-        index, share = step
-        part = jax.tree.map(lambda x: x[index], data)
-        of_pools = lambda params, part: loss(params, pools, filled, part)  # noqa: E731
-        grads, means = mean_gradient(of_pools, params, part, jnp.zeros(4))
-        updates, state = method.update(grads, state, params)
-        rate = -config.learning_rate * share
-        return (
-            optax.apply_updates(params, jax.tree.map(lambda u: rate * u, updates)),
-            state,
-        ), means
+    return loss
+
+
+def _detectors_of(game: Game, net: Network, config: SaboteurConfig, features: Callable) -> Callable:
+    """`(key, params, data) -> probes`: two new detectors, trained against the saboteur."""
+    detecting = probe.optimizer()
 
     def new_detectors(key: PRNGKey, params: Params, data: Tables) -> tuple:
         """Learn to tell the saboteur's moves from E's at matched log-probability."""
@@ -241,6 +227,34 @@ def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
         first = tuple(one.params for one in fresh)
         (learnt, _), _ = jax.lax.scan(step, (first, detecting.init(first)), keys)
         return tuple(one._replace(params=p) for one, p in zip(fresh, learnt, strict=True))
+
+    return new_detectors
+
+
+def make_trainer(game: Game, net: Network, config: SaboteurConfig) -> Trainer:
+    """The rounds of one configuration."""
+    method = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    features = functools.partial(move_features, targets=game.targets)
+    loss = _loss_of(game, net, config, features)
+    new_detectors = _detectors_of(game, net, config, features)
+
+    def start(params: Params, data: Tables) -> Progress:
+        blank = tuple(_fresh_probe(jax.random.key(0), features, v, data) for v in data.views)
+        pools = jax.tree.map(lambda x: jnp.stack([jnp.zeros_like(x)] * config.pool), blank)
+        return Progress(params, method.init(params), pools, jnp.int32(0))
+
+    def update(data: Tables, pools: tuple, filled: Array, carry: tuple, step: tuple) -> tuple:
+        params, state = carry
+        index, share = step
+        part = jax.tree.map(lambda x: x[index], data)
+        of_pools = lambda params, part: loss(params, pools, filled, part)  # noqa: E731
+        grads, means = mean_gradient(of_pools, params, part, jnp.zeros(4))
+        updates, state = method.update(grads, state, params)
+        rate = -config.learning_rate * share
+        return (
+            optax.apply_updates(params, jax.tree.map(lambda u: rate * u, updates)),
+            state,
+        ), means
 
     def one_round(progress: Progress, data: Tables, index: Array) -> tuple[Progress, Array]:
         key = jax.random.fold_in(jax.random.key(config.seed), index)

@@ -17,7 +17,7 @@ from sandwich_jax.measures import advice, elo, probe
 from sandwich_jax.misalign import saboteurs
 from sandwich_jax.nets import Network
 from sandwich_jax.training.bank import Bank, View, move_features
-from sandwich_jax.training.saboteur import log_policy
+from sandwich_jax.training.saboteur_training import log_policy
 from sandwich_jax.types import Params
 
 PIECE = 256
