@@ -188,7 +188,13 @@ def default_of(name: str) -> Any:
 
 
 def names() -> tuple[str, ...]:
-    """All settings of runs by their short names, those of kinds last."""
+    """All settings of runs by their short names, those of kinds last.
+
+    Raises:
+        TypeError: a kind has a setting of the same name as every run.
+    """
+    if clash := core().keys() & uses.owned().keys():
+        raise TypeError(f"{', '.join(clash)} is a setting of every run: call a kind's otherwise.")
     return (*core(), *uses.owned())
 
 

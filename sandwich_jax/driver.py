@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from sandwich_jax import arena, lane_layout, uses
+from sandwich_jax import arena, identity, lane_layout, uses
 from sandwich_jax.config import Config, assistant_of, default_of, protocol_of
 from sandwich_jax.measures import elo
 from sandwich_jax.measures.standing import (
@@ -338,7 +338,7 @@ def _record(cohort: _Cohort, played: list[_Played] | None, matches: Matches) -> 
     rows = rows_of(config, cohort.members, matches, fitted, cohort.finished, cohort.last)
     for row, member, one in zip(rows, cohort.members, played or (), strict=played is not None):
         answers = protocol_of(program_of(config, member)).answers
-        row |= round_measures(one.result.rollout, one.result.truth, one.result.metrics, answers)
+        row |= _figures(one.result, answers)
         row["seconds"] = round(one.seconds, 2)
     if cohort.last:
         outside.matches("final", matches)
@@ -348,3 +348,15 @@ def _record(cohort: _Cohort, played: list[_Played] | None, matches: Matches) -> 
     if played is not None:
         outside.rows(rows)
         outside.save(cohort.finished, cohort.learners)
+
+
+def _figures(result: RoundResult, answers: int) -> dict[str, Any]:
+    """What a round measured.
+
+    Raises:
+        TypeError: a kind has a setting of the same name.
+    """
+    found = round_measures(result.rollout, result.truth, result.metrics, answers)
+    if clash := found.keys() & set(identity.column_names()):
+        raise TypeError(f"{', '.join(clash)} is a figure in rows: call the setting otherwise.")
+    return found

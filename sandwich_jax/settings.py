@@ -99,7 +99,9 @@ class Setting(NamedTuple):
         if self.low is None or self.high is None:
             return {bool: "yes or no", str: "a word"}.get(self.of, "any")
         ends = "()" if self.inside else "[]"
-        return f"{ends[0]}{given.exact(self.low)}, {given.exact(self.high)}{ends[1]}"
+        ends_ = (self.low, self.high)
+        low, high = (f"{x:,.0f}" if float(x).is_integer() else f"{x:g}" for x in ends_)
+        return f"{ends[0]}{low}, {high}{ends[1]}"
 
 
 # --- declaring ----------------------------------------------------------------------------------

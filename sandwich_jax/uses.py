@@ -193,7 +193,6 @@ def _chosen_kinds(choice: Choice) -> dict[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=4096)
 def _spelled(choice: Choice, *registries: tuple) -> Mapping[str, Setting]:
-    """What the chosen kinds declare, as a run spells it: long where two of them share a name."""
     owners: dict[str, list[tuple[str, Setting]]] = {}
     for part, names in _chosen_kinds(choice).items():
         for kind in names:
@@ -208,6 +207,11 @@ def _spelled(choice: Choice, *registries: tuple) -> Mapping[str, Setting]:
     return found
 
 
+def spelled(choice: Choice) -> Mapping[str, Setting]:
+    """What the chosen kinds declare, as a run spells it: long where two of them share a name."""
+    return _spelled(choice, *_registries())
+
+
 def used(choice: Choice) -> frozenset[str]:
     """The conditional settings that a choice has a use of.
 
@@ -220,12 +224,12 @@ def used(choice: Choice) -> frozenset[str]:
 @functools.lru_cache(maxsize=4096)
 def _used(choice: Choice, *registries: tuple) -> frozenset[str]:
     chosen, known = _chosen_kinds(choice), kinds()
-    spelled = _spelled(choice, *registries)
+    named = _spelled(choice, *registries)
     found = {
         name for part, names in chosen.items() for kind in names for name in known[part][kind].uses
     }
-    shared = {name.rpartition(".")[2] for name in spelled if "." in name}
-    found = set(found - shared) | set(spelled)
+    shared = {name.rpartition(".")[2] for name in named if "." in name}
+    found = set(found - shared) | set(named)
     if choice.asks:
         found.update(OF_EVERY_A)
     if any(getattr(choice, name).startswith(FRESH) for name in NETWORKS):
@@ -253,13 +257,13 @@ def plainly(own: Mapping[str, Any], choice: Choice) -> dict[str, Any]:
     Raises:
         SettingError: a short name could be meant for several kinds, or one is given twice.
     """
-    spelled = _spelled(choice, *_registries())
+    named = spelled(choice)
     found: dict[str, Any] = {}
     for name, value in own.items():
         short = name.rpartition(".")[2]
         refuse_ambiguous([name], choice)
         chosen = any(name.rpartition(".")[0] in kinds_ for kinds_ in _chosen_kinds(choice).values())
-        usual = short if "." in name and chosen and short in spelled else name
+        usual = short if "." in name and chosen and short in named else name
         if usual in found:
             raise SettingError(f"{usual} is given twice, also as {name}: give it once.")
         found[usual] = value
@@ -268,9 +272,8 @@ def plainly(own: Mapping[str, Any], choice: Choice) -> dict[str, Any]:
 
 def refuse_ambiguous(names: Iterable[str], choice: Choice) -> None:
     """Raises SettingError for a short name that several chosen kinds share."""
-    spelled = _spelled(choice, *_registries())
     for name in names:
-        long = [other for other in spelled if "." in other and other.rpartition(".")[2] == name]
+        long = [other for other in spelled(choice) if other.endswith(f".{name}")]
         if long:
             raise SettingError(f"{name} could be meant for {' or '.join(long)}: give each its own.")
 

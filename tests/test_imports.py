@@ -35,6 +35,7 @@ ROOMS = (
     "identity",
     "grid",
     "measures",
+    "catalogue",
     "sandwich",
     "driver",
     "training",

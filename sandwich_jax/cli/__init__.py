@@ -27,6 +27,7 @@ VERBS = {
     "uci": "Uci",
     "play": "Play",
     "report": "Report",
+    "kinds": "Kinds",
     "bench": "Bench",
 }
 """Every verb and the class of its settings; both are in the module that is called as the verb."""

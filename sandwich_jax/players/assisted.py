@@ -120,8 +120,10 @@ class Assisted(turns.Network):
         net, self.models = spelled.load_models(config)
         super().__init__(net, self.models.weak)
         self.config = config
-        used = members.strengths_used(config.misalignment)
-        self.settings = {name: getattr(config, name)[0] for name in used}
+        choice = uses.choice_of(config)._replace(objective=default_of("objective"))
+        knobs = {name: about for name, about in uses.spelled(choice).items() if about.traced}
+        values = {name: getattr(config, name) for name in knobs}
+        self.settings = {n: v[0] if isinstance(v, tuple) else v for n, v in values.items()}
         self.asks = members.protocol_of(config).asks
         self.assistant_on: bool | None = True
         self.new_game()
@@ -131,7 +133,8 @@ class Assisted(turns.Network):
         self.turn = 0
 
     def adjust(self, name: str, value: float) -> None:
-        dataclasses.replace(self.config, **{name: (value,)})  # checks it
+        many = isinstance(getattr(self.config, name), tuple)
+        dataclasses.replace(self.config, **{name: (value,) if many else value})  # checks it
         self.settings[name] = value
 
     def choose(self, board: chess.Board, allowed: Sequence[chess.Move]) -> turns.Choice:

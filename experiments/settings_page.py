@@ -1,0 +1,34 @@
+"""docs/settings.md: every setting, as it is declared.
+
+    python experiments/settings_page.py
+
+A test compares the page with what is declared.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from sandwich_jax import catalogue
+from sandwich_jax.report import doc_pages
+
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "settings.md"
+PARTS = ("misalignment", "schedule", "protocol", "objective")
+
+
+def made() -> str:
+    """What stands between the page's marks."""
+    lines = ["## Of every run", "", *catalogue.table_of_runs()]
+    for part in PARTS:
+        lines += ["", f"## Of a {part}".replace("a o", "an o"), ""]
+        lines += catalogue.table_of_kinds(part)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Writes the page."""
+    doc_pages.fill(PAGE, "experiments/settings_page.py", made())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Every kind that can be chosen, as it declares itself: what `sandwich-jax kinds` and docs tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sandwich_jax import config as configs
+from sandwich_jax import given, settings, uses
+from sandwich_jax.measures.of_games import MEASURES
+from sandwich_jax.settings import Setting
+from sandwich_jax.types import SettingError
+
+
+class Entry(NamedTuple):
+    """A kind."""
+
+    part: str
+    """The setting that chooses it; "measure" for what `evaluate` measures."""
+    name: str
+    says: str
+    settings: Mapping[str, Setting]
+    """What it declares itself."""
+    depends: tuple[str, ...]
+    """Settings of every run that it depends on besides."""
+    source: str
+
+
+def entries() -> Iterator[Entry]:
+    """All kinds that say what they do, by the setting that chooses them."""
+    for part, own in uses.kinds().items():
+        for name, kind in own.items():
+            if kind.says:
+                declared = settings.declared(kind.settings)
+                depends = tuple(sorted(kind.uses - set(declared)))
+                yield Entry(part, name, kind.says, declared, depends, kind.source)
+    for name, measure in MEASURES.items():
+        yield Entry("measure", name, measure.says, {}, (), measure.source)
+
+
+def entry(name: str) -> Entry:
+    """One of them.
+
+    Raises:
+        SettingError: there is none of this name.
+    """
+    every = list(entries())
+    for found in every:
+        if found.name == name:
+            return found
+    known = ", ".join(one.name for one in every)
+    raise SettingError(f"Unknown kind {given.shown(name)}: choose from {known}.")
+
+
+def value(setting: Setting) -> str:
+    """A setting where nobody gives it, as a table tells it."""
+    if isinstance(setting.default, given.Unset):
+        return "must be given"
+    values = setting.default if isinstance(setting.default, tuple) else (setting.default,)
+    shown = (given.exact(v) if isinstance(v, float) else str(v) for v in values)
+    return ", ".join(shown)
+
+
+def how(setting: Setting) -> str:
+    """Whether it is traced, and whether a sweep may vary it."""
+    if setting.traced:
+        return "traced"
+    return "compiled" if setting.axis else "fixed in a sweep"
+
+
+def table_of_kinds(part: str) -> list[str]:
+    """The settings that kinds chosen by `part` declare, as lines of Markdown."""
+    rows = [
+        (f"`{name}`", f"`{one.name}`", setting)
+        for one in entries()
+        if one.part == part
+        for name, setting in one.settings.items()
+    ]
+    owners: dict[tuple[str, Setting], list[str]] = {}
+    for name, kind, setting in rows:
+        owners.setdefault((name, setting), []).append(kind)
+    lines = ["| setting | of | what it is | range | default | |", "| --- " * 6 + "|"]
+    for (name, setting), kinds in owners.items():
+        lines.append(_row(name, ", ".join(kinds), setting))
+    return lines
+
+
+def table_of_runs() -> list[str]:
+    """The settings of every run, as lines of Markdown."""
+    lines = ["| setting | what it is | range | default | |", "| --- " * 5 + "|"]
+    for name, setting in configs.core().items():
+        lines.append(_row(f"`{name}`", None, setting))
+    return lines
+
+
+def _row(name: str, owner: str | None, setting: Setting) -> str:
+    told = [name, *([owner] if owner else []), setting.says, setting.range]
+    told += [value(setting), how(setting)]
+    return f"| {' | '.join(told)} |"
