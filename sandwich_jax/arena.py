@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, UInt
 
 from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign.assistant import Assistant, Models
+from sandwich_jax.misalign.assistant import Asked, Assistant, Models
 from sandwich_jax.misalign.lasting import Memory as AMemory
 from sandwich_jax.misalign.lasting import memory as new_memory
 from sandwich_jax.nets import Network
@@ -95,9 +95,9 @@ def assistant_player(game: Game, net: Network, assistant: Assistant) -> Player:
         models, knobs, run = parameters
         k_corrupt, k_move = jax.random.split(key)
         legal = game.legal(state)
-        logits, memory = assistant.policy(
-            k_corrupt, jax.random.wrap_key_data(run), models, state, legal, memory, knobs
-        )
+        run = jax.random.wrap_key_data(run)
+        asked = Asked(run, models, state, legal, memory, knobs)
+        logits, memory = assistant.policy(k_corrupt, asked)
         uniform = jax.random.uniform(k_move, legal.shape[:1])
         return sampling.sample(uniform, logits, legal, knobs["temperature"]), memory
 
@@ -156,10 +156,9 @@ def make_match(game: Game, a: Policy | Player, b: Policy, config: ArenaConfig) -
         games = 2 * jax.eval_shape(game.done, starts).shape[0]
         first = play.a_is_first(games, config.lanes)
         rows = play.opening_rows(games, config.lanes)
-        movers = (mover_a(nets.cast(params_a)), mover_b(nets.cast(params_b)))
-        record = play.play(
-            key, game, *movers, starts, rows, loop, player.memory, games=2 * openings
-        )
+        movers = mover_a(nets.cast(params_a)), mover_b(nets.cast(params_b))
+        players = play.Players(*movers, player.memory)
+        record = play.play(key, game, players, starts, rows, loop, games=2 * openings)
         # Column 0 of an opening is the game in which `a` moves first.
         order = jnp.argsort(rows * 2 + ~first)
         side = jnp.where(first, 0.5, -0.5)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from sandwich_jax import forms, losses, nets, objectives
 from sandwich_jax.games import Game
@@ -20,18 +20,6 @@ from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, Train
 
 VALUE_WEIGHT = 0.5
 """Weight of the value loss beside the policy loss."""
-
-
-class Batch(NamedTuple):
-    """Samples of one update, N of them."""
-
-    positions: Array
-    moves: Int[Array, "N"]
-    policy_weight: Float[Array, "N"]
-    value_target: Float[Array, "N"]
-    """For the side to move, in [-1, 1]."""
-    value_weight: Float[Array, "N"]
-    behaviour: Behaviour | tuple[()] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +79,12 @@ def make_trainer(
         return TrainState(params, optimizer.init(params), jnp.int32(0))
 
     def update(
-        state: TrainState, batch: Batch, learning_rate: Float[Array, ""], guide: Guide | None = None
+        state: TrainState,
+        batch: Window,
+        learning_rate: Float[Array, ""],
+        guide: Guide | None = None,
     ) -> tuple[TrainState, Metrics]:
-        def loss_of(params: Params, batch: Batch) -> tuple[Array, tuple[Array, Array]]:
+        def loss_of(params: Params, batch: Window) -> tuple[Array, tuple[Array, Array]]:
             whole = params if flat is None else flat.tree(nets.cast(params))
             return _loss(game, net, loss, guide, whole, batch)
 
@@ -159,7 +150,7 @@ def _loss(
     config: LossConfig,
     guide: Guide | None,
     params: Params,
-    batch: Batch,
+    batch: Window,
 ) -> tuple[Array, tuple[Array, Array]]:
     """The mean loss of a batch; its parts from the policy and the value head."""
     features = game.decode(batch.positions)
@@ -181,7 +172,7 @@ def _loss(
 
 
 def _clipped(
-    game: Game, guide: Guide | None, logits: Float[Array, "N A"], batch: Batch
+    game: Game, guide: Guide | None, logits: Float[Array, "N A"], batch: Window
 ) -> Float[Array, "N"]:
     """PPO's loss of every sample, of the policy that plays: legal moves, at its temperature."""
     assert guide is not None and isinstance(batch.behaviour, Behaviour)
@@ -294,7 +285,7 @@ def _updates(
         key, share = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
         index = jnp.searchsorted(cumulative, rank, method=method)
-        samples = Batch(*jax.tree.map(lambda x: x[index], window))
+        samples = jax.tree.map(lambda x: x[index], window)
         return trainer.update(state, samples, share * learning_rate, guide)
 
     steps = (jax.random.split(key, updates), annealing(updates))

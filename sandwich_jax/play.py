@@ -113,101 +113,130 @@ def opening_rows(games: int, lanes: int) -> Int[Array, "B"]:
     return index // lanes * (lanes // 2) + index % (lanes // 2)
 
 
+class Players(NamedTuple):
+    """Who plays: static, but for what their functions close over."""
+
+    a: Mover
+    """One side; its extras are recorded and its memory is kept lane by lane."""
+    b: Mover
+    """The other side."""
+    memory: Callable[[int], PyTree[Array]] = lambda batch: ()
+    """What `a` starts a game with, for a number of lanes."""
+    look: Look = lambda state: ()
+    """What both are shown of a position. An accelerator looks at all lanes at once."""
+
+
 def play(
     key: PRNGKey,
     game: Game,
-    mover_a: Mover,
-    mover_b: Mover,
+    players: Players,
     starts: State,
     rows: Int[Array, "B"],
     config: PlayConfig,
-    memory: Callable[[int], PyTree[Array]] = lambda batch: (),
     games: Int[Array, ""] | int | None = None,
-    look: Look = lambda state: (),
 ) -> Record:
     """Plays B games, game g in lane g mod `lanes`.
 
     Args:
         key: drawn from anew every ply.
         game: rules.
-        mover_a: one side; its extras are recorded and its memory is kept lane by lane.
-        mover_b: the other side.
+        players: both sides.
         starts: positions to start from, the first player to move.
         rows: which of `starts` each game starts from.
         config: static settings; `lanes` must divide B.
-        memory: what mover `a` starts a game with, for a number of lanes.
         games: play only the first so many, a multiple of `lanes`; the others stay empty.
-        look: what both movers are shown of a position. An accelerator looks at all lanes at once.
     """
-    count, lanes = rows.shape[0], config.lanes
-    slots = (count if games is None else games) // lanes
+    count = rows.shape[0]
+    slots = (count if games is None else games) // config.lanes
+    loop = _Loop(key, game, players, starts, rows, config, slots)
+    return jax.lax.while_loop(loop.unfinished, loop.plies, loop.begin(count)).record
 
-    def ply(carry: _Carry) -> _Carry:
+
+class _Loop(NamedTuple):
+    """What stays as it is from ply to ply; its methods are pure functions of the carry."""
+
+    key: PRNGKey
+    game: Game
+    players: Players
+    starts: State
+    rows: Int[Array, "B"]
+    config: PlayConfig
+    slots: Int[Array, ""] | int
+    """Games of a lane."""
+
+    def begin(self, count: int) -> _Carry:
+        """Before the first ply: no lane plays yet."""
+        game, players, lanes = self.game, self.players, self.config.lanes
+        first = game.take(self.starts, self.rows[:lanes])
+        half = game.take(first, slice(0, lanes // 2))
+        seen = jax.eval_shape(players.look, half)
+        memory = players.memory(lanes // 2)
+        extras = jax.eval_shape(players.a, self.key, half, seen, memory, jnp.bool_(True))[1]
+        zeros = jnp.zeros(lanes, jnp.int32)
+        return _Carry(
+            time=jnp.int32(0),
+            state=first,
+            memory=players.memory(lanes),
+            slot=zeros - 1,
+            ply=zeros,
+            idle=jnp.ones(lanes, bool),
+            streak=zeros,
+            judged=jnp.zeros(lanes, bool),
+            record=_empty_record(game, self.config, count, extras, first),
+        )
+
+    def unfinished(self, carry: _Carry) -> Bool[Array, ""]:
+        """Whether any lane of any member has something left to play."""
+        return _of_any_member((~carry.idle | (carry.slot < self.slots - 1)).any())
+
+    def plies(self, carry: _Carry) -> _Carry:
+        """As many plies as go between two looks at whether there is more to play."""
+        count = forms.here().plies_a_check
+        if count == 1:
+            return self.ply(carry)
+        return jax.lax.scan(lambda c, _: (self.ply(c), None), carry, length=count)[0]
+
+    def ply(self, carry: _Carry) -> _Carry:
+        """Both sides move, each on its half of the lanes."""
+        game, lanes = self.game, self.config.lanes
         lane = _lanes(carry.time, lanes)
         turn = carry.time // 2
-        fresh = (carry.time % 2 == 0) & (turn % config.every == 0)
+        fresh = (carry.time % 2 == 0) & (turn % self.config.every == 0)
         # Only where all lanes are in phase, so that one flag says whether `a` may ask.
-        due = carry.idle & (carry.slot < slots - 1) & fresh
-        carry = restarted(carry, due, lane)
-        k_a, k_b = jax.random.split(jax.random.fold_in(key, carry.time))
-        ask = turn % config.every == 0
-        label, extras, memory_a = _choose(game, look, (mover_a, mover_b), carry, (k_a, k_b), ask)
+        due = carry.idle & (carry.slot < self.slots - 1) & fresh
+        carry = self._restarted(carry, due, lane)
+        keys = jax.random.split(jax.random.fold_in(self.key, carry.time))
+        ask = turn % self.config.every == 0
+        label, extras, memory = _choose(game, self.players, carry, (keys[0], keys[1]), ask)
         after = game.step(carry.state, label)
         column = jnp.maximum(carry.slot, 0) * lanes + lane
-        record = _note(game, config, carry, label, extras, column)
+        record = _note(game, self.config, carry, label, extras, column)
         carry = carry._replace(
-            state=after, memory=memory_a, ply=carry.ply + ~carry.idle, record=record
+            state=after, memory=memory, ply=carry.ply + ~carry.idle, record=record
         )
-        return _change_places(game, _judge(game, config, carry, column))
+        return _change_places(game, _judge(game, self.config, carry, column))
 
-    def restarted(carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
+    def _restarted(self, carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
         small = carry._replace(record=None)  # what a conditional returns, it copies
         if forms.here().skip:
-            again = lambda c: restart(c, due, lane)  # noqa: E731
+            again = lambda c: self._restart(c, due, lane)  # noqa: E731
             small = jax.lax.cond(due.any(), again, lambda c: c, small)
         else:
-            small = restart(small, due, lane)
+            small = self._restart(small, due, lane)
         return small._replace(record=carry.record)
 
-    def restart(carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
-        slot = carry.slot + due
-        begin = game.take(starts, rows[slot * lanes + lane])
+    def _restart(self, carry: _Carry, due: Bool[Array, "L"], lane: Int[Array, "L"]) -> _Carry:
+        slot, lanes = carry.slot + due, self.config.lanes
+        begin = self.game.take(self.starts, self.rows[slot * lanes + lane])
         return carry._replace(
-            state=game.where(due, begin, carry.state),
-            memory=_where(due, memory(lanes), carry.memory),
+            state=self.game.where(due, begin, carry.state),
+            memory=_where(due, self.players.memory(lanes), carry.memory),
             slot=slot,
             ply=jnp.where(due, 0, carry.ply),
             idle=carry.idle & ~due,
             streak=jnp.where(due, 0, carry.streak),
             judged=carry.judged & ~due,
         )
-
-    def unfinished(carry: _Carry) -> Bool[Array, ""]:
-        return _of_any_member((~carry.idle | (carry.slot < slots - 1)).any())
-
-    def plies(carry: _Carry) -> _Carry:
-        count = forms.here().plies_a_check
-        if count == 1:
-            return ply(carry)
-        return jax.lax.scan(lambda c, _: (ply(c), None), carry, length=count)[0]
-
-    first = game.take(starts, rows[:lanes])
-    half = game.take(first, slice(0, lanes // 2))
-    seen = jax.eval_shape(look, half)
-    extras = jax.eval_shape(mover_a, key, half, seen, memory(lanes // 2), jnp.bool_(True))[1]
-    zeros = jnp.zeros(lanes, jnp.int32)
-    carry = _Carry(
-        time=jnp.int32(0),
-        state=first,
-        memory=memory(lanes),
-        slot=zeros - 1,
-        ply=zeros,
-        idle=jnp.ones(lanes, bool),
-        streak=zeros,
-        judged=jnp.zeros(lanes, bool),
-        record=_empty_record(game, config, count, extras, first),
-    )
-    return jax.lax.while_loop(unfinished, plies, carry).record
 
 
 @jax.custom_batching.custom_vmap
@@ -241,8 +270,7 @@ def _change_places(game: Game, carry: _Carry) -> _Carry:
 
 def _choose(
     game: Game,
-    look: Look,
-    movers: tuple[Mover, Mover],
+    players: Players,
     carry: _Carry,
     keys: tuple[PRNGKey, PRNGKey],
     ask: Bool[Array, ""],
@@ -252,13 +280,13 @@ def _choose(
     front, back = slice(0, half), slice(half, None)
     states = game.take(carry.state, front), game.take(carry.state, back)
     if forms.here().one_pass:
-        whole = look(carry.state)
+        whole = players.look(carry.state)
         seen = [jax.tree.map(lambda x, part=part: x[part], whole) for part in (front, back)]
     else:
-        seen = [look(state) for state in states]
+        seen = [players.look(state) for state in states]
     own = jax.tree.map(lambda x: x[front], carry.memory)
-    label_a, extras, own = movers[0](keys[0], states[0], seen[0], own, ask)
-    label_b, _, _ = movers[1](keys[1], states[1], seen[1], (), ask)
+    label_a, extras, own = players.a(keys[0], states[0], seen[0], own, ask)
+    label_b, _, _ = players.b(keys[1], states[1], seen[1], (), ask)
     label = jnp.concatenate([label_a, label_b])
     extras = jax.tree.map(lambda x: jnp.concatenate([x, jnp.zeros_like(x)]), extras)
     memory = jax.tree.map(lambda new, old: jnp.concatenate([new, old[back]]), own, carry.memory)

@@ -13,11 +13,12 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import lasting
-from sandwich_jax.misalign.assistant import Assistant, Models, Reply
+from sandwich_jax.misalign.assistant import Asked, Assistant, Models, Reply
 from sandwich_jax.nets import Network
 from sandwich_jax.oversight.protocols import Memory, Own, Protocol
 from sandwich_jax.types import (
     Advice,
+    Decision,
     Knobs,
     Outputs,
     Params,
@@ -130,7 +131,8 @@ def selfplay(
     rows = rows[play.opening_rows(config.games, config.lanes)]
     memory = functools.partial(new_memory, protocol)
     look = functools.partial(look_at, table, sides.weak)
-    record = play.play(key, game, assisted, alone, starts, rows, loop, memory, look=look)
+    players = play.Players(assisted, alone, memory, look)
+    record = play.play(key, game, players, starts, rows, loop)
     return _split(record, rows, config)
 
 
@@ -171,10 +173,10 @@ def assisted_turn(
     query = protocol.plan(own, known, numbers)
     query = query._replace(wants=protocol.wants, samples=protocol.samples)
 
+    asked_at = Asked(sides.run, sides.models, state, own.legal, a_memory, sides.knobs)
+
     def consult() -> tuple[Advice, Reply, lasting.Memory]:
-        return table.assistant.consult(
-            k_advice, sides.run, sides.models, state, own.legal, query, a_memory, sides.knobs
-        )
+        return table.assistant.consult(k_advice, asked_at, query)
 
     def silence() -> tuple[Advice, Reply, lasting.Memory]:
         blank, nothing, _ = jax.eval_shape(consult)
@@ -189,9 +191,14 @@ def assisted_turn(
         advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
     truth = (reply.corrupted,) if protocol.told else ()
     decision, game_memory = protocol.decide(k_decide, own, advice, known, numbers, *truth)
+    return decision.move, _recorded(own, advice, reply, decision), (game_memory, a_memory)
+
+
+def _recorded(own: Own, advice: Advice, reply: Reply, decision: Decision) -> _Extras:
+    """What is kept of a turn."""
     asked = advice.asked
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
-    extras = _Extras(
+    return _Extras(
         own=own.move.astype(jnp.int16),
         asked=asked,
         advice=jnp.where(asked, advice.move[0], -1).astype(jnp.int16),
@@ -202,7 +209,6 @@ def assisted_turn(
         honest=jnp.where(asked, reply.honest, -1).astype(jnp.int16),
         value=reply.value,
     )
-    return decision.move, extras, (game_memory, a_memory)
 
 
 def look_at(table: Table, weak: Params, state: State) -> Seen:
@@ -223,16 +229,9 @@ def own_view(
         return net.apply(sides.weak, game.features(state))
 
     def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
-        return table.assistant.consult(
-            key,
-            sides.run,
-            sides.models,
-            elsewhere,
-            game.legal(elsewhere),
-            query,
-            a_memory,
-            sides.knobs,
-        )[0]
+        legal = game.legal(elsewhere)
+        asked = Asked(sides.run, sides.models, elsewhere, legal, a_memory, sides.knobs)
+        return table.assistant.consult(key, asked, query)[0]
 
     return Own(
         logits=sampling.mask_logits(outputs.logits, legal),

@@ -150,7 +150,7 @@ class Behaviour(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The training samples of the last rounds, [window * T * B] of them, oldest overwritten."""
+    """Training samples: of an update, or of the last rounds, oldest overwritten."""
 
     positions: Array
     moves: Int[Array, "N"]

@@ -10,7 +10,7 @@ import pytest
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, lasting, transforms
-from sandwich_jax.misalign.assistant import AssistantConfig, Models
+from sandwich_jax.misalign.assistant import Asked, AssistantConfig, Models
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
@@ -38,7 +38,7 @@ def _made(wants=("move",), samples=1, **settings):
     @jax.jit
     def consult(key, run, state, memory, knobs, candidates=None):
         query = Query(EVERYWHERE, wants, samples, candidates)
-        return made.consult(key, run, MODELS, state, GAME.legal(state), query, memory, knobs)
+        return made.consult(key, Asked(run, MODELS, state, GAME.legal(state), memory, knobs), query)
 
     return consult
 
@@ -157,7 +157,9 @@ def _policy(config):
     @jax.jit
     def policy(key, knobs):
         state = _state()
-        return made.policy(key, RUN, MODELS, state, GAME.legal(state), lasting.memory(B), knobs)
+        return made.policy(
+            key, Asked(RUN, MODELS, state, GAME.legal(state), lasting.memory(B), knobs)
+        )
 
     return policy
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import games_of_four
 
 from sandwich_jax import finetune, games, losses, nets, objectives
-from sandwich_jax.finetune import Batch, Guide, LossConfig
+from sandwich_jax.finetune import Guide, LossConfig
 from sandwich_jax.types import Window
 
 GAME = games.make("tic_tac_toe")
@@ -19,10 +19,10 @@ STATE = TRAINER.init(NET.init(jax.random.key(0)))
 LR = jnp.float32(1e-3)
 
 
-def _batch(size: int) -> Batch:
+def _batch(size: int) -> Window:
     positions = jax.random.bernoulli(jax.random.key(1), 0.3, (size, 3, 3, 2))
     value = jnp.where(jnp.arange(size) % 2 == 0, 1.0, -1.0)
-    return Batch(positions, jnp.arange(size) % 9, jnp.ones(size), value, jnp.ones(size))
+    return Window(positions, jnp.arange(size) % 9, jnp.ones(size), value, jnp.ones(size))
 
 
 def _window(samples: int = 24) -> Window:

@@ -29,6 +29,7 @@ ROOMS = (
     "arena",
     "controls",
     "uses",
+    "run_settings",
     "config",
     "members",
     "sweep_file",

@@ -42,7 +42,9 @@ def _consult(kind, wants=("move",)):
         query = Query(jnp.ones(B, bool), wants)
         past = lasting.memory(B)
         run = jax.random.key(0)
-        return made.consult(key, run, MODELS, state, GAME.legal(state), query, past, knobs)[:2]
+        return made.consult(
+            key, assistant.Asked(run, MODELS, state, GAME.legal(state), past, knobs), query
+        )[:2]
 
     return ask
 

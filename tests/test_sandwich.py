@@ -77,7 +77,7 @@ def test_one_update_under_vmap_is_close():
     batch = jax.tree.map(lambda x: x[:32], window)
 
     def update(rate):
-        return setup.trainer.update(state, sandwich.finetune.Batch(*batch), rate)[0].params
+        return setup.trainer.update(state, sandwich.finetune.Window(*batch), rate)[0].params
 
     rates = jnp.asarray([1e-3, 3e-3])
     together = jax.jit(jax.vmap(update))(rates)

@@ -70,14 +70,25 @@ class Reply(NamedTuple):
     """E's own value for the mover; 0 where A was not asked."""
 
 
+class Asked(NamedTuple):
+    """Positions at which A is asked, and all that what it says depends on beside a key."""
+
+    run: PRNGKey
+    """The key of the run, from which corruptions that last for a position are drawn."""
+    models: Models
+    state: State
+    legal: Bool[Array, "B A"]
+    memory: Memory
+    knobs: Knobs
+
+
 class Assistant(NamedTuple):
     """A, ready to be asked in traced code."""
 
-    consult: Callable[..., tuple[Advice, Reply, Memory]]
-    """`(key, run, models, state, legal, query, memory, knobs)`; `run` is the key of the run, from
-    which corruptions that last for a position are drawn."""
-    policy: Callable[..., tuple[Float[Array, "B A"], Memory]]
-    """`(key, run, models, state, legal, memory, knobs) -> logits, memory`: A as a player.
+    consult: Callable[[PRNGKey, Asked, Query], tuple[Advice, Reply, Memory]]
+    """What A says, what the measurer alone knows of it, and what A then remembers."""
+    policy: Callable[[PRNGKey, Asked], tuple[Float[Array, "B A"], Memory]]
+    """`(key, asked) -> logits, memory`: A as a player.
 
     Where values alone are corrupted and knob `by_values` is above 0, it plays the move with the
     best corrupted value one ply ahead (each successor's with a key of its own); otherwise by its
@@ -134,21 +145,11 @@ class _Made:
 
     # --- what an `Assistant` offers ---
 
-    def consult(
-        self,
-        key: PRNGKey,
-        run: PRNGKey,
-        models: Models,
-        state: State,
-        legal: Bool[Array, "B A"],
-        query: Query,
-        memory: Memory,
-        knobs: Knobs,
-    ) -> tuple[Advice, Reply, Memory]:
+    def consult(self, key: PRNGKey, asked: Asked, query: Query) -> tuple[Advice, Reply, Memory]:
         """See `Assistant`."""
-        features = self.game.features(state)
-        outputs = nets.apply_where(self.net, models.expert, features, query.ask)
-        at, memory = self._at(key, run, models, state, legal, features, query, memory, knobs)
+        features, legal = self.game.features(asked.state), asked.legal
+        outputs = nets.apply_where(self.net, asked.models.expert, features, query.ask)
+        at, memory = self._at(key, asked, features, query)
         logits, corrupted, now = self._moves(at, outputs.logits)
         move = sampling.greedy(logits, jnp.broadcast_to(legal, logits.shape))
         honest = sampling.greedy(outputs.logits, legal)
@@ -184,28 +185,19 @@ class _Made:
         )
         return advice, reply, memory
 
-    def policy(
-        self,
-        key: PRNGKey,
-        run: PRNGKey,
-        models: Models,
-        state: State,
-        legal: Bool[Array, "B A"],
-        memory: Memory,
-        knobs: Knobs,
-    ) -> tuple[Float[Array, "B A"], Memory]:
+    def policy(self, key: PRNGKey, asked: Asked) -> tuple[Float[Array, "B A"], Memory]:
         """See `Assistant`."""
-        features = self.game.features(state)
-        outputs = self.net.apply(models.expert, features)
-        query = Query(jnp.ones(legal.shape[0], bool))
-        at, memory = self._at(key, run, models, state, legal, features, query, memory, knobs)
+        features = self.game.features(asked.state)
+        outputs = self.net.apply(asked.models.expert, features)
+        query = Query(jnp.ones(asked.legal.shape[0], bool))
+        at, memory = self._at(key, asked, features, query)
 
         def by_policy() -> tuple[Float[Array, "B A"], Bool[Array, "B"]]:
             logits, corrupted, _ = self._moves(at, outputs.logits)
             return logits[0], corrupted[0]
 
         if self.config.by_values:
-            by_values = knobs["by_values"] > 0
+            by_values = asked.knobs["by_values"] > 0
             logits, corrupted = jax.lax.cond(by_values, lambda: self._value_move(at), by_policy)
         else:
             logits, corrupted = by_policy()
@@ -217,17 +209,9 @@ class _Made:
     # --- what it says ---
 
     def _at(
-        self,
-        key: PRNGKey,
-        run: PRNGKey,
-        models: Models,
-        state: State,
-        legal: Bool[Array, "B A"],
-        features: Float[Array, "B H W C"],
-        query: Query,
-        memory: Memory,
-        knobs: Knobs,
+        self, key: PRNGKey, asked: Asked, features: Float[Array, "B H W C"], query: Query
     ) -> tuple[_At, Memory]:
+        run, models, state, legal, memory, knobs = asked
         keys, memory = lasting.keys(key, run, self.game, state, self.config.lasts, query, memory)
         wanted = query.ask
         if not self.looks_always:  # where no transform acts, none looks

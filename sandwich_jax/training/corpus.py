@@ -131,29 +131,18 @@ def build(
             cannot be written or is one of them.
         Unwritten: the corpus could not be written in the end; holds the counts.
     """
-    if not 0 <= test_share <= 1:
-        raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
-    for name, number in (("max-games", max_games), ("workers", workers)):
-        if number is not None and number < 1:
-            raise SettingError(f"{name} is {number}: it must be at least 1.")
+    _check(test_share, max_games, workers)
     check_inputs(paths)
     outputs.check_file(out, paths)
-    size = 0
-
-    def count(more: int) -> None:
-        nonlocal size
-        size += more
-
+    sizes: list[int] = []
     counts: collections.Counter[str] = collections.Counter()
     seen: set[bytes] = set()
     writer = Writer(out)
     try:
-        games = (game for path in paths for game in read_games(path, count))
+        games = (game for path in paths for game in read_games(path, sizes.append))
         for game in _parse_all(games, filters, workers):
-            reason = game.reason
             digest = hashlib.blake2b(game.labels, digest_size=12).digest()
-            if not reason and digest in seen:
-                reason = "duplicate"
+            reason = game.reason or ("duplicate" if digest in seen else "")
             counts[reason or "kept"] += 1
             if reason:
                 continue
@@ -161,18 +150,26 @@ def build(
             held_out = int.from_bytes(digest[:4], "little") < test_share * 2**32
             writer.add(game.labels, game.result, game.elo, held_out)
             if counts["kept"] % REPORT == 0:
-                progress(size, counts["kept"])
+                progress(sum(sizes), counts["kept"])
             if counts["kept"] == max_games:
                 break
         if not counts["kept"]:
             raise SettingError(f"No usable game in {_names(paths)}: {_reasons(counts)}.")
-        progress(size, counts["kept"])
+        progress(sum(sizes), counts["kept"])
         stats = {"counts": dict(counts), "filters": dataclasses.asdict(filters)}
         with outputs.keeping(dict(counts), out):
             writer.finish(stats | {"sources": [path.name for path in paths]})
     finally:
         writer.discard()
     return dict(counts)
+
+
+def _check(test_share: float, max_games: int | None, workers: int | None) -> None:
+    if not 0 <= test_share <= 1:
+        raise SettingError(f"test-share is {test_share}: it must be between 0 and 1.")
+    for name, number in (("max-games", max_games), ("workers", workers)):
+        if number is not None and number < 1:
+            raise SettingError(f"{name} is {number}: it must be at least 1.")
 
 
 def _names(paths: list[pathlib.Path]) -> str:

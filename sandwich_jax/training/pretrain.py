@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import games, nets
-from sandwich_jax.finetune import Batch, Trainer, average, make_trainer, piece_of
+from sandwich_jax.finetune import Trainer, Window, average, make_trainer, piece_of
 from sandwich_jax.measures.shares import wilson
 from sandwich_jax.training.corpus_file import Corpus
 from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, compiled, mesh_for, on
@@ -219,12 +219,7 @@ def pretrain(
     """
     game = games.make("chess")
     net = nets.make(config.network, game.heads)
-    training = np.flatnonzero(~corpus.test)
-    if config.games > len(training):
-        raise SettingError(
-            f"games is {config.games}, but the corpus has {len(training)} training games."
-        )
-    training = training[: config.games]
+    training = _training_games(corpus, config)
     mesh = mesh_for(config.batch, devices)
     piece = piece_of(net, config.batch // (mesh.size if mesh else 1))
     trainer = make_trainer(game, net, axis=AXIS if mesh else None, piece=piece)
@@ -243,15 +238,9 @@ def pretrain(
             placed = shard, on(mesh, shard)
         state, metrics = run(state, placed[1], on(mesh, indices, SHARED))
         step = int(state.step)
-        if not bool(metrics.finite):
-            raise SettingError(
-                f"The loss was not finite at step {int(metrics.bad_step)}; the last checkpoint"
-                f" is kept. Lower learning_rate (now {config.learning_rate}) or look at the corpus."
-            )
-        match = None
-        if step // config.eval_every > (step - len(indices)) // config.eval_every or (
-            step == config.steps
-        ):
+        _stop_if_not_finite(metrics, config)
+        match, since = None, step - len(indices)
+        if step == config.steps or step // config.eval_every > since // config.eval_every:
             kept = jax.device_get(state)
             match = move_match(choose, kept.params, evaluation)
             saver.save(step, (kept, np.float32(before + time.monotonic() - begin)))
@@ -261,6 +250,28 @@ def pretrain(
     params = jax.device_get(state.params)
     match = match or move_match(choose, params, evaluation)
     return Trained(net, params, match, float(before) + time.monotonic() - begin)
+
+
+def _training_games(corpus: Corpus, config: PretrainConfig) -> np.ndarray:
+    """The rows of the games to learn from.
+
+    Raises:
+        SettingError: there are too few.
+    """
+    training = np.flatnonzero(~corpus.test)
+    if config.games > len(training):
+        raise SettingError(
+            f"games is {config.games}, but the corpus has {len(training)} training games."
+        )
+    return training[: config.games]
+
+
+def _stop_if_not_finite(metrics: Metrics, config: PretrainConfig) -> None:
+    if not bool(metrics.finite):
+        raise SettingError(
+            f"The loss was not finite at step {int(metrics.bad_step)}; the last checkpoint"
+            f" is kept. Lower learning_rate (now {config.learning_rate}) or look at the corpus."
+        )
 
 
 def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None) -> Callable:
@@ -273,7 +284,7 @@ def _jitted_updates(trainer: Trainer, config: PretrainConfig, mesh: Mesh | None)
         def update(state: TrainState, index: Int[Array, "N"]) -> tuple[TrainState, Metrics]:
             ones: Float[Array, "N"] = jnp.ones(index.shape)
             value = shard.value[index].astype(jnp.float32)
-            batch = Batch(shard.positions[index], shard.moves[index], ones, value, ones)
+            batch = Window(shard.positions[index], shard.moves[index], ones, value, ones)
             return trainer.update(state, batch, jnp.asarray(schedule(state.step)))
 
         return update

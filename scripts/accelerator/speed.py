@@ -93,14 +93,14 @@ def floor_of(size: str, lanes: int, peak: costs.Peak | None) -> float | None:
     return kept["floor_us"] * 1e-6 * lanes / 4096 * costs.Peak().bandwidth / peak.bandwidth
 
 
-def _batch(game: games.Game, size: int) -> finetune.Batch:
+def _batch(game: games.Game, size: int) -> finetune.Window:
     """Positions, moves and results that look like samples."""
     lines = jnp.asarray(game.openings("train"))
     state = jax.jit(game.after)(lines[jnp.arange(size) % len(lines)])
     positions = game.encode(state)
     moves = jnp.argmax(game.legal(state), -1).astype(jnp.int16)
     ones = jnp.ones(size)
-    return finetune.Batch(positions, moves, ones, jnp.zeros(size), ones)
+    return finetune.Window(positions, moves, ones, jnp.zeros(size), ones)
 
 
 def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
@@ -109,7 +109,7 @@ def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
     trainer = finetune.make_trainer(game, net, piece=finetune.piece_of(net, batch))
     state, samples = trainer.enter(trainer.init(_pair(size).weak)), _batch(game, batch)
 
-    def run(state: Any, samples: finetune.Batch) -> Any:
+    def run(state: Any, samples: finetune.Window) -> Any:
         def one(state: Any, _: None) -> tuple[Any, Any]:
             return trainer.update(state, samples, jnp.float32(1e-3))
 

@@ -132,11 +132,11 @@ def _selfplay(
     return run, (KEY, params, (params,) * 3, _knobs(misalignment), _starts(lanes), rows)
 
 
-def _batch(size: int) -> finetune.Batch:
+def _batch(size: int) -> finetune.Window:
     position = jax.eval_shape(_game().encode, jax.eval_shape(lambda: _game().init(size)))
     move: Any = jax.ShapeDtypeStruct((size,), jnp.int16)
     number: Any = jax.ShapeDtypeStruct((size,), jnp.float32)
-    return finetune.Batch(position, move, number, number, number)
+    return finetune.Window(position, move, number, number, number)
 
 
 def _trainer(net: nets.Network, batch: int, members: int = 1) -> finetune.Trainer:
