@@ -154,9 +154,13 @@ np.testing.assert_allclose(losses[2], losses[1], rtol=1e-4)
 """
 
 
+def _on_devices(count):
+    return f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+
+
 def test_a_batch_shared_by_two_devices_is_the_batch(built):
     here = os.path.dirname(__file__)
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": here}
+    flags = {"XLA_FLAGS": _on_devices(2), "PYTHONPATH": here}
     command = [sys.executable, "-c", TWO_DEVICES, str(built[1])]
     done = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -173,7 +177,7 @@ def _train(corpus_path, out, devices, *flags):
     command = [sys.executable, "-m", "sandwich_jax.cli", "pretrain", "--role", "weak", "--corpus"]
     command += [str(corpus_path), "--out", str(out), *flags]
     command += [word for name, number in numbers.items() for word in (f"--{name}", str(number))]
-    flags_ = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "NPROC": "4"}
+    flags_ = {"XLA_FLAGS": _on_devices(devices), "NPROC": "4"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | flags_)
 

@@ -45,7 +45,11 @@ def _rows(folder: pathlib.Path) -> list[dict]:
 
 def _environment(devices: int) -> dict[str, str]:
     """With as many threads for XLA as the test of most devices has: sums depend on them."""
-    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "NPROC": "4"}
+    quick = os.environ["XLA_FLAGS"]
+    flags = {
+        "XLA_FLAGS": f"{quick} --xla_force_host_platform_device_count={devices}",
+        "NPROC": "4",
+    }
     return os.environ | flags
 
 
