@@ -8,6 +8,7 @@ import member_folders
 import pytest
 import test_identity
 from hostile.common import call
+from protocol_games import play, same_games
 
 from sandwich_jax import grid, uses
 from sandwich_jax.config import Config
@@ -132,3 +133,12 @@ def test_members_of_older_folders_stay_what_they_are():
     config = Config(misalignment="near_miss", p=(0.5,), control=False)
     told = grid.Part(config).key
     assert "margin" not in told and "burst" not in told
+
+
+def test_the_protocol_at_its_extremes():
+    """All answers of one agree: what lets all through follows always, what lets none through never."""
+    one = (("votes", 1),)
+    same_games(
+        play("quorum", 3, p=0.4, sizes=one, quorum=1.0)[0], play("always_follow", 3, p=0.4)[0]
+    )
+    same_games(play("quorum", 3, p=0.4, sizes=one, quorum=2.0)[0], play("never_ask", 3, p=0.4)[0])
