@@ -77,7 +77,7 @@ def test_what_joined_kinds_refuse(given, says):
 
 def test_a_long_name_is_a_short_one_where_it_is_plain():
     assert Config(**{"random_move.p": (0.3,)}) == Config(p=(0.3,))
-    with pytest.raises(SettingError, match="p is given twice, also as random_move.p"):
+    with pytest.raises(SettingError, match=r"p is given twice, also as random_move\.p"):
         Config(**{"p": (0.3,), "random_move.p": (0.4,)})
 
 
