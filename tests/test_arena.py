@@ -151,7 +151,9 @@ def test_adjudication_by_worked_positions(line, cap, verdict, plies, adjudicated
     starts = CHESS.after(jnp.asarray([_script(line)]))
     loop = play.PlayConfig(lanes=2, max_plies=cap)
     rows = play.opening_rows(2, 2)
-    record = play.play(jax.random.key(0), CHESS, _shuffle, _shuffle, starts, rows, loop)
+    record = play.play(
+        jax.random.key(0), CHESS, play.Players(_shuffle, _shuffle), starts, rows, loop
+    )
     assert np.asarray(record.verdict).tolist() == [verdict] * 2
     assert np.asarray(record.played).sum(axis=0).tolist() == [plies] * 2
     assert np.asarray(record.adjudicated).tolist() == [adjudicated] * 2

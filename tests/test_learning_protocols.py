@@ -69,6 +69,7 @@ def _own(value, logits=None, turns=0) -> Own:
         game.legal(state),
         jnp.asarray(value),
         jnp.zeros(batch),
+        jnp.float32(1),
         jnp.zeros(batch, jnp.int32),
         game,
         state,
@@ -98,7 +99,7 @@ def test_reliability_finds_the_phase_in_which_a_is_to_be_trusted():
     memory = protocol.memory(GAMES)
     for turn, follows in ((0, True), (reliability.PHASES[0], False)):
         now = Memory(memory._replace(turn=jnp.full(GAMES, turn)), lore)
-        own, knobs = _own(np.zeros(GAMES, np.float32)), {"trust": jnp.float32(0.5)}
+        own, knobs = _own(np.zeros(GAMES, np.float32)), reliability.Trust(0.5)
         key = jax.random.key(turn)
         decision, _ = protocol.decide(key, own, _advice(GAMES), now, knobs)
         assert np.asarray(decision.followed == follows).all()
@@ -107,11 +108,11 @@ def test_reliability_finds_the_phase_in_which_a_is_to_be_trusted():
 def test_reliability_learns_within_a_game():
     """In one lane W's own value rises turn by turn, in the other it falls."""
     protocol = protocols.make("reliability")
-    decide, knobs = jax.jit(_decide_on_values), {"trust": jnp.float32(0.5)}
+    decide = jax.jit(_decide_on_values)
     memory, lore = protocol.memory(2), protocol.lore()
     for turn in range(7):  # all in one phase
         own_value = jnp.asarray([0.1, -0.1]) * turn
-        knobs["trust"] = jnp.float32(0.0)  # follow, to see what becomes of it
+        knobs = reliability.Trust(0.0)  # follow, to see what becomes of it
         memory = decide(jax.random.key(turn), own_value, memory, lore, knobs)[1]
     assert memory.counts[:, 1].tolist() == [[6, 0], [0, 6]]
     fresh = protocol.memory(2)
@@ -155,7 +156,7 @@ def test_learned_trust_refuses_what_it_learnt_to_refuse():
         "offset": jnp.float32(3.0),
     }
     logits = jnp.tile(jnp.asarray([3.0, 5.0, *[0.0] * 6, -9.0]), (2, 1))
-    own, knobs = _own(np.zeros(2, np.float32), logits), {"trust": jnp.float32(0.5)}
+    own, knobs = _own(np.zeros(2, np.float32), logits), reliability.Trust(0.5)
     advice = Advice(jnp.ones(2, bool), jnp.asarray([[1, 8]]))
     memory = Memory(protocol.memory(2), lore._replace(params=params))
     decision, _ = protocol.decide(jax.random.key(0), own, advice, memory, knobs)
@@ -211,7 +212,7 @@ def _searcher(name: str, game_name: str):
         legal, batch = game.legal(state), asked.shape[0]
         last = actions - 1 - jnp.argmax(legal[:, ::-1], -1)
         zeros, logits = jnp.zeros(batch), jnp.where(legal, 0.0, -1e30)
-        own = Own(logits, legal, zeros, zeros, last, game, state, flat, ask)
+        own = Own(logits, legal, zeros, zeros, jnp.float32(1), last, game, state, flat, ask)
         query = protocol.plan(own, Memory((), ()), {})
         advice = ask(None, state, query)._replace(asked=asked)
         return protocol.decide(jax.random.key(0), own, advice, Memory((), ()), {})[0]

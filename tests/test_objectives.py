@@ -53,7 +53,7 @@ def test_advantage_weighted_by_hand():
     known = np.asarray(rollout.assisted & rollout.played & rollout.finished)
     wanted = np.minimum(np.exp((RESULTS - 0.25) / 0.5), 20)
     np.testing.assert_allclose(weight, np.where(known, wanted, 0), rtol=1e-6)
-    sharp = {"advantage_temperature": jnp.float32(0.1)}
+    sharp = objectives.AdvantageWeighted(0.1)
     clipped = objectives.advantage_weighted(rollout, _seen(), sharp).policy_weight
     assert float(clipped.max()) == objectives.MOST_WEIGHT
 
@@ -229,10 +229,7 @@ def test_settings_that_do_not_go_together(changes, said):
 
 
 def test_distil_value_takes_a_protocol_that_asks_for_values(monkeypatch):
-    def plan(own, memory, knobs):
-        return protocols.Query(jnp.ones(own.move.shape, bool), ("move", "value"))
-
-    asking = protocols.always_follow._replace(plan=plan)
+    asking = protocols.always_follow._replace(wants=("move", "value"))
     monkeypatch.setitem(protocols.PROTOCOLS, "value_asker", asking)
     config = small(protocol="value_asker", objective="distil_value", control=False, p=(0.0,))
     setup, member = _setup(config), members_of(config)[0]

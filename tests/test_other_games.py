@@ -30,7 +30,7 @@ def test_numbers_that_are_given_are_not_changed():
     assert (config.round_openings, config.final_openings, config.lanes) == (8, 24, 64)
     with pytest.raises(SettingError, match="final_openings makes 36 games, which 16 lanes do not"):
         Config(game="connect_four", round_openings=8, final_openings=18)
-    with pytest.raises(SettingError, match="round_openings is -1: it must be at least 1"):
+    with pytest.raises(SettingError, match="round_openings is -1: it must be between 0 and"):
         Config(round_openings=-1)
 
 

@@ -300,7 +300,7 @@ def test_an_evaluation_is_shown_though_it_cannot_be_written(tmp_path, monkeypatc
     def measured(work, *others):
         work.ledger.once("queries", "somebody", {}, lambda: [{"round": 1, "queries": 3}])
 
-    steps = ("queries_of", "advice_of", "harm_of", "quality_of")
+    steps = ("queries_of", "measures_of", "harm_of", "quality_of")
     for name in steps:
         monkeypatch.setattr(evaluate.evaluate_games, name, measured)
     for name in ("puzzles_of", "move_match", "shift_of"):

@@ -21,6 +21,7 @@ from helpers import SMALL
 import sandwich_jax
 from sandwich_jax import driver, grid, lane_layout, sandwich
 from sandwich_jax.folders import log, places
+from sandwich_jax.members import members_of
 from sandwich_jax.running import paired, sweep_folder
 from sandwich_jax.types import SettingError
 
@@ -345,7 +346,7 @@ def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
     [
         ({"temprature": 1.0}, "Unknown setting 'temprature'"),
         ({"seed": 1}, r"Unknown setting 'seed' \(a sweep has seeds\)"),
-        ({"rounds": [1, 2]}, "rounds is a list, but only network, objective"),
+        ({"rounds": [1, 2]}, "rounds is a list, but only network, misalignment"),
         ({"p": []}, r"p is \[\]: give at least one value"),
         ({"p": [0.0, 1.5]}, "p is 1.5: it must be between 0 and 1"),
         ({"p": "high"}, "p is 'high': it must be of type float"),
@@ -496,4 +497,4 @@ def test_a_misalignment_that_comes_later_joins_by_name(monkeypatch):
 
 def test_a_member_is_a_run_of_one_member():
     for part in grid.parse(SIXTEEN):
-        assert len(sandwich.members_of(part.config)) == 1
+        assert len(members_of(part.config)) == 1
