@@ -66,7 +66,7 @@ def read(settings: Mapping[str, Any]) -> Asked:
     Raises:
         SettingError: a setting is unknown or of another type, or has a value twice.
     """
-    settings = dict(_flat(settings))
+    settings = dict(flat(settings))
     known = {*configs.names(), "seeds"} - {"seed"}
     for name in settings:
         if name not in known and ("." not in name or configs.about(name) is None):
@@ -125,7 +125,7 @@ def _refuse_lacking(choice: uses.Choice, named: Mapping[str, str]) -> None:
             )
 
 
-def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """A table in the file is of a kind: [sandbag] with p is sandbag.p."""
     known = {kind for own in uses.kinds().values() for kind in own}
     for name, value in settings.items():

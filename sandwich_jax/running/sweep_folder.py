@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from sandwich_jax import driver, grid, lane_layout, outputs, sandwich
+from sandwich_jax import driver, grid, lane_layout, outputs, sandwich, sweep_file
 from sandwich_jax.folders import checkpoints, log, places, store
 from sandwich_jax.folders.places import is_done, member_folder
 from sandwich_jax.grid import Part
@@ -153,13 +153,12 @@ def _store(folder: pathlib.Path, result: tuple[Phase, dict[str, Any]]) -> None:
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
     """Writes the manifest, or checks that all but the axes of the grid is as it was."""
-    path, axes = folder / "manifest.json", grid.axes()
-    wanted = store.to_plain(dict(settings))
+    path, wanted = folder / "manifest.json", store.to_plain(dict(sweep_file.flat(settings)))
     if path.exists():
         stored = store.read_object(path, "sweep")
         if not stored:
             raise SettingError(f"{folder} holds a run, not a sweep; choose another with --out.")
-        fixed = (set(stored) | set(wanted)) - set(axes)
+        fixed = {name for name in (*stored, *wanted) if not sweep_file.is_axis(name)}
         differing = sorted(key for key in fixed if stored.get(key) != wanted.get(key))
         if differing:
             raise SettingError(
