@@ -67,7 +67,10 @@ def test_a_sweep_s_file_has_a_table_a_kind():
         ({"p": (0.5,)}, "p could be meant for sandbag.p or random_move.p: give each its own"),
         ({"sandbag.p": (0.5,)}, "needs random_move.p: give at least one value"),
         ({"sandbag.p": (0.5,), "random_move.p": (2.0,)}, "random_move.p is 2: it must be between"),
-        ({"borrow.p": (0.5,)}, "borrow.p is set, but misalignment is 'sandbag.random_move'"),
+        (
+            {"sandbag.p": (0.5,), "random_move.p": (0.1,), "borrow.p": (0.5,)},
+            "borrow.p is set, but misalignment is 'sandbag.random_move', not borrow",
+        ),
     ],
 )
 def test_what_joined_kinds_refuse(given, says):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import tyro
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from sandwich_jax import catalogue
 from sandwich_jax.catalogue import Entry
 from sandwich_jax.machine.console import OUT
+from sandwich_jax.report import kinds_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +29,7 @@ def kinds(args: Kinds) -> None:
     for one in catalogue.entries():
         parts.setdefault(one.part, []).append(one)
     for part, own in parts.items():
-        OUT.print(_table(part, own))
-
-
-def _table(part: str, own: list[Entry]) -> Table:
-    table = Table(box=box.SIMPLE, title=part, title_justify="left", pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("what it does", ratio=2)
-    table.add_column("settings, range, source", ratio=1)
-    for one in own:
-        told = [f"{name} in {setting.range}" for name, setting in one.settings.items()]
-        told += [*one.depends, *([one.source] if one.source else [])]
-        table.add_row(one.name, escape(one.says), escape("; ".join(told)))
-    return table
+        OUT.print(kinds_table.of_kinds(part, own))
 
 
 def _show(one: Entry) -> None:
