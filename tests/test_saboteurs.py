@@ -14,6 +14,7 @@ from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, lasting, saboteurs
 from sandwich_jax.misalign.assistant import AssistantConfig, Models
 from sandwich_jax.misalign.sight import Sight
+from sandwich_jax.settings import view
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
@@ -111,8 +112,9 @@ def test_the_soft_saboteur_hardens_and_keeps_to_its_reference():
     sight = Sight(legal, jnp.zeros((1, 1, 1)), logits[::-1], None, after, weak_after)
 
     def said(kind, **knobs):
-        move = saboteurs.TRANSFORMS[kind].move
-        return np.exp(move(jax.random.key(0), logits, sight, _knobs(p=1.0, **knobs))[0])
+        found = saboteurs.TRANSFORMS[kind]
+        own = view(found.settings(), _knobs(p=1.0, **knobs), kind)
+        return np.exp(found.move(jax.random.key(0), logits, sight, own)[0])
 
     assert said("soft_saboteur", soft_beta=1e3) == pytest.approx([0.7, 0.2, 0.1], abs=1e-3)
     weak = said("soft_saboteur_weak", soft_beta=1e3)
