@@ -144,11 +144,13 @@ def _shuffle(key, state, seen, memory, ask):
     [
         (PIECE_UP, 40, -1.0, 6, True),  # 5 or more for 6 plies
         ("e4 d5 exd5 Qxd5 Nc3 Qxg2 Nf3 Qxh1", 3, -1.0, 3, True),  # 3 or more at the cap
-        (LEVEL, 4, 0.0, 4, False),  # nobody leads at the cap
+        (LEVEL, 3, 0.0, 3, False),  # nobody leads at the cap
     ],
 )
 def test_adjudication_by_worked_positions(line, cap, verdict, plies, adjudicated):
-    starts = CHESS.after(jnp.asarray([_script(line)]))
+    # One length, one program; a negative label leaves a game as it is.
+    labels = _script(line)
+    starts = CHESS.after(jnp.asarray([labels + [-1] * (14 - len(labels))]))
     loop = play.PlayConfig(lanes=2, max_plies=cap)
     rows = play.opening_rows(2, 2)
     record = play.play(

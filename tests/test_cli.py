@@ -1,4 +1,7 @@
-"""The command line as a user meets it: one sentence and a non-zero exit where it cannot go on."""
+"""The command line as a user meets it: one sentence and a non-zero exit where it cannot go on.
+
+A process takes seconds to begin; where only what a verb says matters, it is called in this one.
+"""
 
 import os
 import subprocess
@@ -6,6 +9,7 @@ import sys
 
 import pytest
 from helpers import pgn
+from hostile.common import call
 
 
 def _call(*arguments: object, cwd) -> subprocess.CompletedProcess[str]:
@@ -32,11 +36,6 @@ PRETRAIN = ("pretrain", "--corpus", "no.npz", "--out", "n", "--role", "weak")
         (["corpus", "build", "none.pgn", "--out", "a.npz"], "none.pgn: no such file"),
         (["run", "--p", "1.5", "--out", "r"], "p is 1.5: it must be between 0 and 1"),
         (["run", "--every", "0", "--out", "r"], "every is 0"),
-        (["run", "--expert", "zoo:nobody", "--out", "r"], "No network 'nobody' in the zoo"),
-        (
-            (*PRETRAIN, "--games", "1", "--steps", "1"),
-            "no.npz: no such corpus",
-        ),
         (["train-saboteur", "--corpus", "no.npz", "--out", "n"], "no.npz: no such corpus"),
         (
             ["train-saboteur", "--corpus", "no.npz", "--out", "n", "--imitate", "nobody"],
@@ -44,7 +43,22 @@ PRETRAIN = ("pretrain", "--corpus", "no.npz", "--out", "n", "--role", "weak")
         ),
     ],
 )
-def test_bad_input_is_one_sentence(tmp_path, arguments, says):
+def test_bad_input_is_one_sentence(tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    done = call(*arguments)
+    assert done.status == 2
+    assert says in done.err and len(done.err.strip().splitlines()) == 1
+    assert not done.out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--expert", "zoo:nobody", "--out", "r"], "No network 'nobody' in the zoo"),
+        ((*PRETRAIN, "--games", "1", "--steps", "1"), "no.npz: no such corpus"),
+    ],
+)
+def test_nothing_else_is_printed_by_a_process_of_its_own(tmp_path, arguments, says):
     done = _call(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
@@ -52,6 +66,6 @@ def test_bad_input_is_one_sentence(tmp_path, arguments, says):
 
 
 def test_unknown_settings_are_refused(tmp_path):
-    done = _call("run", "--temprature", "1", cwd=tmp_path)
-    assert done.returncode == 2 and "temprature" in done.stdout + done.stderr
+    done = call("run", "--temprature", "1", "--out", tmp_path / "r")
+    assert done.status == 2 and "temprature" in done.out + done.err
     assert not list(tmp_path.iterdir())

@@ -165,10 +165,10 @@ DEFERRING = {
 
 
 @pytest.mark.parametrize("protocol", DEFERRING)
-def test_where_w_defers_to_itself_it_plays_its_own_move_though_a_always_blunders(protocol):
-    rollout, _ = play(protocol, misalignment="value_worst", p=1.0, **DEFERRING[protocol])
-    blunders, _ = play("always_follow", misalignment="value_worst", p=1.0)
-    assert (blunders.moves == blunders.advice)[blunders.asked].all()
+def test_where_w_defers_to_itself_it_plays_its_own_move_whatever_a_says(protocol):
+    rollout, _ = play(protocol, p=1.0, **DEFERRING[protocol])
+    random, _ = play("always_follow", p=1.0)
+    assert (random.moves == random.advice)[random.asked].all()
     deferred = rollout.assisted & rollout.played & ~rollout.followed
     spurned = deferred & rollout.asked & (rollout.advice != rollout.moves)
     assert (spurned | (deferred & ~rollout.asked)).any()

@@ -1,8 +1,8 @@
 """A run: members, parity of ways to map them, resume, rows."""
 
 import json
-import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,72 +147,54 @@ class _Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("after", [3, 8, 11])
-def test_k_rounds_and_k_rounds_resumed_are_2k_rounds(tmp_path, finished, after):
-    """Stopped in a round, between rounds, and in the final matches."""
+def test_a_run_stopped_again_and_again_is_the_run(tmp_path, finished):
+    """Stopped in a round, between a round and its checkpoint, and in the final matches."""
     whole, result = finished
-    steps = 0
-
-    def stop(done, total, text):
-        nonlocal steps
-        steps += "round" in text or "never_ask against" in text
-        if steps == after:
-            raise _Killed
-
     folder = tmp_path / "killed"
-    with pytest.raises(_Killed):
-        sandwich_jax.run(small(rounds=4), folder, wandb="disabled", progress=stop)
-    resumed = sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    config = small(rounds=4)
+    for stopped_at, kept in (("round 1/4", 0), ("round 3/4", 2), ("final", 3)):
+        last = False
+
+        def stop(done, total, text, wanted=stopped_at):
+            nonlocal last
+            last = last or text.startswith("round 4/4")
+            if text.startswith(wanted) or (wanted == "final" and last and "arena" in text):
+                raise _Killed
+
+        with pytest.raises(_Killed):
+            sandwich_jax.run(config, folder, wandb="disabled", progress=stop)
+        assert _rounds_kept(folder) == kept
+    resumed = sandwich_jax.run(config, folder, wandb="disabled")
     assert _rows_without_time(folder) == _rows_without_time(whole)
     _same(resumed.networks, result.networks)
 
 
-SCRIPT = """
-import sys
-from helpers import small
-import sandwich_jax
-from sandwich_jax.machine import console
-console.start([])
-console.quiet_start()
-sandwich_jax.run(small(rounds=4), sys.argv[1], wandb="disabled",
-                 progress=lambda done, total, text: print(text, flush=True))
-"""
-
-
-def test_sigkill_and_resume(tmp_path, finished):
-    whole, _ = finished
-    folder = tmp_path / "killed"
-    env = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parent)}
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder)], stdout=subprocess.PIPE, text=True, env=env
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("round 3/4"):
-                process.send_signal(signal.SIGKILL)
-                break
-    assert process.returncode == -signal.SIGKILL
-    assert not (folder / "learning_curves.png").exists()
-    sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
-    assert _rows_without_time(folder) == _rows_without_time(whole)
-
-
-def test_sigterm_exits_with_75_and_the_same_command_goes_on(tmp_path, finished):
+def test_killed_then_told_to_stop_the_same_command_goes_on(tmp_path, finished):
+    """SIGKILL, and SIGTERM, which exits with 75."""
     whole, _ = finished
     folder = tmp_path / "stopped"
     command = [sys.executable, "-m", "sandwich_jax.cli", "run", "--out", str(folder)]
     command += ["--wandb", "disabled"]
     for name, value in (SMALL | {"rounds": 4}).items():
         command += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not checkpoints.steps(folder / "checkpoints"):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate()
-    assert process.returncode == 75 and "run the same command again" in errors
-    assert checkpoints.steps(folder / "checkpoints")[-1] < 4
+    errors, done = "", 0
+    for sent, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75)):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while _rounds_kept(folder) == done and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(sent)
+        _, errors = process.communicate()
+        assert process.returncode == code, errors
+        before, done = done, _rounds_kept(folder)
+        assert before < done < 4
+        assert not (folder / "learning_curves.png").exists()
+    assert "run the same command again" in errors
     subprocess.run(command, check=True, capture_output=True)
     assert _rows_without_time(folder) == _rows_without_time(whole)
+
+
+def _rounds_kept(folder: pathlib.Path) -> int:
+    return max(checkpoints.steps(folder / "checkpoints"), default=0)
 
 
 def test_the_folder_of_another_run_is_left_alone(finished):
@@ -243,16 +225,10 @@ def test_a_damaged_checkpoint_is_named(tmp_path, finished):
         sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
-    config = small(rounds=3)
-    folder = tmp_path / "run"
-    with pytest.raises(_Killed):
-
-        def stop(done, total, text):
-            if text.startswith("round 2/3"):
-                raise _Killed
-
-        sandwich_jax.run(config, folder, wandb="disabled", progress=stop)
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, finished):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints" / "00000004")
+    (folder / "learning_curves.png").unlink()
     original = sandwich.round_of
 
     def poisoned(setup, protocol):
@@ -267,10 +243,10 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypa
         return nan_round
 
     monkeypatch.setattr(sandwich, "round_of", poisoned)
-    with pytest.raises(SettingError, match=r"not finite at update \d+ .*checkpoint of round 1"):
-        sandwich_jax.run(config, folder, wandb="disabled")
-    assert [p.name for p in (folder / "checkpoints").iterdir()] == ["00000001"]
-    assert {row["round"] for row in log.read_rows(folder / "rows.jsonl")} == {1}
+    with pytest.raises(SettingError, match=r"not finite at update \d+ .*checkpoint of round 3"):
+        sandwich_jax.run(small(rounds=4), folder, wandb="disabled")
+    assert _rounds_kept(folder) == 3
+    assert {row["round"] for row in log.read_rows(folder / "rows.jsonl")} == {1, 2, 3}
 
 
 @pytest.mark.parametrize(

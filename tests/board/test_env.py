@@ -96,7 +96,7 @@ def test_shuffling_knights_and_illegal_moves_are_as_in_pgx(functions):
     labels = []
     for move in ["g1f3", "g8f6", "f3g1", "f6g8"] * 2:
         label = int(board.from_uci(state, [move])[0])
-        labels.append(jnp.full(BATCH, label))
+        labels.append(jnp.full(BATCH, label, jnp.int32))  # as drawn ones are: no other program
         state = board.step(state, jnp.array([label]))
     assert np.asarray(compare(functions, lambda _: labels).terminated).all()
     keys = jax.random.split(jax.random.key(0), BATCH)
