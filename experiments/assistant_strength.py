@@ -27,7 +27,7 @@ from sandwich_jax.machine import display
 from sandwich_jax.measures import critical, standing
 from sandwich_jax.members import members_of, strengths_used
 from sandwich_jax.players import spelled
-from sandwich_jax.report import doc_pages, pictures
+from sandwich_jax.report import doc_pages, figures
 
 P = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NATS = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -139,7 +139,7 @@ def main(args: Strength) -> None:
             found[kind] = curve(args, kind, told)
             curves = [found[name] for name in KINDS if name in found]
             store.write_json(path, curves)
-            pictures.save(args.out / "curves.png", draw(curves))
+            figures.save(args.out / "curves.png", draw(curves))
     print(markdown(curves))
 
 

@@ -23,7 +23,7 @@ from sandwich_jax.machine import console
 console.start()  # before the imports below, which put arrays on a device
 
 from sandwich_jax.folders import store
-from sandwich_jax.report import doc_pages, pictures
+from sandwich_jax.report import doc_pages, figures
 from sandwich_jax.running.result_tables import SHARES
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -57,7 +57,7 @@ def main(args: Page) -> None:
             f"{doc_pages.played(args.confirm / entries[0]['misalignment'])}.",
             doc_pages.table(confirm.HEAD, [x for entry in entries for x in confirm.lines(entry)]),
         ]
-    pictures.save(PICTURE, picture(found))
+    figures.save(PICTURE, picture(found))
     made.append(f"![Gain over the control by protocol]({PICTURE.name})")
     made.append(f"The screen as a picture. Dashed: `{confirm.YARDSTICK}`; grey: told the truth.")
     doc_pages.fill(PAGE, "experiments/comparison_page.py", "\n\n".join(made))
@@ -95,10 +95,10 @@ def picture(found: dict[str, list[dict[str, Any]]]) -> Figure:
             row = by_name[protocol]
             ends = [[row[FIGURE] - row[f"{FIGURE}_lo"]], [row[f"{FIGURE}_hi"] - row[FIGURE]]]
             control = protocol in confirm.CONTROLS
-            colour = pictures.CONTROL_COLOUR if control else pictures.COLOURS[0]
+            colour = figures.CONTROL_COLOUR if control else figures.COLOURS[0]
             axes.errorbar([row[FIGURE]], [place], xerr=ends, fmt="o", color=colour, capsize=2)
         yardstick = by_name[confirm.YARDSTICK][FIGURE]
-        axes.axvline(yardstick, color=pictures.COLOURS[1], linestyle="--", linewidth=1)
+        axes.axvline(yardstick, color=figures.COLOURS[1], linestyle="--", linewidth=1)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set(title=misalignment.replace("_", " "), xlabel="Elo over never asking, 95%")
     panels[0][0].set_yticks(range(len(order)), [name.replace("_", " ") for name in order])

@@ -22,7 +22,7 @@ from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, transforms
 from sandwich_jax.misalign.sight import Seen, Sight
 from sandwich_jax.players import spelled
-from sandwich_jax.report import pictures
+from sandwich_jax.report import figures
 
 GLYPHS = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
 STRENGTHS = {
@@ -125,7 +125,7 @@ def main(args: Drawing) -> None:
         panel(axes, args.fen, honest, said, title)
     figure.suptitle("E's move green, A's red; one green arrow: the same", fontsize=8)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    pictures.save(args.out, figure)
+    figures.save(args.out, figure)
     for name, (honest, said, title) in found.items():
         console.OUT.print(name, honest, said, title.split("\n")[1], highlight=False)
 

@@ -1,19 +1,19 @@
 """What pictures say of the rows that they show."""
 
-import matplotlib.pyplot as plt
 import pytest
 
 from sandwich_jax.members import strength_names
-from sandwich_jax.report import pictures
+from sandwich_jax.report import cells, charts, figures, pictures
+from sandwich_jax.report.collect import Source
 
 BLANK = dict.fromkeys(strength_names())
 
 
 def _row(member: str, protocol: str, misalignment: str, **strengths) -> dict:
-    figures = {"elo_gain": 10.0, "pgr": 0.1, "a_elo": 50.0}
-    ends = {f"{k}_{end}": v for k, v in figures.items() for end in ("lo", "hi")}
+    values = {"elo_gain": 10.0, "pgr": 0.1, "a_elo": 50.0}
+    ends = {f"{k}_{end}": v for k, v in values.items() for end in ("lo", "hi")}
     about = dict(member=member, protocol=protocol, misalignment=misalignment, round=1, e_elo=100.0)
-    return BLANK | figures | ends | about | {"role": ""} | strengths
+    return BLANK | values | ends | about | {"role": ""} | strengths
 
 
 ROWS = [
@@ -24,10 +24,23 @@ ROWS = [
 
 
 @pytest.mark.parametrize("control_first", [True, False])
-def test_pictures_name_the_misalignment_that_they_are_about(control_first):
+def test_pictures_name_the_misalignment_that_they_are_about(tmp_path, control_first):
     rows = ROWS if control_first else ROWS[::-1]
-    (against,) = pictures.pgr_against(rows, "sigma").axes
-    assert against.get_xlabel() == "sigma (policy_noise)"
-    (curves,) = pictures.learning_curves(rows).axes
-    assert curves.get_title().endswith("(policy_noise)")
-    plt.close("all")
+    drawn = pictures.draw_run(tmp_path, rows)
+    assert [path.name for path in drawn] == ["pgr_against_sigma.png", "learning_curves.png"]
+    source = [Source(tmp_path, rows=rows)]
+    against, curves = charts.phase(cells.cells(source)), charts.learning(cells.rounds(source))
+    assert against and curves
+    (panel,) = figures.draw(against, against.views[0]).axes
+    assert panel.get_xlabel().startswith("sigma, ") and panel.get_title() == "policy noise"
+    (panel,) = figures.draw(curves, curves.views[0]).axes
+    assert panel.get_title() == "policy noise: always follow"
+
+
+def test_a_run_of_one_strength_has_no_curve_against_it(tmp_path):
+    assert [p.name for p in pictures.draw_run(tmp_path, ROWS[:2])] == ["learning_curves.png"]
+
+
+def test_nothing_is_drawn_of_nothing(tmp_path):
+    assert not pictures.draw_run(tmp_path, [])
+    assert not pictures.draw_evaluation(tmp_path, [])

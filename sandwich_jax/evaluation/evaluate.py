@@ -24,7 +24,7 @@ from sandwich_jax.evaluation.work import Run, Work, open_run
 from sandwich_jax.folders.places import EVALUATION
 from sandwich_jax.machine import display
 from sandwich_jax.measures.of_games import is_number
-from sandwich_jax.report import evaluation_pictures
+from sandwich_jax.report import pictures
 from sandwich_jax.types import SettingError
 
 DEFAULT, DEFAULT_ENGINE = EvaluateConfig(), engine_pool.EngineConfig()
@@ -89,7 +89,7 @@ def evaluate(
     with outputs.keeping(found, folder / EVALUATION):
         if work.ledger.unwritten is not None:
             raise work.ledger.unwritten
-        evaluation_pictures.draw(folder, work.ledger.rows)
+        pictures.draw_evaluation(folder, work.ledger.rows)
     return found
 
 

@@ -17,7 +17,7 @@ from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import store
 from sandwich_jax.measures import elo
 from sandwich_jax.players import spelled
-from sandwich_jax.report import doc_pages, pictures
+from sandwich_jax.report import doc_pages, figures
 from sandwich_jax.running import saboteur_folder
 from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.training import bank as banks
@@ -221,4 +221,4 @@ def picture(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
         ax.set_xlabel(f"AUC of a detector with {title}")
     axes[1].legend(bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=8)
     axes[0].set_ylabel("win probability lost, beyond E's own moves")
-    pictures.save(path, figure)
+    figures.save(path, figure)

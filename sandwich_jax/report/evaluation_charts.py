@@ -127,9 +127,11 @@ def calibration(rows: Sequence[Row]) -> Chart | None:
     """Stated win probability against what came."""
 
     def fill(row: Row, slot: int) -> Series:
-        pairs = zip(row["stated"], row["came"], strict=True)
+        blank = [None] * len(row["came"])
+        ends = (row.get("came_lo", blank), row.get("came_hi", blank))
+        points = zip(row["stated"], row["came"], *ends, strict=True)
         name = f"{row['network']}, ECE {row['ece']:.3f}"
-        return Series(name, tuple(Point(x, y) for x, y in pairs), slot)
+        return Series(name, tuple(Point(*point) for point in points), slot)
 
     panels = tuple(
         Panel(p.title, p.series, diagonal=(0.0, 1.0))
@@ -139,7 +141,8 @@ def calibration(rows: Sequence[Row]) -> Chart | None:
         "calibration",
         "Calibration",
         "Points won (adjudicated) against the win probability that a network's value stated, in"
-        " ten bins. A calibrated network stays on the dotted line; ECE is the mean distance.",
+        " ten bins, with 95% intervals. A calibrated network stays on the dotted line; ECE is the"
+        " mean distance.",
         "win probability stated",
         [View("reliability", "points won", panels, SHARE)],
     )

@@ -14,9 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from sandwich_jax.report.pictures import COLOURS, CONTROL_COLOUR
 from sandwich_jax.report.spec import Chart, Panel, Series, View
 
+matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
+
+# Okabe and Ito's colours, told apart by colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CONTROL_COLOUR = "#777777"
 MARKERS = ("o", "s", "^", "D", "P", "*", "v", "X")
 """One more than there are colours, so that pairs of both differ for long."""
 MOST_PANELS, COLUMNS = 9, 3
@@ -46,17 +50,18 @@ def write(folder: pathlib.Path, charts: list[Chart]) -> list[pathlib.Path]:
             figure = draw(chart, view)
             figure.draw_without_rendering()  # lays out once for both kinds of file
             figure.set_layout_engine("none")
-            written += [_save(folder / f"{name}.{kind}", figure) for kind in ("png", "svg")]
-            plt.close(figure)
+            written += [save(folder / f"{name}.{kind}", figure) for kind in ("png", "svg")]
     return written
 
 
-def _save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
+def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
+    """Writes a figure as PNG or SVG, whole or not at all, and closes it."""
     temporary = path.with_name(f".{path.name}.tmp")
     kind = path.suffix[1:]
     with plt.rc_context(STATIC):
         metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-        figure.savefig(temporary, dpi=120, format=kind, metadata=metadata)
+        figure.savefig(temporary, dpi=150, format=kind, metadata=metadata)
+    plt.close(figure)
     temporary.replace(path)
     return path
 
@@ -102,8 +107,9 @@ def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
     axes.set_title(panel.title, fontsize="medium")
     for reference in panel.references:
         axes.axhline(reference.y, color="black", linewidth=1, linestyle=":")
-        axes.annotate(reference.name, (0, reference.y), xycoords=("axes fraction", "data"),
-                      xytext=(3, 2), textcoords="offset points", fontsize="small")  # fmt: skip
+        axes.annotate(reference.name, (1, reference.y), xycoords=("axes fraction", "data"),
+                      xytext=(4, 0), textcoords="offset points", va="center",
+                      fontsize="small")  # fmt: skip
         if reference.low is not None and reference.high is not None:
             axes.axhspan(reference.low, reference.high, color="black", alpha=0.06, linewidth=0)
     if panel.diagonal:

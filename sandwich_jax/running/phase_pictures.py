@@ -9,7 +9,7 @@ from sandwich_jax import identity
 from sandwich_jax.config import default_of
 from sandwich_jax.folders import places
 from sandwich_jax.members import CONTROL, strengths_in
-from sandwich_jax.report import pictures
+from sandwich_jax.report import charts, figures
 from sandwich_jax.running.phase import Phase
 
 
@@ -18,7 +18,9 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
     for entry in found.critical:
         own = [row for row in found.rows if _on_curve(row, entry)]
         name = places.slug(f"pgr-{entry['misalignment']}-{entry['protocol']}{_rest(entry)}")
-        pictures.save(folder / f"{name}.png", pictures.pgr_against(own, entry["strength"]))
+        chart = charts.phase(own)
+        if chart:
+            figures.save(folder / f"{name}.png", figures.draw(chart, chart.views[0]))
 
 
 def _rest(entry: dict[str, Any]) -> str:
