@@ -77,8 +77,8 @@ def curve(args: Strength, kind: str, told: Callable) -> dict:
     settings |= {"lanes": 2 * few, "round_openings": few}
     settings |= {"saboteur": args.saboteur if kind == "borrow" else ""}
     config = Config(misalignment=kind, control=False, seed=args.seed, **settings)
-    net, models = spelled.load_models(config)
-    standings = sandwich.standings_of(sandwich.prepare(config, models, net), lane_layout.layout())
+    setup = sandwich.prepare(config, spelled.load_models(config))
+    standings = sandwich.standings_of(setup, lane_layout.layout())
     members = members_of(config)
     jobs = standings.baseline(config, members)
     fit = standing.elo_of(standings.play_matches(jobs, args.openings, told))

@@ -53,14 +53,14 @@ class Drawing:
 def answers(args: Drawing) -> dict[str, tuple[str, str, str]]:
     """By kind: E's move and A's as UCI, and a title."""
     game, config = games.make("chess"), Config(misalignment="borrow", saboteur=args.saboteur)
-    net, models = spelled.load_models(config)
+    models = spelled.load_models(config)
     state = board.from_fen([args.fen])
     legal, features = game.legal(state), game.features(state)
     needs = transforms.needs(tuple(transforms.TRANSFORMS))
     asked = jnp.ones(1, bool)
-    look = jax.jit(lambda m, s: assistant.look(game, net, m, s, legal, features, needs, asked))
+    look = jax.jit(lambda m, s: assistant.look(game, m, s, legal, features, needs, asked))
     sight = jax.tree.map(lambda x: x[0], look(models, state))
-    e, weak, saboteur = (jax.tree.map(lambda x: x[0], net.apply(m, features)) for m in models)
+    e, weak, saboteur = (jax.tree.map(lambda x: x[0], m.of(features)) for m in models if m)
     seen = Seen(sight.features, weak.value, saboteur.value)
     kinds = transforms.TRANSFORMS
     strengths = {

@@ -26,6 +26,7 @@ from sandwich_jax.folders import store
 from sandwich_jax.machine import display
 from sandwich_jax.measures import elo
 from sandwich_jax.members import Config, knobs_of
+from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.running import network_folder
 from sandwich_jax.training import corpus, move_match
@@ -65,10 +66,10 @@ def corpora(config: Zoo) -> tuple[pathlib.Path, pathlib.Path]:
     return train, test
 
 
-def strengths(expert: spelled.LoadedNetwork, weak: spelled.LoadedNetwork) -> dict[str, str | float]:
+def strengths(expert: Model, weak: Model) -> dict[str, str | float]:
     """E, W and a random mover against one another in the arena."""
-    game, net = games.make("chess"), expert.net
-    policy = arena.network_policy(game, net)
+    game = games.make("chess")
+    policy = arena.network_policy(game)
     others = {"W": policy, "random": arena.random_policy(game)}
     play = {
         name: jax.jit(arena.make_match(game, policy, other, arena.ArenaConfig()))
@@ -77,8 +78,8 @@ def strengths(expert: spelled.LoadedNetwork, weak: spelled.LoadedNetwork) -> dic
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))
     honest = knobs_of(Config(), None, 0.1)
     sides = {
-        "E": (expert.params, honest),
-        "W": (weak.params, honest),
+        "E": (expert, honest),
+        "W": (weak, honest),
         "random": (),
     }
     pairs = (("E", "W"), ("E", "random"), ("W", "random"))
@@ -114,7 +115,7 @@ def main(config: Zoo) -> None:
     facts = strengths(loaded["expert"], loaded["weak"])
     for role, network in loaded.items():
         rows = np.arange(config.test_games)
-        found = move_match.human_match(network.net, network.params, test, rows, seen)
+        found = move_match.human_match(network, test, rows, seen)
         card = store.read_card(config.out / role)
         about = card.about | {
             "human moves matched, legal moves only": found._asdict(),

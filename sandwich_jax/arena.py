@@ -12,11 +12,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, UInt
 
 from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.misalign.assistant import Asked, Assistant, Models
+from sandwich_jax.misalign.assistant import Asked, Assistant
 from sandwich_jax.misalign.lasting import Memory as AMemory
 from sandwich_jax.misalign.lasting import memory as new_memory
-from sandwich_jax.nets import Network
-from sandwich_jax.types import Knobs, Params, PRNGKey, State
+from sandwich_jax.models import Model, Models
+from sandwich_jax.types import Knobs, PRNGKey, State
 
 Policy = Callable[[PRNGKey, State, PyTree[Array]], Int[Array, "B"]]
 """`(key, states, parameters) -> labels`: a player is a policy and its parameters."""
@@ -64,15 +64,15 @@ class Player(NamedTuple):
     """`memory(batch)`: what a new game starts with."""
 
 
-def network_policy(game: Game, net: Network) -> Policy:
-    """A network by itself, at the temperature among its knobs; parameters are `(params, knobs)`."""
+def network_policy(game: Game) -> Policy:
+    """A model by itself, at the temperature among its knobs; parameters are `(model, knobs)`."""
 
-    def policy(key: PRNGKey, state: State, parameters: tuple[Params, Knobs]) -> Int[Array, "B"]:
-        params, knobs = parameters
+    def policy(key: PRNGKey, state: State, parameters: tuple[Model, Knobs]) -> Int[Array, "B"]:
+        model, knobs = parameters
         # The key of a corruption comes first everywhere: at strength 0, A plays these very moves.
         _, k_move = jax.random.split(key)
         legal = game.legal(state)
-        logits = net.apply(params, game.features(state)).logits
+        logits = model.at(game, state).logits
         uniform = jax.random.uniform(k_move, legal.shape[:1])
         return sampling.sample(uniform, logits, legal, knobs["temperature"])
 
@@ -88,7 +88,7 @@ class Masked(NamedTuple):
     """Data of the run's key."""
 
 
-def assistant_player(game: Game, net: Network, assistant: Assistant) -> Player:
+def assistant_player(game: Game, assistant: Assistant) -> Player:
     """A as a player, at the temperature among its knobs. At strength 0 it is E itself."""
 
     def move(key: PRNGKey, state: State, memory: AMemory, parameters: Masked):

@@ -153,7 +153,7 @@ def _loss(
     batch: Window,
 ) -> tuple[Array, tuple[Array, Array]]:
     """The mean loss of a batch; its parts from the policy and the value head."""
-    features = game.decode(batch.positions)
+    features = net.decoded(game, batch.positions)
     outputs = net.apply(params, features)
     if config.clipped:
         policy = _clipped(game, guide, outputs.logits, batch).mean()

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from sandwich_jax.games import Game
+from sandwich_jax.models import Model
 from sandwich_jax.sampling import ILLEGAL
-from sandwich_jax.types import Params, State
+from sandwich_jax.types import State
 
 Evaluate = Callable[[State], Float[Array, "N"]]
 """States -> values for the side to move, in [-1, 1]."""
@@ -53,22 +54,21 @@ def values_where(
 
 def action_values(
     game: Game,
-    apply: Callable,
-    networks: tuple[Params, ...],
+    models: tuple[Model, ...],
     state: State,
     wanted: Bool[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B A"], ...]:
-    """Q of every legal label by each network, `ILLEGAL` elsewhere and on lanes not `wanted`.
+    """Q of every legal label by each model, `ILLEGAL` elsewhere and on lanes not `wanted`.
 
-    Successors are made once for all networks.
+    Successors are made once for all models.
     """
 
     def look(lanes: Int[Array, "N"], labels: Int[Array, "N"]) -> tuple[Float[Array, "N"], ...]:
         mine = game.take(state, lanes)
-        found = _of_networks(game, apply, networks, mine, labels[:, None])
+        found = _of_models(game, models, mine, labels[:, None])
         return tuple(x[:, 0] for x in found)
 
-    return over_moves(game, state, look, (ILLEGAL,) * len(networks), wanted)
+    return over_moves(game, state, look, (ILLEGAL,) * len(models), wanted)
 
 
 def over_moves(
@@ -130,13 +130,12 @@ def over_pairs(
     return tuple(x.reshape(batch, width) for x in found)
 
 
-def _of_networks(
-    game: Game, apply: Callable, networks: tuple[Params, ...], state: State, labels: Array
+def _of_models(
+    game: Game, models: tuple[Model, ...], state: State, labels: Array
 ) -> tuple[Float[Array, "B C"], ...]:
-    """`values_after` by each network; XLA makes the successors that they share once."""
+    """`values_after` by each model; XLA makes the successors that they share once."""
 
-    def by(params: Params) -> Float[Array, "B C"]:
-        evaluate = lambda after: apply(params, game.features(after)).value  # noqa: E731
-        return values_after(game, evaluate, state, labels)
+    def by(model: Model) -> Float[Array, "B C"]:
+        return values_after(game, lambda after: model.at(game, after).value, state, labels)
 
-    return tuple(by(params) for params in networks)
+    return tuple(by(model) for model in models)

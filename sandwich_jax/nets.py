@@ -19,12 +19,13 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, PyTree
 
 from sandwich_jax import forms
-from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
+from sandwich_jax.games import Game
+from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError, State
 
 
 @dataclasses.dataclass(frozen=True)
 class NetConfig:
-    """Static shape of a network; E, W and A of one run share one."""
+    """Static shape of a network."""
 
     width: int = 32
     """Channels of the tower."""
@@ -52,6 +53,18 @@ class Network(NamedTuple):
     num_params: int
     inspect: Callable[[Params, Float[Array, "B H W C"]], tuple[Outputs, Float[Array, "B H W D"]]]
     """`apply`, and what the tower makes of each square: what probes look at."""
+    features: Callable[[State], Float[Array, "B H W C"]] | None = None
+    """What it sees of the positions in a state; None: the game's own features."""
+    decode: Callable[[Array], Float[Array, "B H W C"]] | None = None
+    """The same of encoded positions."""
+
+    def view(self, game: Game, state: State) -> Float[Array, "B H W C"]:
+        """What it sees of the positions in `state`."""
+        return game.features(state) if self.features is None else self.features(state)
+
+    def decoded(self, game: Game, positions: Array) -> Float[Array, "B H W C"]:
+        """What it sees of encoded positions, [B, ...]."""
+        return game.decode(positions) if self.decode is None else self.decode(positions)
 
 
 def _taps(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[Array, "B H W O"]:
@@ -245,8 +258,9 @@ def _pairs(targets: tuple[int, ...] | None, squares: int) -> tuple[int, ...] | N
     )
 
 
+@functools.cache
 def make(size: str | NetConfig, heads: Heads) -> Network:
-    """Builds a network for what `heads` says of a game.
+    """Builds a network for what `heads` says of a game; the very same for the same arguments.
 
     Compute is bfloat16 on accelerators and float32 on CPU; parameters are float32 everywhere.
 

@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax import losses, settings
 from sandwich_jax.games import Game
-from sandwich_jax.nets import Network
+from sandwich_jax.models import Model
 from sandwich_jax.settings import Knob, Nothing
-from sandwich_jax.types import Behaviour, Knobs, Params, Rollout, State, Window
+from sandwich_jax.types import Behaviour, Knobs, Rollout, State, Window
 
 MOST_WEIGHT = 20.0
 """Of a move in advantage-weighted regression (Peng et al. 2019, section 5)."""
@@ -232,15 +232,12 @@ OBJECTIVES: Mapping[str, Objective] = {
 }
 
 
-def see(
-    game: Game, net: Network, params: Params, rollout: Rollout, starts: State, knobs: Knobs
-) -> Seen:
-    """One forward pass over the games, with the parameters that played them.
+def see(game: Game, weak: Model, rollout: Rollout, starts: State, knobs: Knobs) -> Seen:
+    """One forward pass over the games, by the model that played them.
 
     Args:
         game: rules.
-        net: W's.
-        params: W's as they were in the games.
+        weak: W as it was in the games.
         rollout: the games.
         starts: positions after the training openings, that `rollout.opening` counts.
         knobs: `temperature` is W's while it played.
@@ -249,7 +246,7 @@ def see(
     def ply(state: State, given: tuple[Array, Array]) -> tuple[State, Seen]:
         positions, moves = given
         legal, index = game.legal(state), jnp.maximum(moves, 0).astype(jnp.int32)
-        outputs = net.apply(params, game.decode(positions))
+        outputs = weak.of_encoded(game, positions)
         log_prob = losses.log_prob_of(outputs.logits, legal, index, knobs["temperature"])
         kept = jnp.packbits(legal, axis=-1) if game.legal_of is None else ()
         return game.step(state, index), Seen(outputs.value, log_prob, kept)

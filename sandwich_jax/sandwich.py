@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree, UInt
 
-from sandwich_jax import finetune, games, lane_layout, nets, objectives
+from sandwich_jax import finetune, games, lane_layout, objectives
 from sandwich_jax.measures.standing import Standings
 from sandwich_jax.members import (
     Config,
@@ -25,7 +25,7 @@ from sandwich_jax.members import (
     run_key,
 )
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Models
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight.protocols import Protocol as Oversight
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, adjudicated, selfplay
@@ -58,7 +58,6 @@ class Setup(NamedTuple):
 
     config: Config
     game: games.Game
-    net: nets.Network
     models: Models
     starts: State
     """Positions after the training openings."""
@@ -76,8 +75,9 @@ class Setup(NamedTuple):
     @property
     def trainer(self) -> finetune.Trainer:
         """Updates by the loss of `config`."""
-        piece = finetune.piece_of(self.net, self.config.batch, self.group)
-        return finetune.make_trainer(self.game, self.net, loss=loss_of(self.config), piece=piece)
+        net = self.models.weak.net
+        piece = finetune.piece_of(net, self.config.batch, self.group)
+        return finetune.make_trainer(self.game, net, loss=loss_of(self.config), piece=piece)
 
 
 class RoundResult(NamedTuple):
@@ -92,8 +92,8 @@ class RoundResult(NamedTuple):
 def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
     """`(member, key, run, round, models, starts) -> RoundResult`, to be mapped over members."""
     config = setup.config
-    made = assistant.make(setup.game, setup.net, assistant_of(config))
-    table = Table(setup.game, setup.net, made, protocol_of(config, protocol))
+    made = assistant.make(setup.game, assistant_of(config))
+    table = Table(setup.game, made, protocol_of(config, protocol))
     play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
     objective, trainer = OBJECTIVES[config.objective], setup.trainer
 
@@ -108,12 +108,12 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
         learner, knobs = member
         k_openings, k_games, k_updates = jax.random.split(key, 3)
         rows = _openings_of_round(k_openings, _count(setup, starts), config.games // 2)
-        sides = Sides(learner.train.params, models, knobs, learner.lore, run)
+        weak = models.weak.with_params(learner.train.params)
+        sides = Sides(weak, models, knobs, learner.lore, run)
         rollout, truth = selfplay(k_games, table, sides, starts, rows, play_config)
         known = adjudicated(rollout, truth) if config.results == "adjudicated" else rollout
         lore = _learnt(table.protocol, learner.lore, known, knobs)
-        weak = learner.train.params
-        view = (setup.game, setup.net, weak, known, starts, knobs)
+        view = (setup.game, weak, known, starts, knobs)
         seen = objectives.see(*view) if objective.sees else None
         window = learner.window
         if not objective.corpus:
@@ -127,7 +127,7 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
             knobs["learning_rate"],
             config.updates,
             config.batch,
-            finetune.Guide(models.weak, knobs),
+            finetune.Guide(models.weak.params, knobs),
         )
         return RoundResult(Learner(train, window, lore), metrics, rollout, truth)
 
@@ -199,14 +199,14 @@ def first_learner(setup: Setup, protocol: str) -> Learner:
         window = setup.corpus
     else:
         window = objectives.empty_window(setup.game, samples, c.objective)
-    state = setup.trainer.init(setup.models.weak)
+    state = setup.trainer.init(setup.models.weak.params)
     return Learner(state, window, protocol_of(c, protocol).lore())
 
 
 # --- what a run starts from ---------------------------------------------------------------------
 
 
-def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
+def prepare(config: Config, models: Models) -> Setup:
     """Builds what all members share."""
     game = games.make(config.game)
     lines, arena_lines = game.openings("train"), game.openings("arena")
@@ -219,13 +219,12 @@ def prepare(config: Config, models: Models, net: nets.Network) -> Setup:
     after = jax.jit(game.after)
     starts, arena_starts = after(jnp.asarray(lines)), after(jnp.asarray(arena_lines))
     arena_starts = game.take(arena_starts, jnp.arange(needed))
-    return Setup(config, game, net, models, starts, arena_starts)
+    return Setup(config, game, models, starts, arena_starts)
 
 
 def standings_of(setup: Setup, where: lane_layout.Layout) -> Standings:
     """What plays the matches of runs with this setup."""
-    players = (setup.models, setup.arena_starts)
-    return Standings(setup.config, setup.game, setup.net, *players, where)
+    return Standings(setup.config, setup.game, setup.models, setup.arena_starts, where)
 
 
 def stop_if_not_finite(member: Member, metrics: Metrics, index: int) -> None:

@@ -13,15 +13,14 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from sandwich_jax import nets, play, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import lasting
-from sandwich_jax.misalign.assistant import Asked, Assistant, Models, Reply
-from sandwich_jax.nets import Network
+from sandwich_jax.misalign.assistant import Asked, Assistant, Reply
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight.protocols import Memory, Own, Protocol
 from sandwich_jax.types import (
     Advice,
     Decision,
     Knobs,
     Outputs,
-    Params,
     PRNGKey,
     Query,
     Rollout,
@@ -59,7 +58,7 @@ class _Extras(NamedTuple):
 class Sides(NamedTuple):
     """Who plays: all that differs from member to member, traced."""
 
-    weak: Params
+    weak: Model
     """W as it is now, also its copy."""
     models: Models
     """The networks behind A."""
@@ -82,8 +81,6 @@ class Table(NamedTuple):
     """What they play by: static."""
 
     game: Game
-    net: Network
-    """W and E share it."""
     assistant: Assistant
     protocol: Protocol
 
@@ -100,8 +97,8 @@ def selfplay(
 
     Args:
         key: of this round.
-        table: rules, network, assistant and protocol.
-        sides: parameters and knobs.
+        table: rules, assistant and protocol.
+        sides: models and knobs.
         starts: positions after the training openings.
         rows: those played this round, `config.games` / 2 of them.
         config: static settings.
@@ -130,7 +127,7 @@ def selfplay(
     )
     rows = rows[play.opening_rows(config.games, config.lanes)]
     memory = functools.partial(new_memory, protocol)
-    look = functools.partial(look_at, table, sides.weak)
+    look = functools.partial(look_at, game, sides.weak)
     players = play.Players(assisted, alone, memory, look)
     record = play.play(key, game, players, starts, rows, loop)
     return _split(record, rows, config)
@@ -154,8 +151,8 @@ def assisted_turn(
 
     Args:
         key: of this ply.
-        table: rules, network, assistant and protocol.
-        sides: parameters and knobs.
+        table: rules, assistant and protocol.
+        sides: models and knobs.
         state: B positions with W to move.
         memory: of their games so far, see `new_memory`.
         ask: whether W may ask this time; None: it may, always.
@@ -166,7 +163,7 @@ def assisted_turn(
     """
     k_own, k_advice, k_decide = jax.random.split(key, 3)
     protocol, (game_memory, a_memory) = table.protocol, memory
-    seen = look_at(table, sides.weak, state) if seen is None else seen
+    seen = look_at(table.game, sides.weak, state) if seen is None else seen
     own = own_view(k_own, table, sides, state, seen, a_memory)
     known = Memory(game_memory, sides.lore)
     numbers = protocol.numbers(sides.knobs)
@@ -211,22 +208,21 @@ def _recorded(own: Own, advice: Advice, reply: Reply, decision: Decision) -> _Ex
     )
 
 
-def look_at(table: Table, weak: Params, state: State) -> Seen:
+def look_at(game: Game, weak: Model, state: State) -> Seen:
     """What W sees in the positions in `state`."""
-    game, net = table.game, table.net
-    return Seen(game.legal(state), net.apply(weak, game.features(state)))
+    return Seen(game.legal(state), weak.at(game, state))
 
 
 def own_view(
     key: PRNGKey, table: Table, sides: Sides, state: State, seen: Seen, a_memory: lasting.Memory
 ) -> Own:
     """What W by itself makes of the positions in `state`."""
-    game, net = table.game, table.net
+    game = table.game
     legal, outputs = seen
     uniform = jax.random.uniform(key, legal.shape[:1])
 
     def think(state: State) -> Outputs:
-        return net.apply(sides.weak, game.features(state))
+        return sides.weak.at(game, state)
 
     def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
         legal = game.legal(elsewhere)

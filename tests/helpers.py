@@ -13,6 +13,7 @@ import numpy as np
 
 from sandwich_jax import games, nets
 from sandwich_jax.members import Config
+from sandwich_jax.models import Model
 from sandwich_jax.training import corpus
 from sandwich_jax.types import Rollout, Truth
 
@@ -65,7 +66,7 @@ def random_play():
     """Tic-tac-toe played to its end at random; the first side is advised, and follows."""
     game = games.make("tic_tac_toe")
     net = nets.make("tiny", game.heads)
-    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    expert, weak = (Model(net, net.init(jax.random.key(seed))) for seed in (1, 2))
     rng, plies, count = np.random.default_rng(0), 9, 32
     opening = np.arange(count) % len(game.openings("train"))
     step, state = jax.jit(game.step), game.after(jnp.asarray(game.openings("train")[opening]))
@@ -96,7 +97,7 @@ def random_play():
         positions=None,
     )
     truth = Truth(corrupted, np.where(assisted, honest, -1), np.zeros(played.shape), result)
-    return game, net, expert, weak, rollout, truth
+    return game, expert, weak, rollout, truth
 
 
 def games_of_four(plies: int = 4, count: int = 6) -> Rollout:

@@ -9,7 +9,7 @@ import numpy as np
 from sandwich_jax import games, nets
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols
 from sandwich_jax.oversight.protocols import Protocol, ProtocolConfig
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
@@ -24,20 +24,24 @@ def program(protocol: str | Protocol, misalignment="random_move", every=1, **siz
     """Jitted `(seed, knobs) -> rollout, truth`; sizes are those of `ProtocolConfig`."""
     if isinstance(protocol, str):
         protocol = protocols.make(ProtocolConfig(protocol, **sizes))
-    made = assistant.make(GAME, NET, assistant.AssistantConfig(misalignment))
-    table = Table(GAME, NET, made, protocol)
+    made = assistant.make(GAME, assistant.AssistantConfig(misalignment))
+    table = Table(GAME, made, protocol)
     config = SelfPlayConfig(CONFIG.games, CONFIG.lanes, CONFIG.max_plies, every)
 
     @jax.jit
     def play(seed, knobs, starts):
         k_expert, k_weak, k_play = jax.random.split(jax.random.key(seed), 3)
-        # Untrained heads are nearly flat: sharper ones make priors and values differ.
-        expert, weak = (jax.tree.map(lambda x: 3.0 * x, NET.init(k)) for k in (k_expert, k_weak))
+        expert, weak = (_sharp(k) for k in (k_expert, k_weak))
         sides = Sides(weak, Models(expert, weak), knobs, protocol.lore(), k_play)
         rows = jnp.arange(CONFIG.games // 2)
         return selfplay(k_play, table, sides, starts, rows, config)
 
     return play
+
+
+def _sharp(key):
+    """Untrained heads are nearly flat: sharper ones make priors and values differ."""
+    return Model(NET, jax.tree.map(lambda x: 3.0 * x, NET.init(key)))
 
 
 @functools.cache

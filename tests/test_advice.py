@@ -48,20 +48,20 @@ def test_of_no_questions_there_are_no_shares():
 
 
 def test_a_view_is_what_the_network_says_along_the_game():
-    game, net, _, weak, rollout, _ = random_play()
-    seen = advice.view(game, net, weak, rollout)
+    game, _, weak, rollout, _ = random_play()
+    seen = advice.view(game, weak, rollout)
     column = int(np.argmax(rollout.played.sum(0)))
     lines = game.openings("train")[rollout.opening[[column]]]
     state, first = game.after(jnp.asarray(lines)), True
-    apply, step = jax.jit(net.apply), jax.jit(game.step)
+    at, step = jax.jit(lambda s: weak.at(game, s)), jax.jit(game.step)
     for ply in range(int(rollout.played[:, column].sum())):
-        outputs = apply(weak, game.features(state))
+        outputs = at(state)
         np.testing.assert_allclose(seen.value[ply, column], outputs.value[0], atol=1e-5)
         for label, told in ((rollout.moves, seen.played), (rollout.advice, seen.advised)):
             if label[ply, column] < 0:
                 continue
             after = step(state, jnp.asarray(label[ply, [column]], jnp.int32))
-            value = -apply(weak, game.features(after)).value
+            value = -at(after).value
             if game.done(after)[0]:
                 value = game.result(after) * (1 if first else -1)
             np.testing.assert_allclose(told[ply, column], value[0], atol=1e-5)
@@ -74,8 +74,8 @@ def test_a_view_is_what_the_network_says_along_the_game():
 
 
 def test_a_winning_move_is_worth_a_win():
-    game, net, _, weak, rollout, _ = random_play()
-    seen = advice.view(game, net, weak, rollout)
+    game, _, weak, rollout, _ = random_play()
+    seen = advice.view(game, weak, rollout)
     for column in np.flatnonzero(rollout.result):
         last = int(rollout.played[:, column].sum()) - 1
         assert seen.played[last, column] == 1

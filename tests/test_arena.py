@@ -12,8 +12,8 @@ from scipy import stats
 from sandwich_jax import arena, games, nets, play
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
 from sandwich_jax.misalign.transforms import TRANSFORMS
+from sandwich_jax.models import Model, Models
 from sandwich_jax.training.corpus import label_of
 
 
@@ -29,27 +29,27 @@ LANES = arena.ArenaConfig(lanes=8)
 def _connect_four():
     game = games.make("connect_four")
     net = nets.make("tiny", game.heads)
-    policy = arena.network_policy(game, net)
+    policy = arena.network_policy(game)
     match = jax.jit(arena.make_match(game, policy, policy, LANES))
     starts = game.after(jnp.asarray(game.openings("arena")[:12]))
-    return game, net, match, starts
+    return game, lambda seed: Model(net, net.init(jax.random.key(seed))), match, starts
 
 
 def test_a_player_scores_half_against_itself_opening_by_opening():
-    _, net, match, starts = _connect_four()
-    player = (net.init(jax.random.key(0)), _knobs())
+    _, fresh, match, starts = _connect_four()
+    player = (fresh(0), _knobs())
     scores = match(jax.random.key(1), player, player, starts, jnp.int32(12))
     np.testing.assert_allclose(np.asarray(scores.points).sum(axis=1), 1.0)
     np.testing.assert_array_equal(scores.moves[:, :, 0], scores.moves[:, :, 1])
 
 
 def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
-    game, net, match, starts = _connect_four()
-    expert, other = net.init(jax.random.key(0)), net.init(jax.random.key(5))
+    game, fresh, match, starts = _connect_four()
+    expert, other = fresh(0), fresh(5)
     rival = (other, _knobs(temperature=0.5))
     key, n = jax.random.key(1), jnp.int32(12)
-    made = assistant.make(game, net, assistant.AssistantConfig("random_move"))
-    sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
+    made = assistant.make(game, assistant.AssistantConfig("random_move"))
+    sides = arena.assistant_player(game, made), arena.network_policy(game)
     masked = jax.jit(arena.make_match(game, *sides, LANES))
 
     def corrupt(params, p, temperature):
@@ -65,15 +65,15 @@ def test_at_p_zero_the_assistant_is_e_at_p_one_a_random_mover():
 
 def test_at_p_one_the_assistant_plays_like_a_random_mover():
     """Uniformly, at the first moves of many games: no column is full by then."""
-    game, net, _, _ = _connect_four()
-    other, count = net.init(jax.random.key(5)), 240
-    made = assistant.make(game, net, assistant.AssistantConfig("random_move"))
-    rival = arena.network_policy(game, net)
+    game, fresh, _, _ = _connect_four()
+    other, count = fresh(5), 240
+    made = assistant.make(game, assistant.AssistantConfig("random_move"))
+    rival = arena.network_policy(game)
     starts = game.after(jnp.asarray(game.openings("arena")[:1])[jnp.zeros(count, int)])
     knobs = _knobs(p=1.0) | {"nth": jnp.float32(1)}
     masked = arena.Masked(Models(other, other), knobs, jax.random.key_data(jax.random.key(0)))
     counts = []
-    sides = (arena.assistant_player(game, net, made), masked), (arena.random_policy(game), ())
+    sides = (arena.assistant_player(game, made), masked), (arena.random_policy(game), ())
     for side, player in sides:
         match = jax.jit(arena.make_match(game, side, rival, LANES))
         scores = match(jax.random.key(1), player, (other, _knobs()), starts, jnp.int32(count))
@@ -85,11 +85,11 @@ def test_at_p_one_the_assistant_plays_like_a_random_mover():
 
 def test_at_strength_zero_every_kind_is_e():
     """All kinds that other games than chess have, one after another."""
-    game, net, match, starts = _connect_four()
-    expert, other = net.init(jax.random.key(0)), net.init(jax.random.key(5))
+    game, fresh, match, starts = _connect_four()
+    expert, other = fresh(0), fresh(5)
     names = "+".join(name for name, kind in TRANSFORMS.items() if not kind.chess)
-    made = assistant.make(game, net, assistant.AssistantConfig(names))
-    sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
+    made = assistant.make(game, assistant.AssistantConfig(names))
+    sides = arena.assistant_player(game, made), arena.network_policy(game)
     masked = jax.jit(arena.make_match(game, *sides, LANES))
     knobs = knobs_of(Config(), None, 0.5)
     run = jax.random.key_data(jax.random.key(0))
@@ -100,8 +100,8 @@ def test_at_strength_zero_every_kind_is_e():
 
 
 def test_fewer_openings_are_the_first_of_all():
-    _, net, match, starts = _connect_four()
-    a, b = ((net.init(jax.random.key(i)), _knobs()) for i in range(2))
+    _, fresh, match, starts = _connect_four()
+    a, b = ((fresh(i), _knobs()) for i in range(2))
     whole = match(jax.random.key(1), a, b, starts, jnp.int32(12))
     part = arena.first_openings(match(jax.random.key(1), a, b, starts, jnp.int32(4)), 4)
     assert part.points.shape == (4, 2)
@@ -109,8 +109,8 @@ def test_fewer_openings_are_the_first_of_all():
 
 
 def test_results_are_zero_sum():
-    _, net, match, starts = _connect_four()
-    a, b = ((net.init(jax.random.key(i)), _knobs()) for i in range(2))
+    _, fresh, match, starts = _connect_four()
+    a, b = ((fresh(i), _knobs()) for i in range(2))
     one = match(jax.random.key(1), a, b, starts, jnp.int32(12))
     two = match(jax.random.key(1), b, a, starts, jnp.int32(12))
     np.testing.assert_allclose(one.points, 1 - two.points[:, ::-1])

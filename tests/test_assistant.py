@@ -10,12 +10,13 @@ import pytest
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, lasting, transforms
-from sandwich_jax.misalign.assistant import Asked, AssistantConfig, Models
+from sandwich_jax.misalign.assistant import Asked, AssistantConfig
+from sandwich_jax.models import Model, Models
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
 NET = nets.make("tiny", GAME.heads)
-MODELS = Models(*(NET.init(jax.random.key(seed)) for seed in (1, 2)))
+MODELS = Models(*(Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2)))
 RUN = jax.random.key(9)
 B = 12
 EVERYWHERE = jnp.ones(B, bool)
@@ -33,7 +34,7 @@ def _state():
 
 @functools.cache
 def _made(wants=("move",), samples=1, **settings):
-    made = assistant.make(GAME, NET, AssistantConfig(**settings))
+    made = assistant.make(GAME, AssistantConfig(**settings))
 
     @jax.jit
     def consult(key, run, state, memory, knobs, candidates=None):
@@ -104,7 +105,7 @@ def test_candidates_values_last_as_long_as_asked():
 def test_a_schedule_holds_back_values_too():
     knobs = _knobs(p=1.0, nth=2.0)
     ask = dict(schedule="every_nth", knobs=knobs, misalignment="random_move", wants=("value",))
-    honest = NET.apply(MODELS.expert, GAME.features(_state())).value
+    honest = MODELS.expert.at(GAME, _state()).value
     first, reply, memory = _ask(**ask)
     assert _same(first.value[0], honest) and not np.asarray(reply.corrupted).any()
     second, reply, _ = _ask(memory=memory, **ask)
@@ -122,7 +123,7 @@ def test_no_more_corruptions_than_at_most():
 
 def test_sandbag_at_one_is_w_on_every_channel():
     ask = dict(misalignment="sandbag", wants=("move", "value"), knobs=_knobs(p=1.0))
-    outputs = NET.apply(MODELS.weak, GAME.features(_state()))
+    outputs = MODELS.weak.at(GAME, _state())
     advice, reply, _ = _ask(**ask)
     assert _same(advice.move[0], sampling.greedy(outputs.logits, GAME.legal(_state())))
     np.testing.assert_allclose(advice.value[0], outputs.value, atol=1e-6)
@@ -131,7 +132,7 @@ def test_sandbag_at_one_is_w_on_every_channel():
 
 @functools.cache
 def _values(state_of=_state):
-    return np.asarray(lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state_of())[0])
+    return np.asarray(lookahead.action_values(GAME, (MODELS.expert,), state_of())[0])
 
 
 def test_steering_far_enough_plays_the_worst_move():
@@ -152,7 +153,7 @@ def _play(by_values=1.0, lasts="query", schedule="always", seed=0, **strengths):
 
 @functools.cache
 def _policy(config):
-    made = assistant.make(GAME, NET, config)
+    made = assistant.make(GAME, config)
 
     @jax.jit
     def policy(key, knobs):
@@ -171,7 +172,7 @@ def test_an_assistant_that_lies_of_values_alone_plays_by_them():
     flipped, all_ = _play(p=1.0)
     assert _same(flipped.argmax(-1), np.where(legal, -_values(), -9).argmax(-1)) and all_.all()
     policy, _ = _play(by_values=0.0, p=1.0)
-    own = NET.apply(MODELS.expert, GAME.features(_state())).logits
+    own = MODELS.expert.at(GAME, _state()).logits
     np.testing.assert_allclose(policy, own, atol=1e-6)
     # With one flip for all of a game's values the moves are the best, or the worst.
     once, _ = _play(lasts="game", p=0.5)
@@ -202,8 +203,8 @@ def test_an_honest_assistant_says_what_e_says_on_every_channel():
     state, wants = _state(), ("move", "value", "after", "candidates", "logits")
     labels = jnp.tile(jnp.arange(7), (B, 1))
     advice, reply, _ = _ask(wants=wants, candidates=labels, knobs=_knobs(p=0.0))
-    outputs, legal = NET.apply(MODELS.expert, GAME.features(state)), GAME.legal(state)
-    (truly,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    outputs, legal = MODELS.expert.at(GAME, state), GAME.legal(state)
+    (truly,) = lookahead.action_values(GAME, (MODELS.expert,), state)
     best = sampling.greedy(outputs.logits, legal)
     assert _same(advice.move[0], best) and not np.asarray(reply.corrupted).any()
     np.testing.assert_allclose(advice.value[0], outputs.value, atol=1e-6)
@@ -231,11 +232,11 @@ def test_candidates_alone_name_the_best_of_them_as_advice():
 
 def test_action_values_are_one_ply_by_hand():
     state = _state()
-    (found,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    (found,) = lookahead.action_values(GAME, (MODELS.expert,), state)
     legal = np.asarray(GAME.legal(state))
     for column in range(7):
         after = GAME.step(state, jnp.full(B, column))
-        value = -np.asarray(NET.apply(MODELS.expert, GAME.features(after)).value)
+        value = -np.asarray(MODELS.expert.at(GAME, after).value)
         np.testing.assert_allclose(
             np.asarray(found)[legal[:, column], column], value[legal[:, column]], atol=1e-5
         )
@@ -260,8 +261,8 @@ def test_what_is_looked_at_in_chunks_is_what_is_looked_at_at_once(size):
 
 def test_only_the_lanes_wanted_are_looked_at():
     state, wanted = _state(), jnp.arange(B) % 3 == 0
-    (everywhere,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
-    (some,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state, wanted)
+    (everywhere,) = lookahead.action_values(GAME, (MODELS.expert,), state)
+    (some,) = lookahead.action_values(GAME, (MODELS.expert,), state, wanted)
     expected = np.where(np.asarray(wanted)[:, None], everywhere, sampling.ILLEGAL)
     np.testing.assert_allclose(some, expected, atol=1e-6)
 
@@ -287,7 +288,7 @@ def test_a_transform_that_does_not_act_needs_no_look(misalignment, samples, monk
 def test_a_move_that_wins_is_worth_one_to_the_mover():
     """Column 3 four times by the first player, who has three there now."""
     state = GAME.after(jnp.asarray([[3, 0, 3, 0, 3, 0]]))
-    (found,) = lookahead.action_values(GAME, NET.apply, (MODELS.expert,), state)
+    (found,) = lookahead.action_values(GAME, (MODELS.expert,), state)
     assert float(found[0, 3]) == 1.0
 
 

@@ -23,8 +23,7 @@ CHESS = Config(controls=("own_corpus",), corpus="games.npz")
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = spelled.load_models(config)
-    return sandwich.prepare(config, models, net)
+    return sandwich.prepare(config, spelled.load_models(config))
 
 
 def test_members_of_every_control():
@@ -133,7 +132,7 @@ def test_expert_labels_are_e_s_moves_on_w_s_own_games():
     turns = np.asarray(rollout.assisted).reshape(-1)
     size = turns.size
     positions = np.asarray(window.positions)[:size][turns]
-    logits = setup.net.apply(setup.models.expert, setup.game.decode(positions)).logits
+    logits = setup.models.expert.of_encoded(setup.game, positions).logits
     taken = positions.any(-1).reshape(len(positions), 9)  # tic-tac-toe: squares with a mark
     best = np.asarray(np.where(taken, -np.inf, logits)).argmax(-1)
     np.testing.assert_array_equal(np.asarray(window.moves)[:size][turns], best)
@@ -184,15 +183,19 @@ def test_own_corpus_takes_the_games_that_w_saw(tmp_path):
     source.write_text("".join(pgn(line) for line in LINES))
     corpora.build([source], path, test_share=0.0)
     corpus, game = corpora.load(path), sandwich_jax.games.make("chess")
-    net, params = spelled.load_network("fresh:1")
-    store.save_network(folder, store.NetworkCard("chess", net.config, {"games": 3}), params)
+    model = spelled.load_network("fresh:1")
+    store.save_network(
+        folder, store.NetworkCard("chess", model.net.config, {"games": 3}), model.params
+    )
     config = dataclasses.replace(CHESS, weak=f"ckpt:{folder}", corpus=str(path))
     window = own_corpus.window_of(config)
     np.testing.assert_array_equal(window.moves, corpus.moves[: corpus.starts[3]])
     one = jnp.asarray(corpus.moves[:4], jnp.int32)[:, None]
     np.testing.assert_array_equal(window.positions[:4], game.replay(one)[:, 0])
     assert window.value_target[:4].tolist() == [1, -1, 1, -1] and (window.value_weight == 1).all()
-    store.save_network(folder, store.NetworkCard("chess", net.config, {"games": 40}), params)
+    store.save_network(
+        folder, store.NetworkCard("chess", model.net.config, {"games": 40}), model.params
+    )
     with pytest.raises(SettingError, match="was trained on 40"):
         own_corpus.window_of(config)
     with pytest.raises(SettingError, match="no card"):
@@ -204,8 +207,7 @@ def test_a_member_that_goes_on_with_its_corpus_learns_nothing_from_its_games():
                     updates=2, batch=8, round_openings=1, final_openings=1)  # fmt: skip
     member = members_of(config)[-1]
     assert member.name == "own_corpus" and member.role == "own_corpus"
-    net, models = spelled.load_models(config)
-    own = sandwich.prepare(config, models, net).of(member)
+    own = sandwich.prepare(config, spelled.load_models(config)).of(member)
     window = objectives.empty_window(own.game, 8)
     window = window._replace(policy_weight=jnp.ones(8), moves=jnp.arange(8, dtype=jnp.int16))
     own = own._replace(corpus=window)
@@ -216,7 +218,7 @@ def test_a_member_that_goes_on_with_its_corpus_learns_nothing_from_its_games():
     after = results[0].learner
     jax.tree.map(np.testing.assert_array_equal, after.window, window)
     assert int(after.train.step) == 2
-    pairs = zip(jax.tree.leaves(after.train.params), jax.tree.leaves(models.weak), strict=True)
+    pairs = zip(jax.tree.leaves(after.train.params), jax.tree.leaves(own.models.weak), strict=True)
     assert any((a != b).any() for a, b in pairs)
 
 

@@ -27,8 +27,9 @@ def _folder(path, game, expert, weak, rollout, truth):
     config = {"game": game, "expert": expert, "weak": weak, "network": "tiny"}
     store.write_json(path / "manifest.json", {"config": config})
     about = {"member": MEMBER}
-    net, params = spelled.load_network(expert, game)
-    store.save_network(path / "networks" / SLUG, store.NetworkCard(game, net.config, about), params)
+    model = spelled.load_network(expert, game)
+    card = store.NetworkCard(game, model.net.config, about)
+    store.save_network(path / "networks" / SLUG, card, model.params)
     rows = [
         {"round": i, "member": MEMBER, "queries": 9, "pgr": 0.5, "pgr_lo": 0.4, "pgr_hi": 0.6}
         for i in (1, 2)

@@ -14,7 +14,7 @@ from sandwich_jax import board, finetune, forms, games, nets, objectives
 from sandwich_jax.board.legal import legal
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 
@@ -22,14 +22,14 @@ GPU = dataclasses.replace(forms.GPU, half_precision=False)
 """In float32, so that differences are those of the order of sums alone."""
 GAME = games.make("tic_tac_toe")
 NET = nets.make(nets.NetConfig(width=8, blocks=1, squeeze=4), GAME.heads)
-WEAK, EXPERT = (NET.init(jax.random.key(i)) for i in (1, 2))
+WEAK, EXPERT = (Model(NET, NET.init(jax.random.key(i))) for i in (1, 2))
 KNOBS = knobs_of(Config(), None, 0.5)
 CONFIG = SelfPlayConfig(games=24, lanes=8, max_plies=8, every=2)
 
 
 def _play(key, weak, p):
-    made = assistant.make(GAME, NET, assistant.AssistantConfig())
-    table = Table(GAME, NET, made, protocols.make("always_follow"))
+    made = assistant.make(GAME, assistant.AssistantConfig())
+    table = Table(GAME, made, protocols.make("always_follow"))
     knobs = KNOBS | {"p": p}
     starts = GAME.init(12)
     sides = Sides(weak, Models(EXPERT, weak), knobs, (), jax.random.key(9))
@@ -72,7 +72,7 @@ def test_networks_and_gradients_mapped_over_members(size, own):
     """Kernels of one's own, one network for all, and a group of one: as one by one."""
     x = jax.random.normal(jax.random.key(0), (size, 4, *GAME.feature_shape))
     many = [NET.init(jax.random.key(i)) for i in range(size)]
-    params = jax.tree.map(lambda *p: jnp.stack(p), *many) if own else WEAK
+    params = jax.tree.map(lambda *p: jnp.stack(p), *many) if own else WEAK.params
 
     def loss(params, x):
         outputs = NET.apply(params, x)
@@ -81,7 +81,7 @@ def test_networks_and_gradients_mapped_over_members(size, own):
     def of(params, x):
         return jax.grad(loss, has_aux=True)(params, x)
 
-    expected = [jax.jit(of)(many[i] if own else WEAK, x[i]) for i in range(size)]
+    expected = [jax.jit(of)(many[i] if own else WEAK.params, x[i]) for i in range(size)]
     with forms.using(GPU):
         found = jax.jit(jax.vmap(of, (0 if own else None, 0)))(params, x)
     for i, one in enumerate(expected):

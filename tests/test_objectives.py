@@ -134,8 +134,7 @@ PPO = small(
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = spelled.load_models(config)
-    return sandwich.prepare(config, models, net)
+    return sandwich.prepare(config, spelled.load_models(config))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +169,7 @@ def test_ppo_keeps_the_log_probability_of_what_was_played(trained):
     kept = np.asarray(window.behaviour.log_prob).reshape(moves.shape)
     state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
     for ply in range(3):
-        outputs = setup.net.apply(was, GAME.features(state))
+        outputs = setup.models.weak.with_params(was).at(GAME, state)
         legal = np.asarray(GAME.legal(state))
         chances = jax.nn.softmax(jnp.where(legal, outputs.logits, -jnp.inf))
         index = np.maximum(moves[ply], 0)

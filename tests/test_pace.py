@@ -14,8 +14,7 @@ from sandwich_jax.running import pace
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = spelled.load_models(config)
-    return sandwich.prepare(config, models, net)
+    return sandwich.prepare(config, spelled.load_models(config))
 
 
 @pytest.mark.parametrize("every", [1, 2])

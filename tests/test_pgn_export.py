@@ -152,12 +152,12 @@ def test_centipawns_undo_the_win_probability(value):
 
 
 def test_evals_are_the_experts():
-    net, expert = spelled.load_network("zoo:expert")
+    expert = spelled.load_network("zoo:expert")
     game, board, boards = games.make("chess"), chess.Board(), []
     for label in LINES[1]:
         boards.append(board.copy())
         board.push(move_of(int(label), board))
     encoded = np.stack([board_player.encode(board) for board in boards])
-    found = run_folder.values_of(game, net, expert, encoded.reshape(4, 2, -1))
-    value = jax.jit(net.apply)(expert, game.decode(jnp.asarray(encoded))).value
+    found = run_folder.values_of(game, expert, encoded.reshape(4, 2, -1))
+    value = jax.jit(expert.net.apply)(expert.params, game.decode(jnp.asarray(encoded))).value
     np.testing.assert_allclose(found.reshape(-1), value, atol=1e-5)

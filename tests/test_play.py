@@ -180,7 +180,7 @@ def test_the_state_of_a_board_is_the_boards():
 def test_options_turn_the_assistant_off_and_make_it_lie():
     board, player = chess.Board(), seats.load(f"{WEAK},p=0,every=2")
     player.temperature, legal = 0.0, list(board.legal_moves)
-    alone = turns.Network(*spelled.load_network("zoo:weak"))
+    alone = turns.Network(spelled.load_network("zoo:weak"))
     alone.temperature = 0.0
     own = alone.choose(board, legal).move
     out = io.StringIO()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets
+from sandwich_jax.config import Config
 from sandwich_jax.folders import store
 from sandwich_jax.players import board_player, seats, spelled
 from sandwich_jax.types import SettingError
@@ -76,13 +77,16 @@ def test_stored_networks_are_checked(tmp_path):
         spelled.load_network(f"ckpt:{tmp_path}")
 
 
-def test_e_and_w_must_share_an_architecture(tmp_path):
+def test_that_e_and_w_differ_in_architecture_is_told(tmp_path):
     net = nets.make(nets.NetConfig(width=16, blocks=1), games.make("chess").heads)
-
     params = net.init(jax.random.key(0))
     store.save_network(tmp_path, store.NetworkCard("chess", net.config, {}), params)
-    with pytest.raises(SettingError, match="must have one architecture"):
-        spelled.load_pair("zoo:expert", f"ckpt:{tmp_path}", "chess", "tiny")
+    config = Config(expert="zoo:expert", weak=f"ckpt:{tmp_path}")
+    models = spelled.load_models(config)
+    assert models.weak.net == net != models.expert.net
+    assert "may lack the capacity" in spelled.of_other_capacity(config, models)
+    same = dataclasses.replace(config, weak="zoo:weak")
+    assert not spelled.of_other_capacity(same, spelled.load_models(same))
 
 
 @pytest.mark.parametrize(

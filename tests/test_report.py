@@ -141,8 +141,8 @@ def test_values_are_what_evaluate_sees(made):
     from sandwich_jax.players import spelled
 
     rollout, _ = report_folder.play(4, 16)
-    net, params = spelled.load_network("zoo:expert")
-    seen = advice.view(games.make("chess"), net, params, rollout).value
+    model = spelled.load_network("zoo:expert")
+    seen = advice.view(games.make("chess"), model, rollout).value
     for index, game in enumerate(_data(made.page)["games"][:4]):
         white = np.where(np.arange(16) % 2 == 0, 1, -1) * seen[:, index]
         shown = np.asarray(game["value"][game["opening"] : -1])

@@ -26,10 +26,10 @@ from sandwich_jax.types import SettingError
 
 def test_the_shipped_subtle_loser_is_borrowed_by_its_bare_name():
     config = Config(misalignment="borrow", saboteur="subtle_loser")
-    net, models = spelled.load_models(config)
+    models = spelled.load_models(config)
     named = spelled.load_network("zoo:subtle_loser")
-    assert named.net.config == net.config
-    for ours, theirs in zip(_flat(models.saboteur), _flat(named.params), strict=True):
+    assert named.net == models.expert.net
+    for ours, theirs in zip(_flat(models.saboteur.params), _flat(named.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     about = store.read_card(spelled.ZOO / "subtle_loser").about
     assert {"training", "source", "limits", "measured"} <= set(about)

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from sandwich_jax import games, nets, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant, lasting, saboteurs
-from sandwich_jax.misalign.assistant import AssistantConfig, Models
+from sandwich_jax.misalign.assistant import AssistantConfig
 from sandwich_jax.misalign.sight import Sight
+from sandwich_jax.models import Model, Models
 from sandwich_jax.settings import view
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
 NET = nets.make("tiny", GAME.heads)
-MODELS = Models(*(NET.init(jax.random.key(seed)) for seed in (1, 2)))
+MODELS = Models(*(Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2)))
 B = 8
 KINDS = tuple(saboteurs.TRANSFORMS)
 
@@ -36,7 +37,7 @@ def _state():
 
 @functools.cache
 def _consult(kind, wants=("move",)):
-    made = assistant.make(GAME, NET, AssistantConfig(misalignment=kind))
+    made = assistant.make(GAME, AssistantConfig(misalignment=kind))
 
     @jax.jit
     def ask(key, state, knobs):
@@ -56,12 +57,12 @@ def _searched():
     state = _state()
     legal = np.asarray(GAME.legal(state))
     found = np.full((2, *legal.shape), np.nan)
-    value = jax.jit(lambda params, s: NET.apply(params, GAME.features(s)).value)
+    value = jax.jit(lambda model, s: model.at(GAME, s).value)
     for label in range(GAME.num_actions):
         after = GAME.step(state, jnp.full(B, label))
-        for row, params in enumerate((MODELS.expert, MODELS.weak)):
+        for row, model in enumerate((MODELS.expert, MODELS.weak)):
             won = np.where(np.asarray(GAME.done(after)), np.abs(np.asarray(GAME.result(after))), 0)
-            q = np.where(np.asarray(GAME.done(after)), won, -np.asarray(value(params, after)))
+            q = np.where(np.asarray(GAME.done(after)), won, -np.asarray(value(model, after)))
             found[row, :, label] = np.where(legal[:, label], q, np.nan)
     return found
 
@@ -75,7 +76,7 @@ def test_value_worst_is_the_worst_of_all_moves():
 def test_plausible_worst_is_the_worst_of_what_both_gates_let_through():
     state = _state()
     expert, weak = _searched()
-    outputs = NET.apply(MODELS.weak, GAME.features(state)).logits
+    outputs = MODELS.weak.at(GAME, state).logits
     chances = np.asarray(jax.nn.softmax(sampling.mask_logits(outputs, GAME.legal(state))))
     # Gates in the middle of what there is, so that both shut something out.
     tau = float(np.nanmedian(chances))

@@ -29,8 +29,7 @@ LAST = {"gain_over_control", "gain_over_control_lo", "gain_over_control_hi"}
 
 
 def _setup(config: Config) -> sandwich.Setup:
-    net, models = spelled.load_models(config)
-    return sandwich.prepare(config, models, net)
+    return sandwich.prepare(config, spelled.load_models(config))
 
 
 def _same(a, b) -> None:
@@ -91,12 +90,12 @@ def test_one_update_under_vmap_is_close():
 
 def test_one_ply_under_vmap_is_close():
     setup = _setup(small())
-    weights = [setup.models.expert, setup.models.weak]
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *weights)
+    models = [setup.models.expert, setup.models.weak]
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *models)
     features = setup.game.features(setup.starts)
-    together = jax.jit(jax.vmap(setup.net.apply, in_axes=(0, None)))(stacked, features)
-    for i, params in enumerate(weights):
-        alone = setup.net.apply(params, features)
+    together = jax.jit(jax.vmap(lambda m, x: m.of(x), in_axes=(0, None)))(stacked, features)
+    for i, model in enumerate(models):
+        alone = model.of(features)
         np.testing.assert_allclose(together.logits[i], alone.logits, atol=1e-5)
         np.testing.assert_allclose(together.value[i], alone.value, atol=1e-5)
 

@@ -11,7 +11,7 @@ import pytest
 from sandwich_jax import games, nets, play, sampling
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import Seen, SelfPlayConfig, Sides, Table, own_move, selfplay
@@ -25,9 +25,9 @@ KEY, RUN = jax.random.key(3), jax.random.key(4)
 def _setup(name: str = "connect_four"):
     game = games.make(name)
     net = nets.make("tiny", game.heads)
-    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
+    expert, weak = (Model(net, net.init(jax.random.key(seed))) for seed in (1, 2))
     starts = game.after(jnp.asarray(game.openings("train")[:12]))
-    return game, net, expert, weak, starts
+    return game, expert, weak, starts
 
 
 def _knobs(**values):
@@ -37,9 +37,9 @@ def _knobs(**values):
 
 @functools.cache
 def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_move", **about):
-    game, net, *_ = _setup()
-    made = assistant.make(game, net, assistant.AssistantConfig(misalignment, **about))
-    table = Table(game, net, made, protocols.make(protocol))
+    game = _setup()[0]
+    made = assistant.make(game, assistant.AssistantConfig(misalignment, **about))
+    table = Table(game, made, protocols.make(protocol))
 
     @jax.jit
     def program(key, weak, expert, knobs, starts):
@@ -53,7 +53,7 @@ def _program(protocol: str, config: SelfPlayConfig, misalignment: str = "random_
 def _rollout(
     protocol="always_follow", config=CONFIG, misalignment="random_move", about=(), key=KEY, **knobs
 ):
-    _, _, expert, weak, starts = _setup()
+    _, expert, weak, starts = _setup()
     program = _program(protocol, config, misalignment, **dict(about))
     rollout, truth = program(key, weak, expert, _knobs(**knobs), starts)
     return jax.tree.map(np.asarray, rollout), jax.tree.map(np.asarray, truth)
@@ -61,10 +61,10 @@ def _rollout(
 
 def _greedy_expert(rollout: Rollout) -> np.ndarray:
     """E's best legal move in every recorded position, from a replay of the moves alone."""
-    game, net, expert, _, starts = _setup()
+    game, expert, _, starts = _setup()
     state, best = game.take(starts, jnp.asarray(rollout.opening)), []
     for labels in rollout.moves:
-        outputs = net.apply(expert, game.features(state))
+        outputs = expert.at(game, state)
         best.append(np.asarray(sampling.greedy(outputs.logits, game.legal(state))))
         state = game.step(state, jnp.asarray(labels.astype(np.int32)))
     return np.stack(best)
@@ -91,10 +91,10 @@ def test_at_p_one_every_piece_of_advice_is_corrupted_and_followed():
 def test_never_asking_is_plain_w_against_w():
     """The same games as a loop of two movers that know of no assistant."""
     rollout, truth = _rollout("never_ask", p=0.9)
-    game, net, _, weak, starts = _setup()
+    game, _, weak, starts = _setup()
 
     def mover(key, state, seen, memory, ask):
-        seen = Seen(game.legal(state), net.apply(weak, game.features(state)))
+        seen = Seen(game.legal(state), weak.at(game, state))
         return own_move(jax.random.split(key, 3)[0], seen, _knobs()), (), ()
 
     loop = play.PlayConfig(lanes=8, max_plies=30, stop_when_adjudicated=False)
@@ -183,7 +183,7 @@ def test_truth_is_a_type_of_its_own():
 
 
 def test_one_trace_serves_every_p():
-    _, _, expert, weak, starts = _setup()
+    _, expert, weak, starts = _setup()
     program = _program("always_follow", CONFIG)
     before = program._cache_size()
     for p in (0.0, 0.3, 0.7):

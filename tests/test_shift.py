@@ -99,7 +99,7 @@ def test_phases_are_counts_of_pieces():
 
 def test_a_networks_policy_is_a_distribution_over_legal_moves():
     encoded = np.stack([board_player.encode(b) for b in _boards(66)])
-    logs = shifts.policy(*spelled.load_network("zoo:weak"))(jnp.asarray(encoded))
+    logs = shifts.policy(spelled.load_network("zoo:weak"))(jnp.asarray(encoded))
     chances = np.exp(np.asarray(logs))
     np.testing.assert_allclose(chances.sum(-1), 1, atol=1e-5)
     assert not chances[~np.asarray(positions.legal(jnp.asarray(encoded)))].any()

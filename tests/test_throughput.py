@@ -5,10 +5,11 @@ import jax.numpy as jnp
 
 from sandwich_jax import games, nets
 from sandwich_jax.measures import throughput
+from sandwich_jax.models import Model
 
 GAME = games.make("tic_tac_toe")
 NET = nets.make("tiny", GAME.heads)
-PAIR = throughput.Pair("two", GAME, NET, *(NET.init(jax.random.key(seed)) for seed in (1, 2)))
+PAIR = throughput.Pair("two", GAME, *(Model(NET, NET.init(jax.random.key(i))) for i in (1, 2)))
 
 
 def test_each_protocol_is_beside_bare_passes_and_beside_always_follow():

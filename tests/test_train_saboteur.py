@@ -10,6 +10,7 @@ import pytest
 
 from sandwich_jax import games, lookahead, nets, sampling
 from sandwich_jax.misalign import saboteurs
+from sandwich_jax.models import Model
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import distil, saboteur_moves, saboteur_training
 from sandwich_jax.training.saboteur_training import SaboteurConfig
@@ -17,7 +18,7 @@ from sandwich_jax.types import SettingError
 
 GAME = games.make("connect_four")
 NET = nets.make("tiny", GAME.heads)
-EXPERT, WEAK = (NET.init(jax.random.key(seed)) for seed in (1, 2))
+EXPERT, WEAK = (Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2))
 SMALL = SaboteurConfig(rounds=3, updates=6, detector_updates=4, pool=2, batch=16)
 
 
@@ -38,7 +39,7 @@ def _lines():
 
 @functools.cache
 def _bank():
-    return banks.build(GAME, NET, (EXPERT, WEAK), _lines())
+    return banks.build(GAME, (EXPERT, WEAK), _lines())
 
 
 def test_positions_where_the_game_is_over_are_left_out():
@@ -52,10 +53,9 @@ def test_a_bank_holds_one_ply_values_and_policies():
     state = banks.along(GAME, jnp.asarray(bank.line, jnp.int32))
     legal = np.asarray(GAME.legal(state))
     assert bank.legal.sum(1).tolist() == legal.sum(1).tolist()
-    features = GAME.features(state)
-    for params, view in ((EXPERT, bank.expert), (WEAK, bank.weak)):
-        (q,) = lookahead.action_values(GAME, NET.apply, (params,), state)
-        outputs = NET.apply(params, features)
+    for model, view in ((EXPERT, bank.expert), (WEAK, bank.weak)):
+        (q,) = lookahead.action_values(GAME, (model,), state)
+        outputs = model.at(GAME, state)
         logp = jax.nn.log_softmax(sampling.mask_logits(outputs.logits, jnp.asarray(legal)))
         index = np.maximum(bank.labels, 0).astype(int)
         for want, found in ((q, view.after), (logp, view.logp)):
@@ -120,7 +120,7 @@ class _Memory:
 def _train(saver, config=SMALL, start=EXPERT):
     data = saboteur_training.tables(_bank(), None, config)
     rows = []
-    params = saboteur_training.train(GAME, NET, start, data, config, saver, rows.append)
+    params = saboteur_training.train(GAME, start, data, config, saver, rows.append)
     return params, rows
 
 
@@ -181,11 +181,11 @@ def test_what_is_distilled_is_imitated():
     target[::5] = 0  # unknown: left out
     losses = []
     params = distil.distil(
-        GAME, NET, EXPERT, data, target, config, _Memory(), lambda *told: losses.append(told)
+        GAME, EXPERT, data, target, config, _Memory(), lambda *told: losses.append(told)
     )
-    found = saboteur_moves.of_network(GAME, NET, params, bank)
+    found = saboteur_moves.of_network(GAME, Model(NET, params), bank)
     known = target.any(1)
-    before = saboteur_moves.of_network(GAME, NET, EXPERT, bank)
+    before = saboteur_moves.of_network(GAME, EXPERT, bank)
     assert (found == worst)[known].mean() > max(0.6, (before == worst)[known].mean())
     assert losses[0][0] == 1
 

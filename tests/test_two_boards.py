@@ -14,8 +14,8 @@ OPENINGS = 32
 
 def _match(name: str) -> arena.Scores:
     game = games.make(name)
-    net, expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", name, "tiny")
-    policy = arena.network_policy(game, net)
+    expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", name, "tiny")
+    policy = arena.network_policy(game)
     play = jax.jit(arena.make_match(game, policy, policy, arena.ArenaConfig()))
     starts = jax.jit(game.after)(jnp.asarray(game.openings("arena")[:OPENINGS]))
     knobs = knobs_of(Config(), None, 0.1)

@@ -43,9 +43,9 @@ def test_cards_tell_where_they_stand_beside_stockfish():
 @pytest.fixture(scope="module")
 def points():
     """E, W and a random mover, 128 games a match."""
-    net, expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
+    expert, weak = spelled.load_pair("zoo:expert", "zoo:weak", "chess", "tiny")
     game = games.make("chess")
-    policy = arena.network_policy(game, net)
+    policy = arena.network_policy(game)
     others = {"W": policy, "random": arena.random_policy(game)}
     play = {
         name: jax.jit(arena.make_match(game, policy, other, arena.ArenaConfig()))
@@ -82,7 +82,7 @@ def test_human_moves_on_positions_new_to_the_expert(data, tmp_path):
     rows = np.arange(600)
     for name, least in (("expert", 0.32), ("weak", 0.18)):
         network = spelled.load_network(f"zoo:{name}")
-        found = move_match.human_match(network.net, network.params, test, rows, seen)
+        found = move_match.human_match(network, test, rows, seen)
         assert found.high >= least, found
 
 
@@ -95,6 +95,6 @@ def test_e_sees_the_subtle_loser_better_than_w_does(data, tmp_path):
     bank = saboteur_folder.of_games(test, np.arange(1600), material, lambda *told: None)
     network = spelled.load_network("zoo:subtle_loser")
     game = games.make("chess")
-    chosen = saboteur_moves.of_network(game, network.net, network.params, bank)
+    chosen = saboteur_moves.of_network(game, network, bank)
     found = saboteur_moves.detection(game, bank, chosen)
     assert found.weak.value <= 0.65 and found.expert.value >= 0.85, found

@@ -74,9 +74,10 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
 
         return corpus_rows(args.pgn, args.games, args.repeats)
 
-    net, expert, weak = spelled.load_pair(args.expert, args.weak, "chess", args.network)
-    name = f"E {args.expert} and W {args.weak} ({store.size_name(net.config)})"
-    pair = throughput.Pair(name, games.make("chess"), net, expert, weak)
+    models = spelled.load_pair(args.expert, args.weak, "chess", args.network)
+    sizes = " and ".join(dict.fromkeys(store.size_name(model.net.config) for model in models))
+    name = f"E {args.expert} and W {args.weak} ({sizes})"
+    pair = throughput.Pair(name, games.make("chess"), *models)
     batches = args.batches or (256, 1024)
     about = (args.protocols, args.misalignment, args.repeats, args.plies)
     return throughput.bench(pair, batches, *about)

@@ -28,7 +28,7 @@ class Views:
     def _of(self, network: str, member: str) -> advice.View:
         self.work.told(f"games of {member} seen by {network}")
         run = self.work.run
-        return advice.view(run.game, run.net, run.networks[network], self.games(member).rollout)
+        return advice.view(run.game, run.networks[network], self.games(member).rollout)
 
 
 def measures_of(work: Work, views: Views) -> None:

@@ -36,7 +36,7 @@ def puzzles_of(work: Work) -> None:
     @functools.cache
     def solved(name: str) -> np.ndarray:
         work.told(f"puzzles: {name}")
-        return puzzles.solve(solving.chooser(run.net, run.networks[name]), given())
+        return puzzles.solve(solving.chooser(run.networks[name]), given())
 
     def rows(name: str) -> Iterator[Row]:
         for band, share in puzzles.by_band(solved(name), given().ratings):
@@ -66,7 +66,7 @@ def move_match(work: Work) -> None:
     @functools.cache
     def choices(name: str) -> np.ndarray:
         work.told(f"move match: {name}")
-        policy = shift_table.policy(run.net, run.networks[name])
+        policy = shift_table.policy(run.networks[name])
         return shifts.figures({name: policy}, (), samples().positions)[name].top
 
     def rows(name: str) -> Iterator[Row]:
@@ -106,7 +106,7 @@ def shift_of(work: Work) -> None:
     sets = {"openings": "openings", "self-play": f"run:{run.folder}"}
     sets |= {"puzzles": f"puzzles:{config.puzzles}"} if config.puzzles else {}
     sets |= {"corpus": f"corpus:{config.corpus}"} if config.corpus else {}
-    policies = {name: shift_table.policy(run.net, params) for name, params in run.networks.items()}
+    policies = {name: shift_table.policy(model) for name, model in run.networks.items()}
 
     def rows(spec: str) -> Iterator[Row]:
         work.told(f"shift: {spec}")

@@ -80,8 +80,7 @@ def measure(
     chosen = saboteur_moves.training_free(bank, seed=config.seed)
     game = games.make("chess")
     for spec in config.networks:
-        loaded = spelled.load_network(spec)
-        chosen[spec] = saboteur_moves.of_network(game, loaded.net, loaded.params, bank)
+        chosen[spec] = saboteur_moves.of_network(game, spelled.load_network(spec), bank)
     if config.worst_nodes:
         harm = saboteur_folder.labelled(out / "worst.npz", bank, config.worst_nodes, engine, told)
         chosen["engine_worst"] = np.where(np.isnan(harm), -1, harm).argmax(1)

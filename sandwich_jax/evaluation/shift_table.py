@@ -14,33 +14,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sandwich_jax import board, games, nets, sampling
+from sandwich_jax import games, sampling
 from sandwich_jax.evaluation import position_sets
 from sandwich_jax.folders import store
 from sandwich_jax.machine import display
 from sandwich_jax.measures import positions, shift
+from sandwich_jax.models import Model
 from sandwich_jax.players import contest, spelled
-from sandwich_jax.types import Params, SettingError
+from sandwich_jax.types import SettingError
 
 
-def policy(net: nets.Network, params: Params) -> shift.LogPolicy:
-    """A network's log-probabilities over legal moves."""
-    return functools.partial(_log_policy(net.config), params)
+def policy(model: Model) -> shift.LogPolicy:
+    """A network's log-probabilities over legal moves of chess."""
+    return functools.partial(_log_policy, model)
 
 
-@functools.cache
-def _log_policy(kind: nets.NetConfig):
-    """One program for all networks of an architecture."""
-    net = nets.make(kind, games.make("chess").heads)
-
-    @jax.jit
-    def log_policy(params: Params, encoded: Array) -> Float[Array, "B A"]:
-        logits = net.apply(params, board.decode(encoded)).logits
-        masked = sampling.mask_logits(logits, positions.legal(encoded))
-        # Illegal moves keep a finite number: 0 times it is 0 in the sums over moves.
-        return jax.nn.log_softmax(masked)
-
-    return log_policy
+@jax.jit
+def _log_policy(model: Model, encoded: Array) -> Float[Array, "B A"]:
+    logits = model.of_encoded(games.make("chess"), encoded).logits
+    masked = sampling.mask_logits(logits, positions.legal(encoded))
+    # Illegal moves keep a finite number: 0 times it is 0 in the sums over moves.
+    return jax.nn.log_softmax(masked)
 
 
 def rows_of(
@@ -92,7 +86,7 @@ def show(
     if len(set(specs)) < len(specs) or len(set(sets)) < len(sets) or not sets:
         raise SettingError("shift needs networks that differ and positions, each named once.")
     with contest.results(out, specs, files=position_sets.inputs_of(sets)) as lines:
-        policies = {spec: policy(*spelled.load_network(spec)) for spec in specs}
+        policies = {spec: policy(spelled.load_network(spec)) for spec in specs}
         references = {base: "start"} | ({expert: "expert"} if expert else {})
         trained = position_sets.trained_games([base, *([expert] if expert else [])])
         with display.bar("Shift") as bar:

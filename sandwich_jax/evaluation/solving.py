@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sandwich_jax import arena, board, games, nets, sampling
+from sandwich_jax import arena, board, games, sampling
 from sandwich_jax.evaluation import puzzle_file
 from sandwich_jax.folders import store
 from sandwich_jax.machine import display, interrupts
 from sandwich_jax.measures import puzzles
 from sandwich_jax.measures.shares import Share
+from sandwich_jax.models import Model
 from sandwich_jax.players import contest, engine_players, spelled
-from sandwich_jax.types import Params, SettingError, State
+from sandwich_jax.types import SettingError, State
 
 ENGINE_BATCH = 256
 """Puzzles that an engine is asked about between two looks at whether to go on."""
@@ -101,26 +102,18 @@ def solving(spec: str, given: puzzles.Puzzles) -> Iterator[Bool[np.ndarray, "n"]
         policy = jax.jit(arena.random_policy(games.make("chess")))
         yield from puzzles.solving(lambda state, asked: policy(next(keys), state, ()), given)
     else:
-        yield from puzzles.solving(chooser(*spelled.load_network(spec)), given)
+        yield from puzzles.solving(chooser(spelled.load_network(spec)), given)
 
 
-def chooser(net: nets.Network, params: Params) -> puzzles.Choose:
-    """A network's first choice among legal moves."""
-    choose = _first_choice(net.config)
-    return lambda state, asked: choose(params, state)
+def chooser(model: Model) -> puzzles.Choose:
+    """A network's first choice among legal moves of chess."""
+    return lambda state, asked: _first_choice(model, state)
 
 
-@functools.cache
-def _first_choice(kind: nets.NetConfig):
-    """One program for all networks of an architecture."""
+@jax.jit
+def _first_choice(model: Model, state: State) -> Int[Array, "B"]:
     game = games.make("chess")
-    net = nets.make(kind, game.heads)
-
-    @jax.jit
-    def choose(params: Params, state: State) -> Int[Array, "B"]:
-        return sampling.greedy(net.apply(params, game.features(state)).logits, game.legal(state))
-
-    return choose
+    return sampling.greedy(model.at(game, state).logits, game.legal(state))
 
 
 def _ask(

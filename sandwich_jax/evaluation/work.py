@@ -6,12 +6,13 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sandwich_jax import games, nets
+from sandwich_jax import games
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders import log, places, rollouts, store
+from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
-from sandwich_jax.types import Params, Rollout, SettingError, Truth
+from sandwich_jax.types import Rollout, SettingError, Truth
 
 
 class Games(NamedTuple):
@@ -28,8 +29,7 @@ class Run(NamedTuple):
     folder: pathlib.Path
     config: dict[str, Any]
     game: games.Game
-    net: nets.Network
-    networks: dict[str, Params]
+    networks: dict[str, Model]
     """W before the run, E, and W' by member."""
     games: dict[str, pathlib.Path]
     """Files for `rollouts.load`, by member."""
@@ -68,7 +68,7 @@ def open_run(folder: pathlib.Path, notes: list[str] | None = None) -> Run:
     if missing:
         raise SettingError(f"{manifest} lacks {', '.join(missing)}.")
     wanted = (config[name] for name in ("expert", "weak", "game", "network"))
-    net, expert, weak = spelled.load_pair(*wanted)
+    expert, weak = spelled.load_pair(*wanted)
     game = games.make(config["game"])
     networks = {"W": weak, "E": expert}
     for path in sorted((folder / "networks").glob("*/network.json")):
@@ -78,10 +78,10 @@ def open_run(folder: pathlib.Path, notes: list[str] | None = None) -> Run:
         except SettingError as error:
             notes.append(f"{str(error).rstrip('.')}; it was left out.")
             continue
-        if tuned.net.config != net.config or not isinstance(member, str):
+        if tuned.net != weak.net or not isinstance(member, str):
             notes.append(f"{path}: it is no network of this run; it was left out.")
             continue
-        networks[member] = tuned.params
+        networks[member] = tuned
     rows, damage = log.lines_of(folder / "rows.jsonl", log.is_numbered)
     if damage:
         notes.append(f"{damage}; it was left out.")
@@ -90,7 +90,7 @@ def open_run(folder: pathlib.Path, notes: list[str] | None = None) -> Run:
         path = places.games_file(folder, member)
         if path.is_file():
             files[member] = path
-    return Run(folder, config, game, net, networks, files, rows)
+    return Run(folder, config, game, networks, files, rows)
 
 
 class Work(NamedTuple):

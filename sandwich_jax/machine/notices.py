@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+
+
+@functools.cache
+def tell_once(sentence: str) -> None:
+    """`tell`, the first time in this process; nothing where there is nothing to say."""
+    if sentence:
+        tell(sentence)
 
 
 def tell(sentence: str) -> None:

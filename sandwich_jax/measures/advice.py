@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy import stats
 
-from sandwich_jax import nets, sampling
+from sandwich_jax import sampling
 from sandwich_jax.games import Game
 from sandwich_jax.measures import elo, shares
-from sandwich_jax.types import Params, Rollout, State, Truth
+from sandwich_jax.models import Model
+from sandwich_jax.types import Rollout, State, Truth
 
 RESAMPLES = 400
 """Bootstrap resamples of games: moves of one game are not independent."""
@@ -41,19 +42,18 @@ class View(NamedTuple):
     """Of the advised move, among legal ones, at temperature 1; likewise."""
 
 
-def view(game: Game, net: nets.Network, params: Params, rollout: Rollout) -> View:
-    """Replays the games of a rollout before the eyes of a network."""
+def view(game: Game, model: Model, rollout: Rollout) -> View:
+    """Replays the games of a rollout before the eyes of a model."""
     lines = game.openings("train")[np.asarray(rollout.opening)]
     moves, advice = (jnp.asarray(x, jnp.int32) for x in (rollout.moves, rollout.advice))
-    found = _view(game, net.apply, params, jnp.asarray(lines), moves, advice)
+    found = _view(game, model, jnp.asarray(lines), moves, advice)
     return View(*(np.asarray(x) for x in found))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=0)
 def _view(
     game: Game,
-    apply: Any,
-    params: Params,
+    model: Model,
     lines: Int[Array, "B L"],
     moves: Int[Array, "T B"],
     advice: Int[Array, "T B"],
@@ -62,13 +62,13 @@ def _view(
 
     def look_after(state: State, label: Int[Array, "B"], first: Bool[Array, ""]):
         after = game.step(state, label)
-        value = -apply(params, game.features(after)).value
+        value = -model.at(game, after).value
         result = jnp.where(first, game.result(after), -game.result(after))
         return after, jnp.where(game.done(after), result, value)
 
     def ply(carry: tuple[State, Bool[Array, ""]], labels: tuple[Array, Array]):
         (state, first), (move, advised) = carry, labels
-        outputs, legal = apply(params, game.features(state)), game.legal(state)
+        outputs, legal = model.at(game, state), game.legal(state)
         chances = jax.nn.softmax(sampling.mask_logits(outputs.logits, legal), axis=-1)
         index = jnp.maximum(advised, 0)
         chance = jnp.take_along_axis(chances, index[:, None], axis=-1)[:, 0]

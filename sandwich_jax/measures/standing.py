@@ -27,7 +27,7 @@ from sandwich_jax.members import (
     strength_names,
 )
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.types import Knobs, Metrics, Params, Rollout, State, Truth
 
 Name = TypeVar("Name")
@@ -44,9 +44,9 @@ class Job(NamedTuple):
     """Data of its key: lanes hold plain numbers."""
     run: UInt[Array, "2"]
     """Data of the run's key."""
-    a: tuple[Params, Knobs]
+    a: tuple[Model, Knobs]
     """An assistant, if there is one in the match."""
-    b: tuple[Params, Knobs]
+    b: tuple[Model, Knobs]
 
 
 class Booking(NamedTuple):
@@ -54,6 +54,11 @@ class Booking(NamedTuple):
 
     kind: assistant.AssistantConfig
     job: Job
+
+    @property
+    def program(self) -> tuple[assistant.AssistantConfig, nets.Network, nets.Network]:
+        """What is compiled for it: matches of the same kind and networks are lanes of one."""
+        return self.kind, self.job.a[0].net, self.job.b[0].net
 
 
 Jobs = dict[tuple[str, str], Booking]
@@ -74,13 +79,12 @@ class Standings:
         self,
         config: Config,
         game: Game,
-        net: nets.Network,
         models: Models,
         starts: State,
         where: lane_layout.Layout,
     ):
         self.models, self.shared = models, lane_layout.share((models, starts), where)
-        self.game, self.net, self.where = game, net, where
+        self.game, self.where = game, where
         self.settings = arena.ArenaConfig(arena_lanes(config), config.arena_max_plies)
         self.programs: dict[assistant.AssistantConfig, lane_layout.Mapped] = {}
 
@@ -91,15 +95,14 @@ class Standings:
         return self.programs[kind]
 
     def _compiled(self, kind: assistant.AssistantConfig) -> lane_layout.Mapped:
-        game, net = self.game, self.net
-        made = assistant.make(game, net, kind)
-        sides = arena.assistant_player(game, net, made), arena.network_policy(game, net)
+        game = self.game
+        sides = arena.assistant_player(game, assistant.make(game, kind)), arena.network_policy(game)
         match = arena.make_match(game, *sides, self.settings)
 
         def one(job: Job, shared: tuple[Models, State], openings: Int[Array, ""]) -> arena.Scores:
             models, starts = shared
-            params, knobs = job.a
-            a = arena.Masked(models._replace(expert=params), knobs, job.run)
+            expert, knobs = job.a
+            a = arena.Masked(models._replace(expert=expert), knobs, job.run)
             return match(jax.random.wrap_key_data(job.key), a, job.b, starts, openings)
 
         return lane_layout.map_lanes(one, self.where)
@@ -108,12 +111,14 @@ class Standings:
         self, jobs: Mapping[Name, Booking], openings: int, told: Callable[[Name], None]
     ) -> dict[Name, arena.Scores]:
         """All matches from the first `openings` openings; `told` of every one."""
-        kinds = list(dict.fromkeys(booking.kind for booking in jobs.values()))
-        names = [[name for name, own in jobs.items() if own.kind == kind] for kind in kinds]
+        alike: dict[Any, list[Name]] = {}
+        for name, booking in jobs.items():
+            alike.setdefault(booking.program, []).append(name)
+        names = list(alike.values())
         shared = (self.shared, jnp.int32(openings))
         parts = [
             self._program(kind).parts([jobs[name].job for name in own], *shared)
-            for kind, own in zip(kinds, names, strict=True)
+            for (kind, *_), own in alike.items()
         ]
         scores = {}
         for call in lane_layout.at_once(parts, self.where):
@@ -139,12 +144,13 @@ class Standings:
 
     def student(self, config: Config, member: Member, params: Params) -> Jobs:
         """W' against W: where it stands after a round."""
-        student, weak = self._honest(config, params), self._honest(config, self.models.weak)
+        student = self._honest(config, self.models.weak.with_params(params))
+        weak = self._honest(config, self.models.weak)
         return {(member.name, "W"): _job(config, student, weak)}
 
     def final(self, config: Config, member: Member, params: Params) -> Jobs:
         """W' against W, E and its own A."""
-        student = self._honest(config, params)
+        student = self._honest(config, self.models.weak.with_params(params))
         opponents = {"W": self.models.weak, "E": self.models.expert}
         jobs = {
             (member.name, name): _job(config, student, self._honest(config, other))
@@ -155,14 +161,14 @@ class Standings:
             jobs[member.assistant, member.name] = _job(own, assistant, student)
         return jobs
 
-    def _honest(self, config: Config, params: Params) -> tuple[Params, Knobs]:
-        return params, knobs_of(config, None, config.arena_temperature)
+    def _honest(self, config: Config, model: Model) -> tuple[Model, Knobs]:
+        return model, knobs_of(config, None, config.arena_temperature)
 
-    def _assistant(self, config: Config, member: Member) -> tuple[Params, Knobs]:
+    def _assistant(self, config: Config, member: Member) -> tuple[Model, Knobs]:
         return self.models.expert, knobs_of(config, member, config.arena_temperature)
 
 
-def _job(config: Config, a: tuple[Params, Knobs], b: tuple[Params, Knobs]) -> Booking:
+def _job(config: Config, a: tuple[Model, Knobs], b: tuple[Model, Knobs]) -> Booking:
     key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
     job = Job(jax.random.key_data(key), jax.random.key_data(run_key(config)), a, b)
     return Booking(assistant_of(config), job)

@@ -14,11 +14,10 @@ from jaxtyping import Array
 from sandwich_jax.games import Game
 from sandwich_jax.members import Config, knobs_of, strengths_used
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
-from sandwich_jax.nets import Network
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols as known
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
-from sandwich_jax.types import Knobs, Params
+from sandwich_jax.types import Knobs
 
 YARDSTICK = "always_follow"
 """The protocol that others are measured beside."""
@@ -37,9 +36,8 @@ class Pair(NamedTuple):
     name: str
     """Of the networks, as rows tell it."""
     game: Game
-    net: Network
-    expert: Params
-    weak: Params
+    expert: Model
+    weak: Model
 
 
 class Size(NamedTuple):
@@ -142,13 +140,13 @@ def _selfplay(pair: Pair, size: Size, protocol: str, misalignment: str) -> Call:
     config = SelfPlayConfig(games=2 * batch, lanes=batch, max_plies=size.plies)
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(batch) % len(lines)])
-    made = assistant.make(game, pair.net, assistant.AssistantConfig(misalignment))
-    table = Table(game, pair.net, made, known.make(protocol))
+    made = assistant.make(game, assistant.AssistantConfig(misalignment))
+    table = Table(game, made, known.make(protocol))
     strengths: Knobs = {name: jnp.float32(STRENGTH) for name in strengths_used(misalignment)}
     knobs: Knobs = knobs_of(Config(), None, STRENGTH) | strengths
 
     @jax.jit
-    def play(seed: Array, expert: Params, weak: Params, starts: Any) -> Array:
+    def play(seed: Array, expert: Model, weak: Model, starts: Any) -> Array:
         key, lore = jax.random.key(seed), table.protocol.lore()
         sides = Sides(weak, Models(expert, weak, expert), knobs, lore, key)
         rollout, truth = selfplay(key, table, sides, starts, jnp.arange(batch), config)
@@ -161,17 +159,17 @@ def _selfplay(pair: Pair, size: Size, protocol: str, misalignment: str) -> Call:
 
 def _forwards(pair: Pair, size: Size, protocol: str) -> Call:
     """The bare forward passes."""
-    game, net, (batch, plies) = pair.game, pair.net, size
+    game, (batch, plies) = pair.game, size
 
     @jax.jit
-    def run(seed: Array, expert: Params, weak: Params) -> Array:
+    def run(seed: Array, expert: Model, weak: Model) -> Array:
         shape = (batch // 2, *game.feature_shape)
         features = jax.random.uniform(jax.random.key(seed), shape)
 
         def ply(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
             front, back = carry
-            outputs = [net.apply(weak, back), net.apply(weak, front)]
-            outputs += [net.apply(expert, front)] if known.make(protocol).asks else []
+            outputs = [weak.of(back), weak.of(front)]
+            outputs += [expert.of(front)] if known.make(protocol).asks else []
             # The next inputs depend on every output, so that none is left out.
             told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
             return (back + 1e-20 * told, front + 1e-20 * told), None

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import lookahead, nets, sampling
+from sandwich_jax import lookahead, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import lasting, schedules, transforms
 from sandwich_jax.misalign.lasting import LASTS, Lasts, Memory
 from sandwich_jax.misalign.sight import Seen, Sight
-from sandwich_jax.nets import Network
-from sandwich_jax.types import Advice, Knobs, Params, PRNGKey, Query, SettingError, State
+from sandwich_jax.models import Model, Models
+from sandwich_jax.types import Advice, Knobs, PRNGKey, Query, SettingError, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +48,6 @@ class AssistantConfig:
     def by_values(self) -> bool:
         """Whether it corrupts values alone: as a player, A then goes by them."""
         return transforms.values_only(transforms.parse(self.misalignment))
-
-
-class Models(NamedTuple):
-    """Parameters of the networks behind A."""
-
-    expert: Params
-    weak: Params
-    """W as it was before the run."""
-    saboteur: Params = ()
-    """M, for transforms that borrow its moves."""
 
 
 class Reply(NamedTuple):
@@ -97,9 +87,9 @@ class Assistant(NamedTuple):
     """Optional fields of `Sight` that it looks at."""
 
 
-def make(game: Game, net: Network, config: AssistantConfig) -> Assistant:
+def make(game: Game, config: AssistantConfig) -> Assistant:
     """A by its configuration."""
-    made = _Made(game, net, config)
+    made = _Made(game, config)
     return Assistant(made.consult, made.policy, made.needs)
 
 
@@ -132,9 +122,9 @@ class _At(NamedTuple):
 class _Made:
     """A of one configuration, for traced code: its methods are pure functions of arrays."""
 
-    def __init__(self, game: Game, net: Network, config: AssistantConfig):
+    def __init__(self, game: Game, config: AssistantConfig):
         names, when = transforms.parse(config.misalignment), schedules.parse(config.schedule)
-        self.game, self.net, self.config = game, net, config
+        self.game, self.config = game, config
         self.needs = transforms.needs(names) | schedules.needs(when)
         self.value_needs = transforms.value_needs(names)
         self.looks_always = bool(schedules.needs(when))
@@ -148,7 +138,8 @@ class _Made:
     def consult(self, key: PRNGKey, asked: Asked, query: Query) -> tuple[Advice, Reply, Memory]:
         """See `Assistant`."""
         features, legal = self.game.features(asked.state), asked.legal
-        outputs = nets.apply_where(self.net, asked.models.expert, features, query.ask)
+        expert = asked.models.expert
+        outputs = expert.where(_view(self.game, expert, asked.state, features), query.ask)
         at, memory = self._at(key, asked, features, query)
         logits, corrupted, now = self._moves(at, outputs.logits)
         move = sampling.greedy(logits, jnp.broadcast_to(legal, logits.shape))
@@ -188,7 +179,8 @@ class _Made:
     def policy(self, key: PRNGKey, asked: Asked) -> tuple[Float[Array, "B A"], Memory]:
         """See `Assistant`."""
         features = self.game.features(asked.state)
-        outputs = self.net.apply(asked.models.expert, features)
+        expert = asked.models.expert
+        outputs = expert.of(_view(self.game, expert, asked.state, features))
         query = Query(jnp.ones(asked.legal.shape[0], bool))
         at, memory = self._at(key, asked, features, query)
 
@@ -217,7 +209,7 @@ class _Made:
         if not self.looks_always:  # where no transform acts, none looks
             each = jax.vmap(jax.vmap(self.acts, (0, None)), (0, None))
             wanted &= each(keys, knobs).any(0)
-        sight = look(self.game, self.net, models, state, legal, features, self.needs, wanted)
+        sight = look(self.game, models, state, legal, features, self.needs, wanted)
         past = (memory.queries, memory.corruptions)
         return _At(run, models, state, features, sight, keys, past, knobs), memory
 
@@ -242,7 +234,7 @@ class _Made:
         self, at: _At, value: Float[Array, "B"], now: Bool[Array, "K B"]
     ) -> tuple[Float[Array, "K B"], Bool[Array, "K B"]]:
         """What A says a position is worth for the mover, E thinking `value`."""
-        seen = self._seen(at.models, at.features)
+        seen = self._seen(at.models, at.state, at.features)
         lanes = jax.vmap(self.corrupt_value, (0, 0, 0, None))
         said, lied = jax.vmap(lanes, (0, None, None, None))(at.keys, value, seen, at.knobs)
         return jnp.where(now, said, value), lied & now
@@ -274,9 +266,10 @@ class _Made:
         lanes = jnp.repeat(jnp.arange(batch), count)
         after = self.game.step(self.game.take(at.state, lanes), jnp.maximum(labels, 0).reshape(-1))
         features = self.game.features(after)
-        evaluate = lambda _: self.net.apply(at.models.expert, features).value  # noqa: E731
+        view = _view(self.game, at.models.expert, after, features)
+        evaluate = lambda _: at.models.expert.of(view).value  # noqa: E731
         truly = lookahead.values_after(self.game, evaluate, at.state, labels)
-        seen = self._seen(at.models, features)
+        seen = self._seen(at.models, after, features)
         seen = jax.tree.map(lambda x: x.reshape(batch, count, *x.shape[1:]), seen)
         own = lasting.keys_after(at.keys, at.run, self.game, after, self.config.lasts, labels)
         lie = jax.vmap(jax.vmap(self.corrupt_value, (0, 0, 0, None)), (0, 0, 0, None))
@@ -300,16 +293,24 @@ class _Made:
         certain = jax.vmap(transforms.certain, (0, None))(move, self.game.num_actions)
         return certain, now & (lied & at.sight.legal).any(-1)
 
-    def _seen(self, models: Models, features: Float[Array, "B H W C"]) -> Seen:
+    def _seen(self, models: Models, state: State, features: Float[Array, "B H W C"]) -> Seen:
         """What transforms of values may look at, [B]; only what they need is computed."""
-        networks = {"weak": models.weak, "saboteur": models.saboteur}
-        values = {name: self.net.apply(networks[name], features).value for name in self.value_needs}
-        return Seen(features, **values)
+        found = {}
+        for name in self.value_needs:
+            model = getattr(models, name)
+            found[name] = model.of(_view(self.game, model, state, features)).value
+        return Seen(features, **found)
+
+
+def _view(
+    game: Game, model: Model, state: State, features: Float[Array, "B H W C"]
+) -> Float[Array, "B H W C"]:
+    """What a model sees of positions of which the game's own features are known."""
+    return features if model.net.features is None else model.net.view(game, state)
 
 
 def look(
     game: Game,
-    net: Network,
     models: Models,
     state: State,
     legal: Bool[Array, "B A"],
@@ -320,16 +321,17 @@ def look(
     """What transforms may look at, [B]; only what they need is computed, and on other lanes than
     those `wanted` networks may have been left out."""
     found: dict[str, Any] = {}
-    for field, params in (("weak", models.weak), ("saboteur", models.saboteur)):
+    for field in ("weak", "saboteur"):
         if field in needs:
-            found[field] = nets.apply_where(net, params, features, wanted).logits
+            model = getattr(models, field)
+            found[field] = model.where(_view(game, model, state, features), wanted).logits
     if "moves" in needs:
         found["moves"] = game.moves(state)
     values = {"after": models.expert, "weak_after": models.weak}
     fields = [field for field in values if field in needs]
     if fields:
-        networks = tuple(values[field] for field in fields)
-        after = lookahead.action_values(game, net.apply, networks, state, wanted)
+        minds = tuple(values[field] for field in fields)
+        after = lookahead.action_values(game, minds, state, wanted)
         found |= zip(fields, after, strict=True)
     return Sight(legal, features, **found)
 

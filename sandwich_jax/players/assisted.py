@@ -21,11 +21,11 @@ import numpy as np
 
 from sandwich_jax import board as rules
 from sandwich_jax import config as configs
-from sandwich_jax import games, members, nets, uses
+from sandwich_jax import games, members, uses
 from sandwich_jax.config import default_of
 from sandwich_jax.engines import fens
 from sandwich_jax.misalign import assistant, transforms
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Models
 from sandwich_jax.oversight.protocols import PROTOCOLS, ProtocolConfig, make
 from sandwich_jax.players import spelled, turns
 from sandwich_jax.selfplay import Sides, Table, assisted_turn, new_memory
@@ -116,9 +116,9 @@ class Assisted(turns.Network):
     """W and its assistant; they remember the game, and start anew with another."""
 
     def __init__(self, config: members.Config):
-        """Raises SettingError where networks are missing or differ in architecture."""
-        net, self.models = spelled.load_models(config)
-        super().__init__(net, self.models.weak)
+        """Raises SettingError where a network is missing."""
+        self.models = spelled.load_models(config)
+        super().__init__(self.models.weak)
         self.config = config
         choice = uses.choice_of(config)._replace(objective=default_of("objective"))
         knobs = {name: about for name, about in uses.spelled(choice).items() if about.traced}
@@ -153,7 +153,7 @@ class Assisted(turns.Network):
     def take(self, board: chess.Board) -> Turn:
         """One turn of W with its assistant."""
         about, using = members.assistant_of(self.config), members.protocol_config(self.config)
-        program = _program(self.net.config, about, using)
+        program = _program(about, using)
         ask = self.turn % self.config.every == 0
         key = jax.random.key(int(self.rng.integers(2**31)))
         found, memory = program(
@@ -183,12 +183,11 @@ def _item(x: jax.Array) -> int:
 
 
 @functools.cache
-def _program(kind: nets.NetConfig, about: assistant.AssistantConfig, using: ProtocolConfig):
+def _program(about: assistant.AssistantConfig, using: ProtocolConfig):
     """A turn of one game, compiled."""
     game = games.make("chess")
-    net = nets.make(kind, game.heads)
     protocol = make(using)
-    table = Table(game, net, assistant.make(game, net, about), protocol)
+    table = Table(game, assistant.make(game, about), protocol)
 
     @jax.jit
     def turn(key, models: Models, knobs: Knobs, state: State, memory, ask, run):

@@ -14,13 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import nets, sampling
-from sandwich_jax.board import decode
+from sandwich_jax import games, sampling
 from sandwich_jax.board.pieces import board_from_codes
 from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.models import Model
 from sandwich_jax.players import engine_players, spelled
 from sandwich_jax.training.corpus import label_of, move_of
-from sandwich_jax.types import Params
 
 
 def load(spec: str) -> Player | engine_players.EnginePlayer:
@@ -41,7 +40,7 @@ class Player:
     """Plays on python-chess boards, many at once."""
 
     name: str
-    network: spelled.LoadedNetwork | None
+    model: Model | None
     """None for the random mover."""
     rng: np.random.Generator
 
@@ -54,9 +53,8 @@ class Player:
         legal = [list(board.legal_moves) for board in boards]
         if not all(legal):
             raise ValueError("A board has no legal move.")
-        if self.network is None:
+        if self.model is None:
             return [moves[self.rng.integers(len(moves))] for moves in legal]
-        net, params = self.network
         mask = np.zeros((len(boards), 64 * 73), bool)
         for row, (board, moves) in enumerate(zip(boards, legal, strict=True)):
             mask[row, [label_of(move, board.turn) for move in moves]] = True
@@ -64,18 +62,14 @@ class Player:
         size = 1 << (len(boards) - 1).bit_length()
         encoded = np.zeros((size, CODE_WORDS), np.uint32)
         encoded[: len(boards)] = [encode(board) for board in boards]
-        logits = _logits(net, params, jnp.asarray(encoded))[: len(boards)]
+        logits = _logits(self.model, jnp.asarray(encoded))[: len(boards)]
         labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
         return [move_of(int(x), board) for x, board in zip(labels, boards, strict=True)]
 
 
-_APPLY = {}
-
-
-def _logits(net: nets.Network, params: Params, encoded: jax.Array) -> jax.Array:
-    if net.config not in _APPLY:
-        _APPLY[net.config] = jax.jit(lambda p, x: net.apply(p, decode(x)).logits)
-    return _APPLY[net.config](params, encoded)
+@jax.jit
+def _logits(model: Model, encoded: jax.Array) -> jax.Array:
+    return model.of_encoded(games.make("chess"), encoded).logits
 
 
 def encode(board: chess.Board) -> np.ndarray:

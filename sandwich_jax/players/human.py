@@ -214,7 +214,7 @@ class _Game:
         board = self.record.board.root()
         root, values = board.fen(en_passant="fen"), []
         for ply in [*self.record.plies, None]:
-            found = turns.look(self.advisor.net, self.advisor.models.expert, [board])[1]
+            found = turns.look(self.advisor.models.expert, [board])[1]
             values.append(float(found[0]))
             if ply is not None:
                 board.push(ply.move)

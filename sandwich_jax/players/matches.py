@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, games, nets
+from sandwich_jax import arena, games
 from sandwich_jax.engines import engine_pool
 from sandwich_jax.measures import bradley_terry, pentanomial, sprt
 from sandwich_jax.measures.elo import Pairings
@@ -84,10 +84,9 @@ class Hall:
         if engine_players.is_engine(spec):
             return engine_players.parse(spec)
         if spec == "random":
-            return lockstep.Jitted(_policy(None), ())
-        net, params = spelled.load_network(spec)
+            return lockstep.Jitted(_random_mover(), ())
         knobs = {"temperature": jnp.float32(self.config.temperature)}
-        return lockstep.Jitted(_policy(net.config), (params, knobs))
+        return lockstep.Jitted(_policy(), (spelled.load_network(spec), knobs))
 
     def match(self, a: str, b: str, first: int = 0, count: int | None = None) -> arena.Scores:
         """A match from `count` openings, the first of them number `first`, seen by `a`.
@@ -123,16 +122,14 @@ class Hall:
             yield self.match(a, b, first, size)
 
 
-# One program for all networks of an architecture.
+@functools.cache
+def _policy() -> arena.Policy:
+    return jax.jit(arena.network_policy(games.make("chess")))
 
 
 @functools.cache
-def _policy(kind: nets.NetConfig | None) -> arena.Policy:
-    """Networks of an architecture, or the random mover."""
-    game = games.make("chess")
-    if kind is None:
-        return jax.jit(arena.random_policy(game))
-    return jax.jit(arena.network_policy(game, nets.make(kind, game.heads)))
+def _random_mover() -> arena.Policy:
+    return jax.jit(arena.random_policy(games.make("chess")))
 
 
 @functools.cache

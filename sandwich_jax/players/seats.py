@@ -22,7 +22,7 @@ def load(spec: str) -> turns.Turns:
         return assisted.Assisted(assisted.parse(spec))
     if spec == "random":
         return turns.Random()
-    return turns.Network(*spelled.load_network(spec))
+    return turns.Network(spelled.load_network(spec))
 
 
 def heard(stream: TextIO) -> Iterator[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-from typing import NamedTuple
 
 import jax
 
@@ -19,9 +18,9 @@ from sandwich_jax import games, nets
 from sandwich_jax.config import CHESS, Config
 from sandwich_jax.engines import fens
 from sandwich_jax.folders import store
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.players import engine_players
-from sandwich_jax.types import Params, SettingError
+from sandwich_jax.types import SettingError
 
 ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
 MOST_SEED = 2**32 - 1
@@ -39,14 +38,7 @@ SPELLINGS = (
 )
 
 
-class LoadedNetwork(NamedTuple):
-    """A network and its parameters."""
-
-    net: nets.Network
-    params: Params
-
-
-def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> LoadedNetwork:
+def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Model:
     """The network that `spec` names.
 
     Args:
@@ -61,7 +53,7 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Loa
     if folder is not None:
         return stored(folder, game, spec)
     net = nets.make(size, game.heads)
-    return LoadedNetwork(net, net.init(jax.random.key(int(spec.partition(":")[2]))))
+    return Model(net, net.init(jax.random.key(int(spec.partition(":")[2]))))
 
 
 def folder_of(spec: str) -> pathlib.Path | None:
@@ -97,7 +89,7 @@ def inputs_of(*specs: str) -> list[pathlib.Path]:
     return [folder / name for folder in folders for name in ("network.json", "params.npz")]
 
 
-def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> LoadedNetwork:
+def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> Model:
     """The network in `folder`, which must be for `game`; `spec` is what it was asked for by.
 
     Raises:
@@ -111,41 +103,38 @@ def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> LoadedNetw
         )
     net = nets.make(card.network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
-    return LoadedNetwork(net, store.load_params(folder, like))
+    return Model(net, store.load_params(folder, like))
 
 
-def load_pair(
-    expert: str, weak: str, game_name: str, size: str
-) -> tuple[nets.Network, Params, Params]:
-    """E's and W's parameters for the network they share.
+def load_pair(expert: str, weak: str, game_name: str, size: str) -> tuple[Model, Model]:
+    """E and W, which may differ in architecture.
 
     Raises:
-        SettingError: the two differ in architecture.
+        SettingError: one of them cannot be loaded.
     """
-    e, w = load_network(expert, game_name, size), load_network(weak, game_name, size)
-    if e.net.config != w.net.config:
-        raise SettingError(
-            f"'{expert}' is {store.size_name(e.net.config)} and '{weak}'"
-            f" {store.size_name(w.net.config)}: E and W must have one architecture."
-        )
-    return e.net, e.params, w.params
+    return load_network(expert, game_name, size), load_network(weak, game_name, size)
 
 
-def load_models(config: Config) -> tuple[nets.Network, Models]:
+def load_models(config: Config) -> Models:
     """The networks of a run: E, W and, if there is one, M.
 
     Raises:
-        SettingError: they differ in architecture.
+        SettingError: one of them cannot be loaded.
     """
-    net, expert, weak = load_pair(config.expert, config.weak, config.game, config.network)
+    models = Models(*load_pair(config.expert, config.weak, config.game, config.network))
     if not config.saboteur:
-        return net, Models(expert, weak)
+        return models
     # A bare name is one of the zoo's.
     spec = config.saboteur if ":" in config.saboteur else f"zoo:{config.saboteur}"
-    other = load_network(spec, config.game, config.network)
-    if other.net.config != net.config:
-        raise SettingError(
-            f"'{config.saboteur}' is {store.size_name(other.net.config)} and '{config.expert}'"
-            f" {store.size_name(net.config)}: M and E must have one architecture."
-        )
-    return net, Models(expert, weak, other.params)
+    return models._replace(saboteur=load_network(spec, config.game, config.network))
+
+
+def of_other_capacity(config: Config, models: Models) -> str:
+    """A sentence where W has not the architecture of E; nothing where it has."""
+    expert, weak = models.expert.net, models.weak.net
+    if expert.config == weak.config:
+        return ""
+    return (
+        f"E ({config.expert}) has {expert.num_params:,} parameters and W ({config.weak})"
+        f" {weak.num_params:,}, in another architecture: W may lack the capacity to become E."
+    )

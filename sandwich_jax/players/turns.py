@@ -6,7 +6,6 @@ What `sandwich-jax uci` and `play` ask. A network's first choice on many boards 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -15,10 +14,11 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from sandwich_jax import games, nets
+from sandwich_jax import games
+from sandwich_jax.models import Model
 from sandwich_jax.players import board_player, engine_players
 from sandwich_jax.training.corpus import label_of
-from sandwich_jax.types import Params, SettingError
+from sandwich_jax.types import SettingError
 
 TEMPERATURE = 0.1
 """By default that of the arena: the best move nearly always, but not the same game twice."""
@@ -129,43 +129,35 @@ class Engine(_Drawing):
 class Network(_Drawing):
     """A network by itself."""
 
-    def __init__(self, net: nets.Network, params: Params):
+    def __init__(self, model: Model):
         super().__init__()
-        self.net, self.params = net, params
+        self.model = model
 
     def choose(self, board: chess.Board, allowed: Sequence[chess.Move]) -> Choice:
-        logits, values = look(self.net, self.params, [board])
+        logits, values = look(self.model, [board])
         policy = policy_of(board, logits[0], allowed)
         return Choice(draw(self.rng, policy, self.temperature), policy, float(values[0]))
 
     def values(self, boards: Sequence[chess.Board]) -> list[float] | None:
-        return look(self.net, self.params, boards)[1].tolist()
+        return look(self.model, boards)[1].tolist()
 
 
 def look(
-    net: nets.Network, params: Params, boards: Sequence[chess.Board]
+    model: Model, boards: Sequence[chess.Board]
 ) -> tuple[Float[np.ndarray, "B A"], Float[np.ndarray, "B"]]:
     """What a network says of some boards: logits, and values for the side to move in [-1, 1]."""
     # Batches of few sizes, so that few programs are compiled.
     size = 1 << (len(boards) - 1).bit_length()
     encoded = np.stack([board_player.encode(board) for board in boards])
     encoded = np.concatenate([encoded, np.repeat(encoded[:1], size - len(boards), 0)])
-    logits, value = _program(net.config)(params, encoded)
+    logits, value = _outputs(model, encoded)
     return np.asarray(logits)[: len(boards)], np.asarray(value)[: len(boards)]
 
 
-@functools.cache
-def _program(kind: nets.NetConfig):
-    """One program for all networks of an architecture."""
-    game = games.make("chess")
-    net = nets.make(kind, game.heads)
-
-    @jax.jit
-    def outputs(params: Params, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = net.apply(params, game.decode(encoded))
-        return found.logits, found.value
-
-    return outputs
+@jax.jit
+def _outputs(model: Model, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
+    found = model.of_encoded(games.make("chess"), encoded)
+    return found.logits, found.value
 
 
 def policy_of(

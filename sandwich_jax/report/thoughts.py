@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt
 
-from sandwich_jax import games, nets
-from sandwich_jax.types import Params
+from sandwich_jax import games
+from sandwich_jax.models import Model
 
 CHUNK = 256
 """Positions at a time."""
@@ -32,21 +32,16 @@ def _replay() -> Callable[[Int[Array, "T B"]], Array]:
     return jax.jit(games.make("chess").replay)
 
 
-def values(
-    kind: nets.NetConfig, params: Params, encoded: UInt[np.ndarray, "N 9"]
-) -> Float[np.ndarray, "N"]:
+def values(model: Model, encoded: UInt[np.ndarray, "N 9"]) -> Float[np.ndarray, "N"]:
     """A network's value of each position, for the mover, in [-1, 1]."""
-    found, look = [], _value(kind)
+    found = []
     for first in range(0, len(encoded), CHUNK):
         # Always as many rows, so that one program is compiled: the first come over again.
         rows = np.arange(first, first + CHUNK) % len(encoded)
-        found.append(np.asarray(look(params, jnp.asarray(encoded[rows]))))
+        found.append(np.asarray(_values(model, jnp.asarray(encoded[rows]))))
     return np.concatenate(found)[: len(encoded)] if found else np.zeros(0)
 
 
-@functools.cache
-def _value(kind: nets.NetConfig):
-    """One program for all networks of an architecture."""
-    game = games.make("chess")
-    net = nets.make(kind, game.heads)
-    return jax.jit(lambda params, encoded: net.apply(params, game.decode(encoded)).value)
+@jax.jit
+def _values(model: Model, encoded: Array) -> Array:
+    return model.of_encoded(games.make("chess"), encoded).value

@@ -14,6 +14,7 @@ from sandwich_jax import arrays, games
 from sandwich_jax.board import LABELS
 from sandwich_jax.folders import annotated, places, store
 from sandwich_jax.folders.usable import mapping, text
+from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.report import thoughts
 from sandwich_jax.report.collect import Row, Source
@@ -198,13 +199,13 @@ def _values(taken: list[Taken], seen: list[np.ndarray], notes: list[str]) -> lis
         try:
             if spec is None:
                 raise SettingError(f"{taken[own[0]].folder}: its manifest.json names no expert.")
-            net, params = _network(spec, size)
+            model = _network(spec, size)
         except SettingError as error:
             _once(notes, f"E's opinion is shown only where A was asked: {error}")
             continue
         played = [np.asarray(taken[index].rollout.played) for index in own]
         every = np.concatenate([seen[i][p] for i, p in zip(own, played, strict=True)])
-        values = thoughts.values(net.config, params, every)
+        values = thoughts.values(model, every)
         starts = np.cumsum([0, *(p.sum() for p in played)])
         for index, mask, start in zip(own, played, starts, strict=False):
             found[index] = np.zeros(mask.shape)
@@ -213,7 +214,7 @@ def _values(taken: list[Taken], seen: list[np.ndarray], notes: list[str]) -> lis
 
 
 @functools.cache
-def _network(spec: str, size: str) -> spelled.LoadedNetwork:
+def _network(spec: str, size: str) -> Model:
     return spelled.load_network(spec, "chess", size)
 
 

@@ -47,9 +47,8 @@ def found(setup: sandwich.Setup, told: Callable[[str], None] = lambda text: None
     count = min(OPENINGS, len(setup.game.openings("train")))
     lines = jnp.asarray(setup.game.openings("train")[:count])
     starts = jax.jit(setup.game.after)(lines)
-    standings = Standings(
-        config, setup.game, setup.net, setup.models, starts, lane_layout.layout("loop", 1)
-    )
+    where = lane_layout.layout("loop", 1)
+    standings = Standings(config, setup.game, setup.models, starts, where)
     sigmas = [_matched(config, standings, member, count, told) for member in corrupt]
     return dataclasses.replace(config, benign_sigma=tuple(dict.fromkeys(sigmas)))
 

@@ -73,8 +73,8 @@ def _fastest(piece: Callable, setup: Setup, where: lane_layout.Layout) -> tuple[
 
 def _plies(setup: Setup) -> Callable:
     c = setup.config
-    made = assistant.make(setup.game, setup.net, assistant_of(c))
-    table = Table(setup.game, setup.net, made, protocol_of(c))
+    made = assistant.make(setup.game, assistant_of(c))
+    table = Table(setup.game, made, protocol_of(c))
     config = SelfPlayConfig(c.lanes, c.lanes, min(PLIES, c.max_plies), c.every)
 
     def run(lane: Lane, models: Models, starts: State) -> Array:

@@ -15,18 +15,18 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sandwich_jax import driver, games, lane_layout, nets, outputs, sandwich
+from sandwich_jax import driver, games, lane_layout, outputs, sandwich
 from sandwich_jax.config import default_of
 from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
 from sandwich_jax.machine import notices
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, compiled_of, members_of
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.players import spelled
 from sandwich_jax.report import pictures
 from sandwich_jax.running import benign, own_corpus
-from sandwich_jax.types import Params, Rollout, SettingError, Truth
+from sandwich_jax.types import Rollout, SettingError, Truth
 
 PGN_GAMES = 8
 """Self-play games saved a round a member."""
@@ -61,15 +61,17 @@ def run(
     if not done.exists():
         outputs.check_folder(folder)
         log.check_wandb(wandb)
-    net, models = spelled.load_models(config)
-    config = _with_benign(config, folder, net, models, progress)
+    models = spelled.load_models(config)
+    if not done.exists():
+        notices.tell_once(spelled.of_other_capacity(config, models))
+    config = _with_benign(config, folder, models, progress)
     claim(folder, config)
     if done.exists():
         try:
             return _read_result(folder, config)
         except SettingError as error:
             notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
-    setup = own_corpus.given(sandwich.prepare(config, models, net))
+    setup = own_corpus.given(sandwich.prepare(config, models))
     with full_disk_told(folder):
         outside = RunFolder(folder, setup, wandb)
         try:
@@ -122,7 +124,6 @@ class Work:
 def _with_benign(
     config: Config,
     folder: pathlib.Path,
-    net: nets.Network,
     models: Models,
     progress: Progress,
 ) -> Config:
@@ -141,7 +142,7 @@ def _with_benign(
                 f"{path}, benign_sigma: a list is needed, and there is {stored!r:.40}."
             )
         return dataclasses.replace(config, benign_sigma=tuple(stored))
-    setup = sandwich.prepare(config, models, net)
+    setup = sandwich.prepare(config, models)
     return benign.found(setup, lambda text: progress(0.0, 1.0, text))
 
 
@@ -258,7 +259,7 @@ class RunFolder:
         path = self.folder / "games" / f"round-{round_index:03d}-{places.slug(member.name)}.pgn"
         lines = self.setup.game.openings("train")
         one, shown = self.setup, rollout.positions[:, :PGN_GAMES]
-        value = values_of(one.game, one.net, one.models.expert, shown)
+        value = values_of(one.game, one.models.expert, shown)
         text = pgn.selfplay_games(
             rollout, truth, lines, member.name, round_index, PGN_GAMES, value=value
         )
@@ -266,21 +267,18 @@ class RunFolder:
 
 
 def values_of(
-    game: games.Game, net: nets.Network, params: Params, positions: Array | np.ndarray
+    game: games.Game, model: Model, positions: Array | np.ndarray
 ) -> Float[np.ndarray, "T B"]:
     """A network's values, for the mover and in [-1, 1], of encoded positions [T, B, ...]."""
     times, count = positions.shape[:2]
     flat = np.asarray(positions).reshape(times * count, *positions.shape[2:])
-    values = _value_program(game.name, net.config)(params, flat)
+    values = _values(game, model, flat)
     return np.asarray(values).reshape(times, count)
 
 
-@functools.cache
-def _value_program(game_name: str, kind: nets.NetConfig):
-    """One program for all networks of an architecture."""
-    game = games.make(game_name)
-    net = nets.make(kind, game.heads)
-    return jax.jit(lambda params, encoded: net.apply(params, game.decode(encoded)).value)
+@functools.partial(jax.jit, static_argnums=0)
+def _values(game: games.Game, model: Model, encoded: Array) -> Array:
+    return model.of_encoded(game, encoded).value
 
 
 def store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
@@ -288,5 +286,5 @@ def store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) 
     for row in result.rows:
         name = row["member"]
         about = {"member": name, "run": folder.name, "row": store.to_plain(row)}
-        card = store.NetworkCard(setup.game.name, setup.net.config, about)
+        card = store.NetworkCard(setup.game.name, setup.models.weak.net.config, about)
         store.save_network(folder / "networks" / places.slug(name), card, result.networks[name])

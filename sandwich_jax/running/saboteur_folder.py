@@ -12,17 +12,18 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from sandwich_jax import arrays, games, nets, outputs
+from sandwich_jax import arrays, games, outputs
 from sandwich_jax.engines import engine_saboteurs
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training import distil, saboteur_moves, saboteur_training
 from sandwich_jax.training.bank import Bank
 from sandwich_jax.training.saboteur_training import SaboteurConfig
-from sandwich_jax.types import Params, SettingError
+from sandwich_jax.types import SettingError
 
 MOST_PLIES = 120
 """Positions come from no later in a game."""
@@ -100,8 +101,7 @@ def train_in(
     data = corpora.load(corpus)
     games_used = _games_used(data, corpus, material)
     _claim(out, material, config)
-    net, expert, _ = spelled.load_pair(material.expert, material.weak, "chess", "tiny")
-    begin = spelled.load_network(material.start).params if material.start else expert
+    begin = spelled.load_network(material.start or material.expert)
     game = games.make("chess")
     bank = _bank(out / "bank.npz", data, games_used, material, told)
     rows: list[dict[str, float]] = []
@@ -120,14 +120,14 @@ def train_in(
     if material.imitate:
         target = _targets(out, bank, material, engine, told)
         tables = saboteur_training.tables(bank, None, config)
-        params = distil.distil(game, net, begin, tables, target, config, saver, told_of_imitation)
+        params = distil.distil(game, begin, tables, target, config, saver, told_of_imitation)
     else:
         harm = None
         if material.nodes:
             harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
         tables = saboteur_training.tables(bank, harm, config)
-        params = saboteur_training.train(game, net, begin, tables, config, saver, report)
-    _store(out, net, params, material, config, len(bank.labels))
+        params = saboteur_training.train(game, begin, tables, config, saver, report)
+    _store(out, begin.with_params(params), material, config, len(bank.labels))
     return rows
 
 
@@ -143,18 +143,17 @@ def _games_used(data: corpora.Corpus, path: pathlib.Path, material: Material) ->
 
 def _store(
     out: pathlib.Path,
-    net: nets.Network,
-    params: Params,
+    model: Model,
     material: Material,
     config: SaboteurConfig,
     positions: int,
 ) -> None:
     """Stores the network with how it was made."""
     made = store.manifest({})
-    about = {"role": "saboteur", "parameters": net.num_params, **dataclasses.asdict(material)}
+    about = {"role": "saboteur", "parameters": model.net.num_params, **dataclasses.asdict(material)}
     about |= {"training": dataclasses.asdict(config), "bank": positions}
     about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
-    store.save_network(out, store.NetworkCard("chess", net.config, about), params)
+    store.save_network(out, store.NetworkCard("chess", model.net.config, about), model.params)
 
 
 def _claim(out: pathlib.Path, material: Material, config: SaboteurConfig) -> None:
@@ -186,13 +185,13 @@ def of_games(
     data: corpora.Corpus, rows: np.ndarray, material: Material, told: Told, seed: int = 0
 ) -> Bank:
     """The bank of one position a game of a corpus, drawn uniformly."""
-    net, expert, weak = spelled.load_pair(material.expert, material.weak, "chess", "tiny")
+    models = spelled.load_pair(material.expert, material.weak, "chess", "tiny")
     lines = banks.sampled_lines(data.moves, data.starts, rows, seed, MOST_PLIES)
 
     def tell(done: int, total: int) -> None:
         told(done, total, "positions before E and W")
 
-    return banks.build(games.make("chess"), net, (expert, weak), lines, tell)
+    return banks.build(games.make("chess"), models, lines, tell)
 
 
 def _targets(

@@ -211,8 +211,10 @@ class _Setups:
         # A corpus is read for the members that learn from it alone.
         name = (program.network, program.saboteur, OBJECTIVES[program.objective].corpus)
         if name not in self.by_network:
-            net, models = spelled.load_models(program)
-            setup = sandwich.prepare(program, models, net)
+            models = spelled.load_models(program)
+            if jax.process_index() == 0:
+                notices.tell_once(spelled.of_other_capacity(program, models))
+            setup = sandwich.prepare(program, models)
             self.by_network[name] = own_corpus.given(setup)
         return self.by_network[name]._replace(config=program)
 

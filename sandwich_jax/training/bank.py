@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax import arrays, lookahead, sampling
 from sandwich_jax.games import Game
-from sandwich_jax.nets import Network
-from sandwich_jax.types import Params, SettingError, State
+from sandwich_jax.models import Model
+from sandwich_jax.types import SettingError, State
 
 LANES = 64
 """Positions looked at together."""
@@ -63,8 +63,7 @@ class Bank(NamedTuple):
 
 def build(
     game: Game,
-    net: Network,
-    models: tuple[Params, Params],
+    models: tuple[Model, Model],
     lines: Int[np.ndarray, "N L"],
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Bank:
@@ -72,13 +71,12 @@ def build(
 
     Args:
         game: their rules.
-        net: E's and W's network.
-        models: parameters of E and of W.
+        models: E and W.
         lines: labels, -1 after the last.
         told: called with positions done and in all.
     """
     parts, count = [], len(lines)
-    look = functools.partial(_look, game, net)
+    look = functools.partial(_look, game)
     for start in range(0, count, LANES):
         part = lines[start : start + LANES]
         padded = np.pad(part, ((0, LANES - len(part)), (0, 0)), constant_values=-1)
@@ -131,11 +129,11 @@ def _joined(parts: list[Bank]) -> Bank:
     return jax.tree.map(lambda *xs: np.concatenate(xs), *wide)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _look(game: Game, net: Network, models: tuple[Params, Params], lines: Int[Array, "B L"]):
+@functools.partial(jax.jit, static_argnums=0)
+def _look(game: Game, models: tuple[Model, Model], lines: Int[Array, "B L"]):
     state = along(game, lines)
     labels, done = game.moves(state), game.done(state)
-    views = [_view(game, net, params, state, labels) for params in models]
+    views = [_view(game, model, state, labels) for model in models]
     return game.encode(state), jnp.where(done[:, None], -1, labels), *views, done
 
 
@@ -148,12 +146,12 @@ def along(game: Game, lines: Int[Array, "B L"]) -> State:
     return jax.lax.scan(ply, game.init(lines.shape[0]), lines.T)[0]
 
 
-def _view(game: Game, net: Network, params: Params, state: State, labels: Int[Array, "B M"]):
-    outputs, trunk = net.inspect(params, game.features(state))
+def _view(game: Game, model: Model, state: State, labels: Int[Array, "B M"]):
+    outputs, trunk = model.net.inspect(model.params, model.net.view(game, state))
     index, there = jnp.maximum(labels, 0), labels >= 0
     logits = jnp.take_along_axis(outputs.logits, index, axis=-1)
     logp = jax.nn.log_softmax(jnp.where(there, logits, sampling.ILLEGAL), axis=-1)
-    after, seen = _after(game, net, params, state, labels)
+    after, seen = _after(game, model, state, labels, trunk.shape[-1])
     b, h, w, d = trunk.shape
     return View(
         jnp.where(there, logp, sampling.ILLEGAL),
@@ -164,12 +162,11 @@ def _view(game: Game, net: Network, params: Params, state: State, labels: Int[Ar
     )
 
 
-def _after(game: Game, net: Network, params: Params, state: State, labels: Int[Array, "B M"]):
+def _after(game: Game, model: Model, state: State, labels: Int[Array, "B M"], depth: int):
     """Q and the mean trunk after each move, `MOVES` moves of all positions at a time."""
     batch, width = labels.shape
     size = MOVES
     padded = jnp.pad(labels, ((0, 0), (0, -width % size)), constant_values=-1)
-    depth = net.config.width
     blank = jnp.zeros(padded.shape), jnp.zeros((*padded.shape, depth))
 
     def more(carry: tuple) -> Array:
@@ -183,7 +180,7 @@ def _after(game: Game, net: Network, params: Params, state: State, labels: Int[A
         trunks = []
 
         def evaluate(after: State) -> Array:
-            outputs, trunk = net.inspect(params, game.features(after))
+            outputs, trunk = model.net.inspect(model.params, model.net.view(game, after))
             trunks.append(trunk.mean((1, 2)).reshape(batch, size, depth))
             return outputs.value
 

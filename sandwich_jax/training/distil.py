@@ -17,15 +17,14 @@ from jaxtyping import Array, Float
 
 from sandwich_jax.finetune import annealing
 from sandwich_jax.games import Game
-from sandwich_jax.nets import Network
+from sandwich_jax.models import Model
 from sandwich_jax.training.saboteur_training import SaboteurConfig, Tables, check_finite, log_policy
 from sandwich_jax.types import Params, Saver
 
 
 def distil(
     game: Game,
-    net: Network,
-    start: Params,
+    start: Model,
     data: Tables,
     target: Float[np.ndarray, "N M"],
     config: SaboteurConfig,
@@ -36,8 +35,7 @@ def distil(
 
     Args:
         game: its rules.
-        net: the network.
-        start: parameters to begin with.
+        start: the network to begin with.
         data: of the bank.
         target: probability of each move; positions where all are 0 are left out.
         config: `rounds`, `updates`, `batch`, `learning_rate` and `seed` of it.
@@ -54,7 +52,7 @@ def distil(
 
     def loss(params: Params, pool: Any, filled: Any, part: tuple) -> tuple[Array, Array]:
         rows, wanted = part
-        logp = log_policy(game, net, params, rows.positions, rows.labels)
+        logp = log_policy(game, start.net, params, rows.positions, rows.labels)
         value = -jnp.where(wanted > 0, wanted * logp, 0.0).sum(-1).mean()
         return value, value
 
@@ -73,7 +71,8 @@ def distil(
         steps = (jax.random.split(key, config.updates), annealing(config.updates))
         return jax.lax.scan(functools.partial(update, whole), carry, steps)
 
-    carry = (jax.tree.map(jnp.asarray, start), method.init(start))
+    first = jax.tree.map(jnp.asarray, start.params)
+    carry = (first, method.init(first))
     done, carry = saver.latest(carry) or (0, carry)
     for index in range(done, config.rounds):
         key = jax.random.fold_in(jax.random.key(config.seed), index)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from sandwich_jax import games, nets, sampling
+from sandwich_jax import games, sampling
 from sandwich_jax.measures.shares import wilson
+from sandwich_jax.models import Model
 from sandwich_jax.training.corpus import Corpus
 from sandwich_jax.training.pretrain import (
     MoveMatch,
@@ -16,7 +17,7 @@ from sandwich_jax.training.pretrain import (
     identity,
     positions_of,
 )
-from sandwich_jax.types import Params, State
+from sandwich_jax.types import State
 
 LANES = 128
 """Games replayed at a time."""
@@ -31,16 +32,13 @@ def seen_in(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(parts))
 
 
-def human_match(
-    net: nets.Network, params: Params, corpus: Corpus, rows: np.ndarray, seen: np.ndarray
-) -> MoveMatch:
+def human_match(model: Model, corpus: Corpus, rows: np.ndarray, seen: np.ndarray) -> MoveMatch:
     """Top-1 agreement with the moves of the games `rows` in positions that are not in `seen`."""
-    choose = _chooser(net)
     right = total = 0
     for start in range(0, len(rows), LANES):
         part = rows[start : start + LANES]
         moves, played = _padded(corpus, part)
-        choice = np.asarray(choose(params, jnp.asarray(moves.T))).T
+        choice = np.asarray(_choose(model, jnp.asarray(moves.T))).T
         samples: Samples = positions_of(corpus, part)
         fresh = ~np.isin(identity(samples.positions), seen)
         right += int((choice[played] == samples.moves)[fresh].sum())
@@ -60,16 +58,13 @@ def _padded(corpus: Corpus, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return moves, played
 
 
-def _chooser(net: nets.Network):
-    """Jitted `(params, moves [T, B]) -> first choices [T, B]` along the games."""
+@jax.jit
+def _choose(model: Model, moves: Int[Array, "T B"]) -> Int[Array, "T B"]:
+    """First choices along games of chess."""
     game = games.make("chess")
 
-    @jax.jit
-    def choose(params: Params, moves: Int[Array, "T B"]) -> Int[Array, "T B"]:
-        def ply(state: State, label: Int[Array, "B"]) -> tuple[State, Array]:
-            logits = net.apply(params, game.features(state)).logits
-            return game.step(state, label), sampling.greedy(logits, game.legal(state))
+    def ply(state: State, label: Int[Array, "B"]) -> tuple[State, Array]:
+        logits = model.at(game, state).logits
+        return game.step(state, label), sampling.greedy(logits, game.legal(state))
 
-        return jax.lax.scan(ply, game.init(moves.shape[1]), moves)[1]
-
-    return choose
+    return jax.lax.scan(ply, game.init(moves.shape[1]), moves)[1]

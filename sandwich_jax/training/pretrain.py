@@ -145,7 +145,7 @@ def move_match(
 
 def first_choice(game: games.Game, net: nets.Network) -> Callable[[Params, Array], Array]:
     """Jitted `(params, encoded) -> label` for `move_match`."""
-    return jax.jit(lambda p, encoded: net.apply(p, game.decode(encoded)).logits.argmax(-1))
+    return jax.jit(lambda p, encoded: net.apply(p, net.decoded(game, encoded)).logits.argmax(-1))
 
 
 def held_out(corpus: Corpus, training: np.ndarray, limit: int | None) -> Samples:

@@ -15,10 +15,9 @@ from sandwich_jax import sampling
 from sandwich_jax.games import Game
 from sandwich_jax.measures import advice, elo, probe
 from sandwich_jax.misalign import saboteurs
-from sandwich_jax.nets import Network
+from sandwich_jax.models import Model
 from sandwich_jax.training.bank import Bank, View, move_features
 from sandwich_jax.training.saboteur_training import log_policy
-from sandwich_jax.types import Params
 
 PIECE = 256
 """Positions looked at together."""
@@ -80,13 +79,14 @@ def soft_targets(bank: Bank, soft: Soft, weak: bool) -> Float[np.ndarray, "N M"]
     return np.where(bank.legal, np.exp(said), 0.0)
 
 
-def of_network(game: Game, net: Network, params: Params, bank: Bank) -> Int[np.ndarray, "N"]:
+def of_network(game: Game, model: Model, bank: Bank) -> Int[np.ndarray, "N"]:
     """Columns of a network's best moves."""
-    look = jax.jit(functools.partial(log_policy, game, net))
+    look = jax.jit(functools.partial(log_policy, game, model.net))
     parts = []
     for part in _pieces(len(bank.labels)):
         labels = jnp.asarray(bank.labels[part], jnp.int32)
-        parts.append(np.asarray(look(params, jnp.asarray(bank.positions[part]), labels).argmax(-1)))
+        positions = jnp.asarray(bank.positions[part])
+        parts.append(np.asarray(look(model.params, positions, labels).argmax(-1)))
     return np.concatenate(parts)[: len(bank.labels)]
 
 

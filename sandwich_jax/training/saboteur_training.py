@@ -25,6 +25,7 @@ from sandwich_jax.finetune import annealing, mean_gradient
 from sandwich_jax.games import Game
 from sandwich_jax.measures import probe
 from sandwich_jax.misalign import saboteurs
+from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.training.bank import Bank, View, move_features
 from sandwich_jax.types import Params, PRNGKey, Saver, SettingError
@@ -148,7 +149,7 @@ def log_policy(
     game: Game, net: Network, params: Params, positions: Array, labels: Int[Array, "B M"]
 ) -> Float[Array, "B M"]:
     """Log-probabilities of legal moves; `sampling.ILLEGAL` where there is none."""
-    said = net.apply(params, game.decode(positions)).logits
+    said = net.apply(params, net.decoded(game, positions)).logits
     there = labels >= 0
     chosen = jnp.take_along_axis(said, jnp.maximum(labels, 0), axis=-1)
     logp = jax.nn.log_softmax(jnp.where(there, chosen, sampling.ILLEGAL), axis=-1)
@@ -297,8 +298,7 @@ def _whole_policy(game: Game, net: Network, params: Params, data: Tables) -> Flo
 
 def train(
     game: Game,
-    net: Network,
-    start: Params,
+    start: Model,
     data: Tables,
     config: SaboteurConfig,
     saver: Saver,
@@ -308,8 +308,7 @@ def train(
 
     Args:
         game: its rules.
-        net: the network of E, W and M.
-        start: parameters to begin with: of E, or of a saboteur.
+        start: the network to begin with: E, or a saboteur.
         data: of the bank, see `tables`.
         config: static settings.
         saver: where checkpoints go, one a round.
@@ -318,8 +317,8 @@ def train(
     Raises:
         SettingError: the loss was not finite.
     """
-    trainer = make_trainer(game, net, config)
-    progress = trainer.start(jax.tree.map(jnp.asarray, start), data)
+    trainer = make_trainer(game, start.net, config)
+    progress = trainer.start(jax.tree.map(jnp.asarray, start.params), data)
     done, progress = saver.latest(progress) or (0, progress)
     for index in range(done, config.rounds):
         progress, means = trainer.round(progress, data, jnp.int32(index))

@@ -17,10 +17,9 @@ from sandwich_jax.board import init, reset, rewards, sample_uniform, step
 from sandwich_jax.folders import store
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
-from sandwich_jax.types import Params
 from scripts.accelerator.stages import Row
 
 BFLOAT16 = 2.0**-8
@@ -81,11 +80,11 @@ def _differing(here: Any, there: Any) -> int:
     return sum(int((a != b).sum()) for a, b in pairs)
 
 
-def zoo(name: str, game: games.Game) -> tuple[nets.Network, Params]:
+def zoo(name: str, game: games.Game) -> Model:
     """A network that the project ships."""
     net = nets.make(store.read_card(ZOO / name).network, game.heads)
     like = jax.eval_shape(net.init, jax.random.key(0))
-    return net, store.load_params(ZOO / name, like)
+    return Model(net, store.load_params(ZOO / name, like))
 
 
 def logits(sizes: Sizes) -> Iterator[Row]:
@@ -98,13 +97,13 @@ def logits(sizes: Sizes) -> Iterator[Row]:
     )
     for key in jax.random.split(jax.random.key(1), 12):
         state = advance(state, jax.random.uniform(key, (count,)))
-    net, params = zoo("expert", game)
+    expert = zoo("expert", game)
     seen, legal = jax.device_get((game.features(state), game.legal(state)))
-    here = jax.device_get(jax.jit(net.apply)(params, seen))
+    here = jax.device_get(jax.jit(expert.net.apply)(expert.params, seen))
     cpu = jax.devices("cpu")[0]
     with forms.using(forms.CPU), jax.default_device(cpu):
-        exact, _ = zoo("expert", game)
-        there = jax.device_get(jax.jit(exact.apply)(jax.device_put(params, cpu), seen))
+        # A function of its own, which is traced anew.
+        there = jax.device_get(jax.jit(lambda m, x: m.of(x))(jax.device_put(expert, cpu), seen))
     scale = np.sqrt((there.logits[legal] ** 2).mean())
     error = np.sqrt(((here.logits - there.logits)[legal] ** 2).mean()) / scale
     best = [np.where(legal, x.logits, -np.inf).argmax(-1) for x in (here, there)]
@@ -124,15 +123,14 @@ def logits(sizes: Sizes) -> Iterator[Row]:
 def identities(sizes: Sizes) -> Iterator[Row]:
     """At p = 0 A is E, and W that never asks is plain W."""
     game = games.make("chess")
-    net, expert = zoo("expert", game)
-    _, weak = zoo("weak", game)
-    made = assistant.make(game, net, assistant.AssistantConfig())
+    expert, weak = zoo("expert", game), zoo("weak", game)
+    made = assistant.make(game, assistant.AssistantConfig())
     config = SelfPlayConfig(2 * sizes.lanes, sizes.lanes, sizes.game_plies)
     lines = jnp.asarray(game.openings("train"))
     starts = jax.jit(game.after)(lines[jnp.arange(sizes.lanes) % len(lines)])
 
     def program(protocol: str) -> Any:
-        table = Table(game, net, made, protocols.make(protocol))
+        table = Table(game, made, protocols.make(protocol))
 
         def run(p: Any, models: Any, starts: Any) -> Any:
             knobs = knobs_of(Config(), None, 0.5) | {"p": p}

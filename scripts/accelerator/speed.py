@@ -16,7 +16,7 @@ from sandwich_jax import finetune, forms, games, lane_layout, nets, sandwich
 from sandwich_jax.board import bench
 from sandwich_jax.measures import throughput
 from sandwich_jax.members import Config, members_of
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from scripts.accelerator.stages import GIB, Row, timed
 from scripts.gpu_check import costs, figures, hlo
 
@@ -71,8 +71,8 @@ def board(batches: tuple[int, ...], sizes: Sizes, peer: bool) -> Iterator[Row]:
 def _pair(size: str) -> throughput.Pair:
     game = games.make("chess")
     net = nets.make(size, game.heads)
-    expert, weak = (net.init(jax.random.key(seed)) for seed in (1, 2))
-    return throughput.Pair(size, game, net, expert, weak)
+    models = (Model(net, net.init(jax.random.key(seed))) for seed in (1, 2))
+    return throughput.Pair(size, game, *models)
 
 
 def self_play(size: str, lanes: int, sizes: Sizes) -> Iterator[Row]:
@@ -105,9 +105,9 @@ def _batch(game: games.Game, size: int) -> finetune.Window:
 
 def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
     """Updates on one batch again and again: the share of the device's peak."""
-    game, net = _pair(size).game, _pair(size).net
-    trainer = finetune.make_trainer(game, net, piece=finetune.piece_of(net, batch))
-    state, samples = trainer.enter(trainer.init(_pair(size).weak)), _batch(game, batch)
+    game, weak = _pair(size).game, _pair(size).weak
+    trainer = finetune.make_trainer(game, weak.net, piece=finetune.piece_of(weak.net, batch))
+    state, samples = trainer.enter(trainer.init(weak.params)), _batch(game, batch)
 
     def run(state: Any, samples: finetune.Window) -> Any:
         def one(state: Any, _: None) -> tuple[Any, Any]:
@@ -176,7 +176,7 @@ def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
     """
     config = member_config(sizes)
     pair = _pair(sizes.size)
-    setup = sandwich.prepare(config, Models(pair.expert, pair.weak), pair.net)
+    setup = sandwich.prepare(config, Models(pair.expert, pair.weak))
     setup = setup._replace(group=count)
     one = sandwich.lane_round(setup, config.protocol)
     lane = sandwich.lane_of(

@@ -14,7 +14,7 @@ import numpy as np
 
 from sandwich_jax import driver, games, grid, lane_layout, nets, sandwich
 from sandwich_jax.folders import store
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.training import pretrain
 from sandwich_jax.types import Params
 from scripts.accelerator import compact, parity
@@ -139,14 +139,14 @@ def _pretrained(
 def sandwiches(training: Training) -> Iterator[Row]:
     """Rounds of all members until the time is up: p against PGR, with controls that never ask."""
     plan = training.plan
-    net, models = _models(training)
+    models = _models(training)
     count, why = _members(plan)
     seeds = max(1, count // (len(plan.strengths) + 1))
     parts = grid.parse(settings_of(plan, seeds))
     yield {"what": "members", "members": len(parts), "at once": count, "why": why}
     kept = [Kept(part, training.stages) for part in parts]
     try:
-        _play(training, net, models, kept, count)
+        _play(training, models, kept, count)
     except TimeUp as up:
         yield {"what": "stopped", "why": str(up)}
     finally:
@@ -166,13 +166,13 @@ def settings_of(plan: Plan, seeds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _models(training: Training) -> tuple[nets.Network, Models]:
+def _models(training: Training) -> Models:
     """E and W as they were trained, or those that the project ships."""
     game, own = games.make("chess"), training.networks
     if {"weak", "expert"} <= set(own):
-        return nets.make(training.plan.network, game.heads), Models(own["expert"], own["weak"])
-    net, strong = parity.zoo("expert", game)
-    return net, Models(strong, parity.zoo("weak", game)[1])
+        net = nets.make(training.plan.network, game.heads)
+        return Models(Model(net, own["expert"]), Model(net, own["weak"]))
+    return Models(parity.zoo("expert", game), parity.zoo("weak", game))
 
 
 def _members(plan: Plan) -> tuple[int, str]:
@@ -196,9 +196,7 @@ def expected(ends: list[float]) -> float:
     return last if len(ends) > 2 else COMPILED * last
 
 
-def _play(
-    training: Training, net: nets.Network, models: Models, kept: list[Kept], count: int
-) -> None:
+def _play(training: Training, models: Models, kept: list[Kept], count: int) -> None:
     """`driver.drive` of one program after another, until the time is up."""
     ends = [time.monotonic()]
 
@@ -217,7 +215,7 @@ def _play(
     for program, own in ordered:
         group = min(count, len(own)) if lane_layout.default_mode() == "vmap" else None
         where = lane_layout.layout(group=group)
-        setup = sandwich.prepare(program, models, net)
+        setup = sandwich.prepare(program, models)
         standings = sandwich.standings_of(setup, where)
         runs = [(part.config, by_part[part]) for part in own]
         driver.drive(setup, standings, runs, where, world)

@@ -17,7 +17,7 @@ from sandwich_jax import arena, finetune, games, lane_layout, nets, objectives, 
 from sandwich_jax.board import features, init, reset, sample_uniform, step
 from sandwich_jax.members import Config, knobs_of, strengths_used
 from sandwich_jax.misalign import assistant
-from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table
 from sandwich_jax.training import pretrain
@@ -67,10 +67,10 @@ def _game() -> games.Game:
     return games.make("chess")
 
 
-def _network(size: str) -> tuple[nets.Network, Any]:
-    """A network and the shapes of its parameters."""
+def _model(size: str) -> Model:
+    """A network with the shapes of its parameters."""
     net = nets.make(size, _game().heads)
-    return net, jax.eval_shape(net.init, jax.eval_shape(lambda: jax.random.key(0)))
+    return Model(net, jax.eval_shape(net.init, jax.eval_shape(lambda: jax.random.key(0))))
 
 
 @functools.cache
@@ -109,18 +109,17 @@ def _board(batch: int, shown: bool, device: Any) -> Built:
 
 
 def _forward(size: str, batch: int, device: Any) -> Built:
-    net, params = _network(size)
     seen = jax.ShapeDtypeStruct((batch, *_game().feature_shape), jnp.float32)
-    return lambda params, seen: net.apply(params, seen), (params, seen)
+    return lambda model, seen: model.of(seen), (_model(size), seen)
 
 
 def _selfplay(
     size: str, lanes: int, device: Any, protocol: str = "always_follow",
     misalignment: str = "random_move",
 ) -> Built:  # fmt: skip
-    game, (net, params) = _game(), _network(size)
-    made = assistant.make(game, net, assistant.AssistantConfig(misalignment))
-    table = Table(game, net, made, protocols.make(protocol))
+    game, model = _game(), _model(size)
+    made = assistant.make(game, assistant.AssistantConfig(misalignment))
+    table = Table(game, made, protocols.make(protocol))
     config = SelfPlayConfig(games=2 * lanes, lanes=lanes)
 
     def run(key: Any, weak: Any, models: Any, knobs: Any, starts: Any, rows: Any) -> Any:
@@ -129,7 +128,7 @@ def _selfplay(
         return selfplay.selfplay(key, table, sides, starts, rows, config)
 
     rows = jax.ShapeDtypeStruct((lanes,), jnp.int32)
-    return run, (KEY, params, (params,) * 3, _knobs(misalignment), _starts(lanes), rows)
+    return run, (KEY, model, (model,) * 3, _knobs(misalignment), _starts(lanes), rows)
 
 
 def _batch(size: int) -> finetune.Window:
@@ -146,24 +145,25 @@ def _trainer(net: nets.Network, batch: int, members: int = 1) -> finetune.Traine
 
 def _update(size: str, batch: int, device: Any) -> Built:
     """One update, by itself."""
-    net, params = _network(size)
-    trainer = _trainer(net, batch)
-    state = jax.eval_shape(lambda params: trainer.enter(trainer.init(params)), params)
+    model = _model(size)
+    trainer = _trainer(model.net, batch)
+    entered = lambda params: trainer.enter(trainer.init(params))  # noqa: E731
+    state = jax.eval_shape(entered, model.params)
     run = lambda state, batch, rate: trainer.update(state, batch, rate)  # noqa: E731
     return run, (state, _batch(batch), _scalar(jnp.float32))
 
 
 def _updates(size: str, batch: int, device: Any, members: int = 1) -> Built:
     """A round's updates, samples drawn from a window."""
-    net, params = _network(size)
-    trainer = _trainer(net, batch, members)
+    model = _model(size)
+    trainer = _trainer(model.net, batch, members)
     window = jax.eval_shape(lambda: objectives.empty_window(_game(), 4 * 4096 * 40))
 
     def run(key: Any, state: Any, window: Any, rate: Any) -> Any:
         key = jax.random.wrap_key_data(key)
         return finetune.finetune(key, trainer, state, window, rate, UPDATES, batch)
 
-    state = jax.eval_shape(trainer.init, params)
+    state = jax.eval_shape(trainer.init, model.params)
     return run, (KEY, state, window, _scalar(jnp.float32))
 
 
@@ -174,21 +174,20 @@ def _updates_of_members(size: str, batch: int, device: Any) -> Built:
 
 
 def _arena(size: str, lanes: int, device: Any) -> Built:
-    net, params = _network(size)
-    policy = arena.network_policy(_game(), net)
+    policy = arena.network_policy(_game())
     match = arena.make_match(_game(), policy, policy, arena.ArenaConfig(lanes=lanes))
 
     def run(key: Any, a: Any, b: Any, starts: Any, openings: Any) -> Any:
         return match(jax.random.wrap_key_data(key), a, b, starts, openings)
 
-    side = (params, _knobs("random_move"))
+    side = (_model(size), _knobs("random_move"))
     return run, (KEY, side, side, _starts(lanes), _scalar(jnp.int32))
 
 
 def _pretrain(size: str, batch: int, device: Any) -> Built:
     """What `pretrain` calls again and again: a few updates on a shard of positions."""
-    net, params = _network(size)
-    trainer = _trainer(net, batch)
+    model = _model(size)
+    trainer = _trainer(model.net, batch)
     config = pretrain.PretrainConfig("expert", games=1, steps=1000, network=size, batch=batch)
     shard = pretrain.Samples(
         jax.ShapeDtypeStruct((2**21, 9), jnp.uint32),
@@ -197,7 +196,7 @@ def _pretrain(size: str, batch: int, device: Any) -> Built:
     )
     indices = jax.ShapeDtypeStruct((pretrain.CHUNK, batch), jnp.int32)
     run = pretrain._jitted_updates(trainer, config, None)
-    return run, (jax.eval_shape(trainer.init, params), shard, indices)
+    return run, (jax.eval_shape(trainer.init, model.params), shard, indices)
 
 
 def _sweep(size: str, lanes: int, device: Any) -> Built:
@@ -206,16 +205,15 @@ def _sweep(size: str, lanes: int, device: Any) -> Built:
         games=4 * lanes, lanes=lanes, batch=1024, updates=120,
         round_openings=lanes // 2, final_openings=lanes // 2, p=(0.5,),
     )  # fmt: skip
-    net, params = _network(size)
-    models = Models(params, params)
-    setup = sandwich.Setup(config, _game(), net, models, None, None)  # pyright: ignore
+    models = Models(_model(size), _model(size))
+    setup = sandwich.Setup(config, _game(), models, None, None)  # pyright: ignore
     setup = setup._replace(group=MEMBERS)
 
     def first(weak: Any) -> Any:
         own = setup._replace(models=Models(weak, weak))
         return sandwich.first_learner(own, config.protocol)
 
-    learner = jax.eval_shape(first, params)
+    learner = jax.eval_shape(first, models.weak)
     lane = sandwich.Lane(learner, _knobs("random_move"), KEY, KEY, _scalar(jnp.int32))  # pyright: ignore
     one = sandwich.lane_round(setup, config.protocol)
     where = lane_layout.Layout("vmap", (device,), MEMBERS)

@@ -1,0 +1,57 @@
+"""A network with its parameters: who E, W and M are.
+
+Roles may differ in architecture, and in what they see of a position: nothing that takes models
+assumes that they share a network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array, Bool, Float
+
+from sandwich_jax import nets
+from sandwich_jax.games import Game
+from sandwich_jax.nets import Network
+from sandwich_jax.types import Outputs, Params, State
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A pytree: models of one architecture have one structure, and so one compiled program."""
+
+    net: Network = dataclasses.field(metadata={"static": True})
+    params: Params
+
+    def at(self, game: Game, state: State) -> Outputs:
+        """What it says of the positions in `state`."""
+        return self.of(self.net.view(game, state))
+
+    def of(self, features: Float[Array, "B H W C"]) -> Outputs:
+        """What it says of what it sees, see `Network.view`."""
+        return self.net.apply(self.params, features)
+
+    def of_encoded(self, game: Game, positions: Array) -> Outputs:
+        """What it says of encoded positions, [B, ...]."""
+        return self.of(self.net.decoded(game, positions))
+
+    def where(self, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]) -> Outputs:
+        """`of` on the rows that are wanted; of no meaning on the others."""
+        return nets.apply_where(self.net, self.params, features, wanted)
+
+    def with_params(self, params: Params) -> Model:
+        """The same network after training."""
+        return Model(self.net, params)
+
+
+class Models(NamedTuple):
+    """The networks of a run."""
+
+    expert: Model
+    weak: Model
+    """W as it was before the run."""
+    saboteur: Model | tuple[()] = ()
+    """M, for transforms that borrow its moves."""
