@@ -57,6 +57,9 @@ class Network(NamedTuple):
     """What it sees of the positions in a state; None: the game's own features."""
     decode: Callable[[Array], Float[Array, "B H W C"]] | None = None
     """The same of encoded positions."""
+    by_moves: bool = False
+    """It says one move and nothing of the others, at a price for every position: an engine. It is
+    shown zeros in the place of positions that are not wanted."""
 
     def view(self, game: Game, state: State) -> Float[Array, "B H W C"]:
         """What it sees of the positions in `state`."""
@@ -323,6 +326,8 @@ def apply_where(
     On a CPU the others are left out, up to whole chunks; an accelerator runs a whole batch as fast.
     """
     here = forms.here()
+    if net.by_moves:
+        return net.apply(params, jnp.where(wanted[:, None], features, jnp.zeros_like(features)))
     chunk = here.chunk if here.skip else None
     if chunk is None or features.shape[0] <= chunk:
         return net.apply(params, features)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pathlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chess
 import platformdirs
@@ -23,12 +23,6 @@ PIECE = 200
 """Positions analysed between two writes."""
 WAIT = 60.0
 """Seconds to wait for another process that writes."""
-TABLE = """
-create table if not exists verdicts (
-    engine text, nodes integer, position text, centipawns integer not null, win real not null,
-    primary key (engine, nodes, position)
-) without rowid
-"""
 
 
 class Verdict(NamedTuple):
@@ -40,6 +34,28 @@ class Verdict(NamedTuple):
     """Expected score in [0, 1]."""
 
 
+class Choice(NamedTuple):
+    """For the side to move."""
+
+    move: str
+    """The best one, as UCI; empty where there is none."""
+    centipawns: int
+    """As in `Verdict`."""
+    win: float
+
+
+class Table(NamedTuple):
+    """What is kept of an answer, and where in the file."""
+
+    name: str
+    columns: str
+    """As SQL, in the order of the record's fields."""
+    record: type
+    of_line: Callable[[questions.Line], tuple]
+    by_rules: Callable[[chess.Board], tuple | None]
+    """The record where nothing can be asked: mate, stalemate or no material to mate with."""
+
+
 def default_path() -> pathlib.Path:
     """The file that all runs of a user share."""
     return platformdirs.user_cache_path("sandwich_jax") / "analyses.sqlite"
@@ -48,8 +64,15 @@ def default_path() -> pathlib.Path:
 class Analyses:
     """Verdicts of one engine at one number of nodes; use it in a `with` block."""
 
-    def __init__(self, pool: engine_pool.Pool, nodes: int, path: pathlib.Path):
-        """Raises SettingError where the file is no cache or the engine cannot be started."""
+    def __init__(
+        self, pool: engine_pool.Pool, nodes: int, path: pathlib.Path, table: Table | None = None
+    ):
+        """Of verdicts unless `table` says otherwise; any thread may ask, one at a time.
+
+        Raises:
+            SettingError: the file is no cache, or the engine cannot be started.
+        """
+        self.table = table or VERDICTS
         if nodes < 1:
             raise SettingError(f"nodes is {nodes}: it must be at least 1.")
         self.pool, self.nodes, self.path = pool, nodes, path
@@ -58,8 +81,12 @@ class Analyses:
         """Positions that the engine was asked about."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.database = sqlite3.connect(path, timeout=WAIT)
-            self.database.execute(TABLE)
+            self.database = sqlite3.connect(path, timeout=WAIT, check_same_thread=False)
+            self.database.execute(
+                f"create table if not exists {self.table.name} (engine text, nodes integer,"
+                f" position text, {self.table.columns},"
+                " primary key (engine, nodes, position)) without rowid"
+            )
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
@@ -73,8 +100,8 @@ class Analyses:
         self,
         boards: Sequence[chess.Board],
         told: Callable[[int, int], None] = lambda done, total: None,
-    ) -> list[Verdict]:
-        """The verdicts on positions; the rules' own where a game is over.
+    ) -> list[Any]:
+        """The records of positions; the rules' own where a game is over.
 
         Args:
             boards: positions.
@@ -84,29 +111,30 @@ class Analyses:
             EngineFault: the engine failed too often; what was done is kept for the next time.
         """
         keys = [board.epd() for board in boards]
-        found = {key: _by_rules(board) for key, board in zip(keys, boards, strict=True)}
-        found |= self._known([key for key, verdict in found.items() if verdict is None])
-        missing = [key for key, verdict in found.items() if verdict is None]
+        by_rules = self.table.by_rules
+        found = {key: by_rules(board) for key, board in zip(keys, boards, strict=True)}
+        found |= self._known([key for key, record in found.items() if record is None])
+        missing = [key for key, record in found.items() if record is None]
         for first in range(0, len(missing), PIECE):
             found |= self._ask(missing[first : first + PIECE])
             told(min(first + PIECE, len(missing)), len(missing))
-        return [verdict for key in keys if (verdict := found[key])]
+        return [record for key in keys if (record := found[key])]
 
-    def _known(self, keys: Sequence[str]) -> dict[str, Verdict]:
-        query = (
-            "select centipawns, win from verdicts where engine = ? and nodes = ? and position = ?"
-        )
+    def _known(self, keys: Sequence[str]) -> dict[str, Any]:
+        names = ", ".join(self.table.record._fields)
+        query = f"select {names} from {self.table.name} where engine = ? and nodes = ?"
+        query += " and position = ?"
         found = {}
         try:
             for key in keys:
                 row = self.database.execute(query, (self.engine, self.nodes, key)).fetchone()
                 if row:
-                    found[key] = Verdict(*row)
+                    found[key] = self.table.record(*row)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         return found
 
-    def _ask(self, keys: Sequence[str]) -> dict[str, Verdict]:
+    def _ask(self, keys: Sequence[str]) -> dict[str, Any]:
         try:
             lines = self.pool.analyse([f"{key} 0 1" for key in keys], self.nodes)
         except engine_pool.EngineFault as fault:
@@ -114,14 +142,17 @@ class Analyses:
             raise
         return self._keep(keys, lines)
 
-    def _keep(self, keys: Sequence[str], lines: Sequence) -> dict[str, Verdict]:
+    def _keep(self, keys: Sequence[str], lines: Sequence) -> dict[str, Any]:
         pairs = zip(keys, lines, strict=False)
-        found = {key: Verdict(line[0].centipawns, line[0].win) for key, line in pairs if line}
+        found = {key: self.table.record(*self.table.of_line(line[0])) for key, line in pairs if line}
         self.asked += len(found)
-        rows = [(self.engine, self.nodes, key, *verdict) for key, verdict in found.items()]
+        rows = [(self.engine, self.nodes, key, *record) for key, record in found.items()]
+        marks = ",".join("?" * (3 + len(self.table.record._fields)))
         try:
             with self.database:
-                self.database.executemany("insert or ignore into verdicts values (?,?,?,?,?)", rows)
+                self.database.executemany(
+                    f"insert or ignore into {self.table.name} values ({marks})", rows
+                )
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         return found
@@ -131,9 +162,28 @@ class Analyses:
 
 
 def _by_rules(board: chess.Board) -> Verdict | None:
-    """The verdict where nothing can be asked: mate, stalemate or no material to mate with."""
     if board.is_checkmate():
         return Verdict(-questions.MATE, 0.0)
     if board.is_stalemate() or board.is_insufficient_material():
         return Verdict(0, 0.5)
     return None
+
+
+def _choice_by_rules(board: chess.Board) -> Choice | None:
+    verdict = _by_rules(board)
+    if verdict is None:
+        return None
+    return Choice(next((move.uci() for move in board.legal_moves), ""), *verdict)
+
+
+_SCORES = "centipawns integer not null, win real not null"
+VERDICTS = Table(
+    "verdicts", _SCORES, Verdict, lambda line: (line.centipawns, line.win), _by_rules
+)
+CHOICES = Table(
+    "choices",
+    f"move text not null, {_SCORES}",
+    Choice,
+    lambda line: (line.move.uci(), line.centipawns, line.win),
+    _choice_by_rules,
+)

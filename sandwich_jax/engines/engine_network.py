@@ -1,0 +1,167 @@
+"""An engine in the place of a network: as E, asked in the middle of jitted self-play.
+
+It sees encoded positions, and answers with one certain move and the value of its score; it has no
+opinion of the other moves. A callback leads out of the jitted program to a bounded pool. Every
+answer is kept on disk as soon as it is there, by position, so that no position is asked twice, in
+whatever run or process. The engine is told pieces, castling rights and en passant, not the game.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import chess
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt
+
+from sandwich_jax.engines import analyses
+from sandwich_jax.engines.analyses import Analyses, Choice
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool
+from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.models import Model
+from sandwich_jax.nets import Network
+from sandwich_jax.sampling import ILLEGAL
+from sandwich_jax.training.corpus import label_of
+from sandwich_jax.types import Outputs, Params, SettingError
+
+LABELS = 64 * 73
+"""Of chess."""
+PIECE = 32
+"""Positions asked between two writes: what a killed process loses."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineNet:
+    """Which engine stands in a network's place."""
+
+    nodes: int
+    """Searched a position."""
+    path: str | None = None
+    """See `EngineConfig`."""
+
+
+@functools.cache
+def model(config: EngineNet) -> Model:
+    """The engine as a model without parameters; the same processes for all who ask for it.
+
+    Raises:
+        SettingError: there is no such engine.
+    """
+    asked = Asked(config, analyses.default_path())
+
+    def apply(params: Params, encoded: UInt[Array, "B 9"]) -> Outputs:
+        batch = encoded.shape[0]
+        shapes = (
+            jax.ShapeDtypeStruct((batch,), jnp.int32),
+            jax.ShapeDtypeStruct((batch,), jnp.float32),
+        )
+        label, value = jax.pure_callback(asked.of, shapes, encoded, vmap_method="expand_dims")
+        return Outputs(jnp.where(jnp.arange(LABELS) == label[:, None], 0.0, ILLEGAL), value)
+
+    def inspect(params: Params, encoded: Array) -> tuple[Outputs, Array]:
+        raise SettingError("An engine has no layers to look into: choose a network.")
+
+    # What it sees are positions as they are encoded.
+    net = Network(config, lambda key: (), apply, 0, inspect, _encoded_now, lambda code: code)
+    return Model(net._replace(by_moves=True), ())
+
+
+def _encoded_now(state: Any) -> UInt[Array, "B 9"]:
+    from sandwich_jax import board  # its tables take seconds, and no command needs them to begin
+
+    return board.encode(state)
+
+
+class Asked:
+    """The answers of one engine, in memory, on disk, or from its processes."""
+
+    def __init__(self, config: EngineNet, path: pathlib.Path):
+        """Raises SettingError where there is no engine, or `path` is no cache."""
+        self.pool = Pool(EngineConfig(config.path))
+        self.answers = Analyses(self.pool, config.nodes, path, analyses.CHOICES)
+        self.known: dict[bytes, tuple[int, float]] = {}
+        self.lock = threading.Lock()
+        self.seconds = 0.0
+        """Spent in waiting for the engine."""
+
+    def of(self, encoded: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Labels, and values for the mover in [-1, 1], of positions [..., 9].
+
+        Rows of zeros are no positions, and cost nothing.
+        """
+        codes = np.asarray(encoded)
+        lead = codes.shape[:-1]
+        codes = codes.reshape(-1, codes.shape[-1])[:, :CODE_WORDS]
+        with self.lock:
+            keys = _keys(codes)
+            missing = {key: row for row, key in enumerate(keys) if key and key not in self.known}
+            self._ask(list(missing), codes[list(missing.values())])
+            found = [self.known[key] if key else (0, 0.0) for key in keys]
+        labels, values = zip(*found, strict=True)
+        return np.array(labels, np.int32).reshape(lead), np.array(values, np.float32).reshape(lead)
+
+    def _ask(self, keys: Sequence[bytes], codes: UInt[np.ndarray, "N 9"]) -> None:
+        began = time.monotonic()
+        for first in range(0, len(keys), PIECE):
+            boards = boards_of(codes[first : first + PIECE])
+            pairs = zip(keys[first : first + PIECE], boards, self.answers.of(boards), strict=True)
+            self.known |= {key: _answer(board, choice) for key, board, choice in pairs}
+        self.seconds += time.monotonic() - began
+
+
+def _answer(board: chess.Board, choice: Choice) -> tuple[int, float]:
+    label = label_of(chess.Move.from_uci(choice.move), board.turn) if choice.move else 0
+    return label, 2 * choice.win - 1
+
+
+_KEPT = np.uint32((1 << 4) - 1 | ((1 << 7) - 1) << 5 | 1 << 20)
+"""Of the last word of an encoded position: castling, en passant, and whose turn it is."""
+
+
+def _keys(codes: UInt[np.ndarray, "N 9"]) -> list[bytes]:
+    """What an answer depends on; nothing for what is no position."""
+    kept = codes.copy()
+    kept[:, -1] &= _KEPT
+    there = codes[:, :8].any(1)
+    return [row.tobytes() if one else b"" for row, one in zip(kept, there, strict=True)]
+
+
+def boards_of(codes: UInt[np.ndarray, "N 9"]) -> list[chess.Board]:
+    """Positions of `board.encode` on python-chess boards, without the game that led there."""
+    words = codes[:, :8].reshape(-1, 4, 2)
+    bits = words[..., None] >> np.arange(32, dtype=np.uint32) & np.uint32(1)
+    c0, c1, c2, own = bits.reshape(len(codes), 4, 64).transpose(1, 0, 2).astype(np.int8)
+    kinds = (c0 + 2 * c1 + 4 * c2) * np.where(own, 1, -1)
+    return [_board(row, int(code[-1])) for row, code in zip(kinds, codes, strict=True)]
+
+
+def _board(kinds: Float[np.ndarray, "64"], rest: int) -> chess.Board:
+    """One position, from its pieces in the mover's view and the last word of its code."""
+    white = not rest >> 20 & 1
+    flip = 0 if white else 7
+
+    def square(index: int) -> int:
+        return chess.square(index // 8, index % 8 ^ flip)
+
+    board = chess.Board(None)
+    board.turn = white
+    for index in np.flatnonzero(kinds):
+        kind = int(kinds[index])
+        board.set_piece_at(square(int(index)), chess.Piece(abs(kind), white == (kind > 0)))
+    back = (0, 7) if white else (7, 0)
+    corners = [chess.square(file, rank) for rank in back for file in (0, 7)]
+    rights = [corner for bit, corner in enumerate(corners) if rest >> bit & 1]
+    board.castling_rights = chess.SquareSet(rights).mask if rights else chess.BB_EMPTY
+    passed = rest >> 5 & 127
+    board.ep_square = square(passed - 1) if passed else None
+    board.halfmove_clock = rest >> 12 & 255
+    board.fullmove_number = (rest >> 20 & 1023) // 2 + 1
+    return board
