@@ -1,4 +1,4 @@
-"""Policy and value networks behind `init` and `apply` on plain pytrees; the only file with flax.
+"""The networks of this project, on plain pytrees; the only file with flax.
 
 A residual tower with squeeze-and-excitation. There is no batch statistic anywhere, so members of
 a population never see one another, and a network answers the same alone and in a batch.
@@ -7,18 +7,16 @@ a population never see one another, and a network answers the same alone and in 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float
 
-from sandwich_jax import forms
+from sandwich_jax.nets.convolution import convolve
+from sandwich_jax.nets.network import Network, chunked, compute_type
 from sandwich_jax.types import Heads, Outputs, Params, PRNGKey, SettingError
 
 
@@ -43,96 +41,6 @@ SIZES = {
 }
 
 
-class Network(NamedTuple):
-    """`init(key) -> params` and `apply(params, features [B, H, W, C]) -> Outputs [B]`."""
-
-    config: NetConfig
-    init: Callable[[PRNGKey], Params]
-    apply: Callable[[Params, Float[Array, "B H W C"]], Outputs]
-    num_params: int
-    inspect: Callable[[Params, Float[Array, "B H W C"]], tuple[Outputs, Float[Array, "B H W D"]]]
-    """`apply`, and what the tower makes of each square: what probes look at."""
-
-
-def _taps(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[Array, "B H W O"]:
-    """3 x 3 convolution, zeros beyond the edge, as shifted slices and one matrix product.
-
-    Three rank shifts are laid side by side, one product makes the three file taps of every
-    square, and these are added after a shift: a third of the memory moved by all nine slices.
-    """
-    b, h, w, cin = x.shape
-    cout = kernel.shape[-1]
-    padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
-    files = jnp.concatenate([padded[:, i : i + h] for i in range(3)], axis=-1)
-    taps = files.reshape(b * h * w, 3 * cin) @ kernel.reshape(3 * cin, 3 * cout)
-    taps = jnp.pad(taps.reshape(b, h, w, 3, cout), ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
-    return sum((taps[:, :, i : i + w, i] for i in range(1, 3)), taps[:, :, :w, 0])
-
-
-def _native(x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]) -> Float[Array, "B H W O"]:
-    """`_taps` by the compiler's own convolution."""
-    layout = ("NHWC", "HWIO", "NHWC")
-    hwio = kernel.transpose(0, 2, 1, 3)
-    return jax.lax.conv_general_dilated(x, hwio, (1, 1), "SAME", dimension_numbers=layout)
-
-
-_CONVOLUTIONS = {"taps": _taps, "native": _native}
-
-
-def _in_form(compute: Callable[..., Any], gradient: bool) -> Callable[..., Any]:
-    """`compute(convolution, x, kernel, ...)` with the convolution in the form that is fast here.
-
-    On an accelerator, mapped over members with kernels of their own, it takes the form for that;
-    mapped over positions alone, they are one larger batch.
-    """
-
-    def plain(mapped: bool, x: Array, kernel: Array, *more: Array) -> Any:
-        form = forms.convolution(forms.here(), x.shape[0], mapped, gradient)
-        return compute(_CONVOLUTIONS[form], x, kernel, *more)
-
-    @jax.custom_batching.custom_vmap
-    def mappable(x: Array, kernel: Array, *more: Array) -> Any:
-        return plain(False, x, kernel, *more)
-
-    @mappable.def_vmap
-    def _(size: int, batched: list[bool], *args: Array) -> Any:
-        if size == 1:
-            alone = [x[0] if own else x for x, own in zip(args, batched, strict=True)]
-            out = jax.tree.map(lambda x: x[None], mappable(*alone))
-            return out, jax.tree.map(lambda _: True, out)
-        if batched == [True, False]:  # one network on the positions of all members
-            x, kernel = args
-            out = mappable(x.reshape(-1, *x.shape[2:]), kernel)
-            return out.reshape(size, -1, *out.shape[1:]), True
-        axes = tuple(0 if own else None for own in batched)
-        out = jax.vmap(functools.partial(plain, True), axes)(*args)
-        return out, jax.tree.map(lambda _: True, out)
-
-    def choose(*args: Array) -> Any:
-        cpu = forms.here().platform == "cpu"
-        return plain(False, *args) if cpu else mappable(*args)
-
-    return choose
-
-
-_forward = _in_form(lambda form, x, kernel: form(x, kernel), gradient=False)
-_backward = _in_form(lambda form, x, kernel, g: jax.vjp(form, x, kernel)[1](g), gradient=True)
-
-
-@jax.custom_vjp
-def _convolve(
-    x: Float[Array, "B H W C"], kernel: Float[Array, "3 C 3 O"]
-) -> Float[Array, "B H W O"]:
-    """3 x 3 convolution, zeros beyond the edge; both passes in the form that is fast here."""
-    return _forward(x, kernel)
-
-
-_convolve.defvjp(
-    lambda x, kernel: (_forward(x, kernel), (x, kernel)),
-    lambda kept, gradient: _backward(*kept, gradient),
-)
-
-
 class Conv3x3(nnx.Module):
     """3 x 3 convolution, in the form that is fast on this machine (see `forms.convolution`)."""
 
@@ -143,7 +51,7 @@ class Conv3x3(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(cout))
 
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H W O"]:
-        return _convolve(x, self.kernel[...].astype(x.dtype)) + self.bias[...].astype(x.dtype)
+        return convolve(x, self.kernel[...].astype(x.dtype)) + self.bias[...].astype(x.dtype)
 
 
 class Dense(nnx.Module):
@@ -268,13 +176,7 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     def forward(params: Params, features: Float[Array, "B H W C"]) -> tuple[Outputs, Array]:
         state = jax.tree.map(lambda x: x, abstract)
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)(features.astype(_compute_type()))
-
-    def chunked(fn: Callable[[Array], Any], features: Float[Array, "B H W C"]) -> Any:
-        chunk = forms.here().chunk
-        return (
-            _in_chunks(fn, features, chunk) if chunk and features.shape[0] > chunk else fn(features)
-        )
+        return nnx.merge(graph, state)(features.astype(compute_type()))
 
     def apply(params: Params, features: Float[Array, "B H W C"]) -> Outputs:
         return chunked(lambda x: forward(params, x)[0], features)
@@ -284,70 +186,3 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
 
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(abstract))
     return Network(config, init, apply, count, inspect)
-
-
-def _compute_type() -> Any:
-    return jnp.bfloat16 if forms.here().half_precision else jnp.float32
-
-
-def cast(players: PyTree[Array]) -> PyTree[Array]:
-    """Networks in the type that they compute in: cast once before a loop, not at every ply.
-
-    Answers stay what they are, since a network casts what it is given. Single numbers, such as
-    knobs beside a network, are left alone.
-    """
-    kind = _compute_type()
-    real = lambda x: x.ndim > 0 and x.dtype == jnp.float32  # noqa: E731
-    return jax.tree.map(lambda x: x.astype(kind) if real(x) else x, players)
-
-
-def apply_where(
-    net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
-) -> Outputs:
-    """What a network says of the rows that are wanted; of the others it is of no meaning.
-
-    On a CPU the others are left out, up to whole chunks; an accelerator runs a whole batch as fast.
-    """
-    here = forms.here()
-    chunk = here.chunk if here.skip else None
-    if chunk is None or features.shape[0] <= chunk:
-        return net.apply(params, features)
-    everything = lambda: net.apply(params, features)  # noqa: E731
-    some = lambda: _of_wanted(net, params, features, wanted, chunk)  # noqa: E731
-    return jax.lax.cond(wanted.all(), everything, some)
-
-
-def _of_wanted(
-    net: Network,
-    params: Params,
-    features: Float[Array, "B H W C"],
-    wanted: Bool[Array, "B"],
-    size: int,
-) -> Outputs:
-    """`net.apply`, chunk by chunk, of the rows that are wanted."""
-    order = jnp.argsort(~wanted, stable=True)  # the wanted ones first
-    padding = [(0, -features.shape[0] % size)] + [(0, 0)] * (features.ndim - 1)
-    rows = jnp.pad(features[order], padding)
-    shapes = jax.eval_shape(net.apply, params, rows)
-    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-    def chunk(i: Array, found: Outputs) -> Outputs:
-        start = i * size
-        part = jax.lax.dynamic_slice_in_dim(rows, start, size)
-        outputs = net.apply(params, part)
-        write = jax.lax.dynamic_update_slice_in_dim
-        return jax.tree.map(lambda old, new: write(old, new, start, 0), found, outputs)
-
-    found = jax.lax.fori_loop(0, -(-wanted.sum() // size), chunk, blank)
-    back = jnp.argsort(order)
-    return jax.tree.map(lambda x: x[back], found)
-
-
-def _in_chunks(fn: Callable[[Array], Any], features: Float[Array, "B H W C"], chunk: int) -> Any:
-    """`fn` over `chunk` rows at a time; the last chunk is padded with zeros."""
-    batch = features.shape[0]
-    count = -(-batch // chunk)
-    padding = [(0, count * chunk - batch)] + [(0, 0)] * (features.ndim - 1)
-    chunks = jnp.pad(features, padding).reshape(count, chunk, *features.shape[1:])
-    outputs = jax.lax.map(fn, chunks)
-    return jax.tree.map(lambda x: x.reshape(count * chunk, *x.shape[2:])[:batch], outputs)
