@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
@@ -109,7 +108,9 @@ def _observe(
     def scales(clock: Array) -> Array:
         one = jnp.ones_like(clock, jnp.float32)
         clocks = OBSERVED - 3
-        return jnp.stack([clock.astype(jnp.float32) if i == clocks else one for i in range(OBSERVED)])
+        return jnp.stack(
+            [clock.astype(jnp.float32) if i == clocks else one for i in range(OBSERVED)]
+        )
 
     def stack(found: list[Squares]) -> Array:
         return jnp.stack([jnp.stack(one) for one in found])

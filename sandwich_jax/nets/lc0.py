@@ -3,8 +3,8 @@
 Labels are this project's own. lc0 writes a move as a plane of 80 on its source square: eight
 directions by seven distances, eight jumps of a knight, and nine promotions to queen, bishop and
 rook; a pawn's plain move to the last rank is its promotion to a knight, and castling is the king
-taking its rook. The kernel of the last convolution is put in the order of this project's planes,
-so that what is left to do is an exchange where a pawn promotes, and one square where a king castles.
+taking its rook. The kernel of the last convolution is put in the order of this project's planes;
+what is left to do is an exchange where a pawn promotes, and one on a king's square before castling.
 
 Without history a network sees every older position as the present one (lc0 does so after a FEN,
 other than that of the initial position): its kernels are summed over the eight positions, and run
@@ -236,7 +236,9 @@ _PROMOTING = _exchanged(
     {plane: geometry.LINE_PLANE[way] for way, plane in _knight_planes().items()}
 )
 # The king goes two files here, and in lc0 to its rook.
-_CASTLING = _exchanged({geometry.LINE_PLANE[s, 0]: geometry.LINE_PLANE[t, 0] for s, t in ((2, 3), (-2, -4))})
+_CASTLING = _exchanged(
+    {geometry.LINE_PLANE[s, 0]: geometry.LINE_PLANE[t, 0] for s, t in ((2, 3), (-2, -4))}
+)
 
 
 # --- parameters ---------------------------------------------------------------------------------

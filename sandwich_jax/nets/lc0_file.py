@@ -81,7 +81,7 @@ def read(path: pathlib.Path) -> Weights:
     data = _unpacked(path)
     if _is_text(data):
         raise SettingError(
-            f"{path}: it has Leela Chess Zero's old text format, and a .pb or .pb.gz file is needed."
+            f"{path}: Leela Chess Zero's old text format, and a .pb or .pb.gz file is needed."
         )
     try:
         net = _message(data)
@@ -118,7 +118,9 @@ def _unpacked(path: pathlib.Path) -> bytes:
     else:
         data = packed
     if len(data) > LARGEST:
-        raise SettingError(f"{path}: it unpacks to more than {LARGEST >> 20} MiB, as no network does.")
+        raise SettingError(
+            f"{path}: it unpacks to more than {LARGEST >> 20} MiB, as no network does."
+        )
     return data
 
 
@@ -253,7 +255,9 @@ def _check_format(path: pathlib.Path, form: _Message) -> None:
                 "(SE blocks, classical input, convolution policy, WDL value, no moves-left head)."
             )
     if (encoding := _number(form, 1, 1)) != 1:
-        raise SettingError(f"{path}: weights of encoding {encoding}, and only LINEAR16 can be read.")
+        raise SettingError(
+            f"{path}: weights of encoding {encoding}, and only LINEAR16 can be read."
+        )
 
 
 # --- the weights --------------------------------------------------------------------------------
