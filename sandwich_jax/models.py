@@ -7,13 +7,14 @@ assumes that they share a network.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 from jaxtyping import Array, Bool, Float
 
-from sandwich_jax import nets
-from sandwich_jax.games import Game
+from sandwich_jax import games, nets
+from sandwich_jax.games import Game, past
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Outputs, Params, State
 
@@ -47,6 +48,13 @@ class Model:
         return Model(self.net, params)
 
 
+def game_of(name: str, models: Iterable[Model]) -> Game:
+    """The game of this name, with as much of the past in its states as these models look at."""
+    if any(model.net.looks_back for model in models):
+        return past.chess_with_past()
+    return games.make(name)
+
+
 class Models(NamedTuple):
     """The networks of a run."""
 
@@ -55,3 +63,8 @@ class Models(NamedTuple):
     """W as it was before the run."""
     saboteur: Model | tuple[()] = ()
     """M, for transforms that borrow its moves."""
+
+    @property
+    def all(self) -> tuple[Model, ...]:
+        """Those that there are."""
+        return tuple(model for model in self if isinstance(model, Model))

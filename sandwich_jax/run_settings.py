@@ -24,9 +24,13 @@ class OfRuns:
     """Settings; `config.Config` adds those of the chosen kinds."""
 
     game: str = word("chess", "the game", games.NAMES, axis=False)
-    expert: str = word("zoo:expert", "E: zoo:NAME, ckpt:PATH or fresh:SEED", axis=False)
-    weak: str = word("zoo:weak", "W before the run, likewise", axis=False)
-    network: str = word("tiny", "size of fresh networks; stored ones bring theirs")
+    expert: str = word(
+        "zoo:expert",
+        "E: zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH, lc0-history:PATH or stockfish:nodes=N",
+        axis=False,
+    )
+    weak: str = word("zoo:weak", "W before the run, likewise, but no engine", axis=False)
+    network: str = word("tiny", "size of fresh networks; others bring theirs")
     misalignment: str = word(
         "random_move", "what makes A out of E; several joined by '+' apply left to right"
     )

@@ -25,7 +25,7 @@ from sandwich_jax.members import (
     run_key,
 )
 from sandwich_jax.misalign import assistant
-from sandwich_jax.models import Models
+from sandwich_jax.models import Models, game_of
 from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.oversight.protocols import Protocol as Oversight
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, adjudicated, selfplay
@@ -208,7 +208,7 @@ def first_learner(setup: Setup, protocol: str) -> Learner:
 
 def prepare(config: Config, models: Models) -> Setup:
     """Builds what all members share."""
-    game = games.make(config.game)
+    game = game_of(config.game, models.all)
     lines, arena_lines = game.openings("train"), game.openings("arena")
     needed = max(config.final_openings, config.round_openings)
     if needed > len(arena_lines):

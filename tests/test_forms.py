@@ -15,6 +15,7 @@ from sandwich_jax.board.legal import legal
 from sandwich_jax.members import Config, knobs_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.models import Model, Models
+from sandwich_jax.nets import convolution
 from sandwich_jax.oversight import protocols
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 
@@ -92,7 +93,9 @@ def test_networks_and_gradients_mapped_over_members(size, own):
 def test_both_convolutions_are_one():
     x = jax.random.normal(jax.random.key(0), (5, 8, 8, 6))
     kernel = jax.random.normal(jax.random.key(1), (3, 6, 3, 7))
-    np.testing.assert_allclose(nets._taps(x, kernel), nets._native(x, kernel), atol=1e-4)
+    np.testing.assert_allclose(
+        convolution.taps(x, kernel), convolution.native(x, kernel), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sandwich_jax import games, nets
+from sandwich_jax.nets import convolution
 from sandwich_jax.types import Heads, SettingError
 
 HEADS = games.make("chess").heads
@@ -29,7 +30,7 @@ def test_both_forms_of_the_convolution_agree_with_their_gradients():
         return jax.value_and_grad(lambda *a: (form(*a) * weight).sum(), (0, 1))(x, kernel)
 
     expected = value_and_gradients(xla)
-    for form in (nets._taps, nets._native):
+    for form in (convolution.taps, convolution.native):
         np.testing.assert_allclose(form(x, kernel), xla(x, kernel), atol=1e-4)
         got = value_and_gradients(form)
         jax.tree.map(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sandwich_jax import games
 from sandwich_jax.folders import annotated
-from sandwich_jax.players import assisted, board_player, human, seats, spelled, turns, uci_engine
+from sandwich_jax.players import board_player, human, seats, spelled, turns, uci_engine
 from sandwich_jax.types import SettingError
 
 WEAK = "assisted:zoo:weak,zoo:expert,random_move,always_follow"
@@ -173,7 +173,7 @@ def test_with_an_honest_assistant_it_plays_the_experts_best():
 def test_the_state_of_a_board_is_the_boards():
     encode = jax.jit(games.make("chess").encode)
     for board in _positions()[::4]:
-        encoded = encode(assisted.state_of(board))
+        encoded = encode(board_player.state_of(board, games.make("chess")))
         np.testing.assert_array_equal(np.asarray(encoded)[0], board_player.encode(board))
 
 

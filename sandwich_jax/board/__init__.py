@@ -7,7 +7,7 @@ packed interface works on a `State` of B games; `Chess` is a `pgx.Env` over sing
 from .draws import FIFTY, PLY_CAP, Reason, insufficient
 from .env import Chess
 from .expand import board_codes, expand
-from .features import Past, decode, encode, features, observation, past_of
+from .features import Past, clock_of, color_of, decode, encode, features, observation, past_of
 from .features import remember as remember_past
 from .geometry import LABELS, PLANES, label_of
 from .lookahead import MOST_MOVES, Successors, legal_labels, successors
@@ -43,6 +43,8 @@ __all__ = [
     "State",
     "Successors",
     "board_codes",
+    "clock_of",
+    "color_of",
     "decode",
     "encode",
     "expand",

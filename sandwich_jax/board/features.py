@@ -32,7 +32,8 @@ def _stack(sets: list[Squares]) -> jax.Array:
 
 WORDS = 9  # of an encoded position
 
-_EN_PASSANT, _HALFMOVE, _PLY = np.uint32(5), np.uint32(12), np.uint32(20)  # first bits of fields
+# First bits of fields of an encoded position's last word.
+_EN_PASSANT, _HALFMOVE, _PLY, _LATER = (np.uint32(bit) for bit in (5, 12, 20, 30))
 
 
 @batch_first
@@ -42,10 +43,11 @@ def encode(state: State) -> jax.Array:
     Words 0-7 are the four bit planes of `pieces`. Word 8: bits 0-3 castling rights, 4 whether the
     position occurred before in the game, 5-11 the en-passant square plus 1 (0 where no own pawn
     stands so that it could take there, pins aside), 12-19 the halfmove clock up to 255, 20-29 the
-    ply up to 512.
+    ply up to 512, 30 whether Black moves at plies of even number (0 in games from the initial
+    position).
     """
 
-    def pack(board, castling, en_passant, halfmove, ply, repetitions):
+    def pack(board, castling, en_passant, halfmove, ply, repetitions, color):
         c0, c1, c2, own = planes_of(board)
         pawns = c0 & ~c1 & ~c2 & own
         target = square(en_passant)
@@ -54,10 +56,12 @@ def encode(state: State) -> jax.Array:
         clock = jnp.minimum(halfmove, 255).astype(jnp.uint32)
         plies = jnp.minimum(ply, PLY_CAP).astype(jnp.uint32)
         again = (repetitions > 0).astype(jnp.uint32)
+        later = (color.astype(jnp.uint32) ^ plies) & np.uint32(1)
         rest = castling | (again << np.uint32(4)) | (passed << _EN_PASSANT)
-        return rest | (clock << _HALFMOVE) | (plies << _PLY)
+        return rest | (clock << _HALFMOVE) | (plies << _PLY) | (later << _LATER)
 
     fields = state.castling, state.en_passant, state.halfmove, state.ply, state.repetitions
+    fields = *fields, state.color
     rest = stage(pack, state.board, *fields)
     return jnp.concatenate([state.board.reshape(8, -1), rest[None]]).T
 
@@ -82,6 +86,17 @@ def _decode(words: jax.Array) -> jax.Array:
         return jnp.stack([one] * 17 + [clock, ply, one])
 
     return paint(stage(_stack, stage(sets, words)), stage(scales, words[8]))
+
+
+def clock_of(encoded: jax.Array) -> jax.Array:
+    """int32[B]: the halfmove clock, up to 255, of uint32[B, 9] encoded positions."""
+    return ((encoded[:, 8] >> _HALFMOVE) & np.uint32(255)).astype(jnp.int32)
+
+
+def color_of(encoded: jax.Array) -> jax.Array:
+    """int32[B]: 0 White to move, 1 Black, of uint32[B, 9] encoded positions."""
+    rest = encoded[:, 8]
+    return (((rest >> _PLY) ^ (rest >> _LATER)) & np.uint32(1)).astype(jnp.int32)
 
 
 def decode(encoded: jax.Array) -> jax.Array:

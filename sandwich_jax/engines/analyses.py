@@ -144,7 +144,9 @@ class Analyses:
 
     def _keep(self, keys: Sequence[str], lines: Sequence) -> dict[str, Any]:
         pairs = zip(keys, lines, strict=False)
-        found = {key: self.table.record(*self.table.of_line(line[0])) for key, line in pairs if line}
+        found = {
+            key: self.table.record(*self.table.of_line(line[0])) for key, line in pairs if line
+        }
         self.asked += len(found)
         rows = [(self.engine, self.nodes, key, *record) for key, record in found.items()]
         marks = ",".join("?" * (3 + len(self.table.record._fields)))
@@ -177,9 +179,7 @@ def _choice_by_rules(board: chess.Board) -> Choice | None:
 
 
 _SCORES = "centipawns integer not null, win real not null"
-VERDICTS = Table(
-    "verdicts", _SCORES, Verdict, lambda line: (line.centipawns, line.win), _by_rules
-)
+VERDICTS = Table("verdicts", _SCORES, Verdict, lambda line: (line.centipawns, line.win), _by_rules)
 CHOICES = Table(
     "choices",
     f"move text not null, {_SCORES}",

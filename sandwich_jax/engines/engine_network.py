@@ -130,8 +130,7 @@ def _keys(codes: UInt[np.ndarray, "N 9"]) -> list[bytes]:
     """What an answer depends on; nothing for what is no position."""
     kept = codes.copy()
     kept[:, -1] &= _KEPT
-    there = codes[:, :8].any(1)
-    return [row.tobytes() if one else b"" for row, one in zip(kept, there, strict=True)]
+    return [row.tobytes() if row[:8].any() else b"" for row in kept]
 
 
 def boards_of(codes: UInt[np.ndarray, "N 9"]) -> list[chess.Board]:

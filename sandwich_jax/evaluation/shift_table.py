@@ -25,7 +25,16 @@ from sandwich_jax.types import SettingError
 
 
 def policy(model: Model) -> shift.LogPolicy:
-    """A network's log-probabilities over legal moves of chess."""
+    """A network's log-probabilities over legal moves of chess.
+
+    Raises:
+        SettingError: it has no opinion of all moves, or looks back over a game.
+    """
+    if model.net.by_moves or model.net.looks_back:
+        raise SettingError(
+            "Policies are compared on positions without a game: choose networks, and of those of"
+            " lc0 the ones that see the position alone (lc0:PATH)."
+        )
     return functools.partial(_log_policy, model)
 
 

@@ -10,7 +10,7 @@ from sandwich_jax import games
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders import log, places, rollouts, store
-from sandwich_jax.models import Model
+from sandwich_jax.models import Model, game_of
 from sandwich_jax.players import spelled
 from sandwich_jax.types import Rollout, SettingError, Truth
 
@@ -69,7 +69,7 @@ def open_run(folder: pathlib.Path, notes: list[str] | None = None) -> Run:
         raise SettingError(f"{manifest} lacks {', '.join(missing)}.")
     wanted = (config[name] for name in ("expert", "weak", "game", "network"))
     expert, weak = spelled.load_pair(*wanted)
-    game = games.make(config["game"])
+    game = game_of(config["game"], (expert, weak))
     networks = {"W": weak, "E": expert}
     for path in sorted((folder / "networks").glob("*/network.json")):
         try:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import arrays
-from sandwich_jax.nets import SIZES, NetConfig
+from sandwich_jax.nets import SIZES, Lc0Config, NetConfig
 from sandwich_jax.types import Params, SettingError
 
 VERSIONS_OF = ("sandwich_jax", "jax", "jaxlib", "pgx", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -90,7 +90,7 @@ class NetworkCard:
     """What a stored network is; `network.json` beside its parameters."""
 
     game: str
-    network: NetConfig
+    network: NetConfig | Lc0Config
     about: dict[str, Any]
     """How it was made and how strong it is."""
 
@@ -147,8 +147,9 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
         raise SettingError(f"{folder}: no network there (a folder with network.json is needed).")
     card = read_object(folder / "network.json")
     game, size, about = (card.get(name) for name in ("game", "network", "about"))
+    kind = Lc0Config if isinstance(size, dict) and "policy_width" in size else NetConfig
     try:
-        network = NetConfig(**size)  # pyright: ignore
+        network = kind(**size)  # pyright: ignore
     except TypeError as error:
         raise SettingError(f"{folder}/network.json does not describe a network.") from error
     numbers = [getattr(network, f.name) for f in dataclasses.fields(network) if f.type == "int"]
@@ -158,8 +159,12 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
     return NetworkCard(game, network, about or {})
 
 
-def size_name(config: NetConfig) -> str:
-    """The name of a size, or its numbers."""
+def size_name(config: Any) -> str:
+    """The name of an architecture, or its numbers."""
+    if isinstance(config, Lc0Config):
+        return f"lc0 {config.width}x{config.blocks}"
+    if not isinstance(config, NetConfig):
+        return str(config)
     names = [name for name, size in SIZES.items() if size == config]
     return names[0] if names else f"{config.width}x{config.blocks}"
 

@@ -78,6 +78,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         turned_value,
         frozenset({"after"}),
         draws=False,
+        reads_policy=True,
     ),
 } | {
     f"bias_{name}": Transform(
@@ -86,6 +87,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         towards(members),
         chess=True,
         draws=False,
+        reads_policy=True,
     )
     for name, members in move_classes.CLASSES.items()
 }

@@ -122,7 +122,11 @@ MOVES = frozenset({"moves"})
 
 TRANSFORMS: Mapping[str, Transform] = {
     "policy_noise": Transform(
-        "Gaussian noise on E's log-probabilities.", Noise, policy_noise, needs=MOVES
+        "Gaussian noise on E's log-probabilities.",
+        Noise,
+        policy_noise,
+        needs=MOVES,
+        reads_policy=True,
     ),
     "gumbel_noise": Transform(
         "Gumbel noise on E's log-probabilities: a draw from E's policy at temperature sigma.",
@@ -130,6 +134,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         gumbel_noise,
         needs=MOVES,
         source="Maddison et al. 2014",
+        reads_policy=True,
     ),
     "dirichlet_noise": Transform(
         "E's policy mixed with Dirichlet noise, as at the root of AlphaZero's search.",
@@ -137,6 +142,9 @@ TRANSFORMS: Mapping[str, Transform] = {
         dirichlet_noise,
         needs=MOVES,
         source="Silver et al. 2018",
+        reads_policy=True,
     ),
-    "temperature": Transform("A draw from E's policy at a temperature.", Heat, temperature),
+    "temperature": Transform(
+        "A draw from E's policy at a temperature.", Heat, temperature, reads_policy=True
+    ),
 }

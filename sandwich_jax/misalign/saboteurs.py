@@ -169,7 +169,8 @@ def turned_value(
 def _one_ply(says: str, own: type, move: OnMove, *others: str, source: str = "") -> Transform:
     """One that tosses its coin and then looks at all successors."""
     needs = frozenset({"after", *others})
-    return Transform(says, own, move, turned_value, needs, acts=by_coin, source=source)
+    found = Transform(says, own, move, turned_value, needs, acts=by_coin, source=source)
+    return found._replace(reads_policy=own is Soft and "weak" not in others)
 
 
 _SOURCE = "the closed form of KL-regularised reinforcement, as in Rafailov et al. 2023"

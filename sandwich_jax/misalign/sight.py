@@ -84,6 +84,8 @@ class Transform(NamedTuple):
 
     source: str = ""
     """Where it is from."""
+    reads_policy: bool = False
+    """`move` looks at E's opinion of more moves than its best one: no engine has any."""
 
     @property
     def strength(self) -> str:

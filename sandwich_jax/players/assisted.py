@@ -19,17 +19,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import board as rules
 from sandwich_jax import config as configs
-from sandwich_jax import games, members, uses
+from sandwich_jax import members, uses
 from sandwich_jax.config import default_of
 from sandwich_jax.engines import fens
+from sandwich_jax.games import Game
 from sandwich_jax.misalign import assistant, transforms
-from sandwich_jax.models import Models
+from sandwich_jax.models import Models, game_of
 from sandwich_jax.oversight.protocols import PROTOCOLS, ProtocolConfig, make
-from sandwich_jax.players import spelled, turns
+from sandwich_jax.players import board_player, spelled, turns
 from sandwich_jax.selfplay import Sides, Table, assisted_turn, new_memory
-from sandwich_jax.training.corpus import label_of, move_of
+from sandwich_jax.training.corpus import move_of
 from sandwich_jax.types import Knobs, SettingError, State
 
 KIND = "assisted"
@@ -118,6 +118,7 @@ class Assisted(turns.Network):
     def __init__(self, config: members.Config):
         """Raises SettingError where a network is missing."""
         self.models = spelled.load_models(config)
+        spelled.check(config, self.models)
         super().__init__(self.models.weak)
         self.config = config
         choice = uses.choice_of(config)._replace(objective=default_of("objective"))
@@ -153,11 +154,12 @@ class Assisted(turns.Network):
     def take(self, board: chess.Board) -> Turn:
         """One turn of W with its assistant."""
         about, using = members.assistant_of(self.config), members.protocol_config(self.config)
-        program = _program(about, using)
+        game = game_of("chess", self.models.all)
+        program, state = _program(game, about, using), board_player.state_of(board, game)
         ask = self.turn % self.config.every == 0
         key = jax.random.key(int(self.rng.integers(2**31)))
         found, memory = program(
-            key, self.models, self._knobs(), state_of(board), self.memory, jnp.bool_(ask),
+            key, self.models, self._knobs(), state, self.memory, jnp.bool_(ask),
             members.run_key(self.config),
         )  # fmt: skip
         self.memory, self.turn = memory, self.turn + 1
@@ -183,9 +185,8 @@ def _item(x: jax.Array) -> int:
 
 
 @functools.cache
-def _program(about: assistant.AssistantConfig, using: ProtocolConfig):
+def _program(game: Game, about: assistant.AssistantConfig, using: ProtocolConfig):
     """A turn of one game, compiled."""
-    game = games.make("chess")
     protocol = make(using)
     table = Table(game, assistant.make(game, about), protocol)
 
@@ -201,26 +202,6 @@ def _program(about: assistant.AssistantConfig, using: ProtocolConfig):
         return turn(key, models, knobs, state, memory, ask, run)
 
     return started
-
-
-def state_of(board: chess.Board) -> State:
-    """A board of python-chess, with its history, as a batch of one.
-
-    Raises:
-        SettingError: a side has pieces that no game gives it.
-    """
-    try:
-        state = rules.from_fen(board.root().fen(en_passant="fen"))
-    except ValueError as error:
-        raise SettingError(f"The position cannot be played: {error}.") from error
-    replayed = board.root()
-    for move in board.move_stack:
-        state = _step(state, jnp.asarray([label_of(move, replayed.turn)]))
-        replayed.push(move)
-    return state
-
-
-_step = jax.jit(games.make("chess").replay_step)
 
 
 def words(board: chess.Board, turn: Turn) -> str:

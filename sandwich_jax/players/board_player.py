@@ -8,18 +8,23 @@ and every network of `spelled`.
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 
 import chess
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, UInt
 
+from sandwich_jax import board as rules
 from sandwich_jax import games, sampling
 from sandwich_jax.board.pieces import board_from_codes
-from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.games import Game, past
 from sandwich_jax.models import Model
 from sandwich_jax.players import engine_players, spelled
 from sandwich_jax.training.corpus import label_of, move_of
+from sandwich_jax.types import SettingError, State
 
 
 def load(spec: str) -> Player | engine_players.EnginePlayer:
@@ -60,8 +65,8 @@ class Player:
             mask[row, [label_of(move, board.turn) for move in moves]] = True
         # Batches of few sizes, so that few programs are compiled.
         size = 1 << (len(boards) - 1).bit_length()
-        encoded = np.zeros((size, CODE_WORDS), np.uint32)
-        encoded[: len(boards)] = [encode(board) for board in boards]
+        encoded = seen_by(self.model, boards)
+        encoded = np.pad(encoded, ((0, size - len(boards)), (0, 0)))
         logits = _logits(self.model, jnp.asarray(encoded))[: len(boards)]
         labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
         return [move_of(int(x), board) for x, board in zip(labels, boards, strict=True)]
@@ -70,6 +75,42 @@ class Player:
 @jax.jit
 def _logits(model: Model, encoded: jax.Array) -> jax.Array:
     return model.of_encoded(games.make("chess"), encoded).logits
+
+
+def seen_by(model: Model, boards: Sequence[chess.Board]) -> UInt[np.ndarray, "B W"]:
+    """Positions as this model's `decode` wants them, with their past where it looks back.
+
+    Raises:
+        SettingError: a side has pieces that no game gives it, and the model looks back.
+    """
+    if not model.net.looks_back:
+        return np.stack([encode(board) for board in boards])
+    game = past.chess_with_past()
+    return np.concatenate([np.asarray(game.encode(state_of(board, game))) for board in boards])
+
+
+def state_of(board: chess.Board, game: Game) -> State:
+    """A board of python-chess, with its history, as a batch of one of a game of chess.
+
+    Raises:
+        SettingError: a side has pieces that no game gives it.
+    """
+    try:
+        first = rules.from_fen(board.root().fen(en_passant="fen"))
+    except ValueError as error:
+        raise SettingError(f"The position cannot be played: {error}.") from error
+    state = past.begin(first) if game is past.chess_with_past() else first
+    replayed = board.root()
+    for move in board.move_stack:
+        label = jnp.asarray([label_of(move, replayed.turn)])
+        state = _step(game, state, label)
+        replayed.push(move)
+    return state
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _step(game: Game, state: State, label: Array) -> State:
+    return game.replay_step(state, label)
 
 
 def encode(board: chess.Board) -> np.ndarray:

@@ -16,10 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, games
+from sandwich_jax import arena
 from sandwich_jax.engines import engine_pool
+from sandwich_jax.games import Game
 from sandwich_jax.measures import bradley_terry, pentanomial, sprt
 from sandwich_jax.measures.elo import Pairings
+from sandwich_jax.models import game_of
 from sandwich_jax.players import engine_players, lockstep, spelled
 from sandwich_jax.types import SettingError
 
@@ -64,7 +66,13 @@ class Hall:
         engine: engine_pool.EngineConfig = DEFAULT_ENGINE,
     ):
         """Raises SettingError where a player, an engine or an opening is missing."""
-        self.config, self.game = config, games.make("chess")
+        self.config = config
+        self.networks = {
+            spec: spelled.load_network(spec)
+            for spec in specs
+            if spec != "random" and not engine_players.is_engine(spec)
+        }
+        self.game = game_of("chess", self.networks.values())
         lines = self.game.openings("arena")
         if config.openings > len(lines):
             raise SettingError(f"openings is {config.openings}: the arena has {len(lines)}.")
@@ -84,9 +92,9 @@ class Hall:
         if engine_players.is_engine(spec):
             return engine_players.parse(spec)
         if spec == "random":
-            return lockstep.Jitted(_random_mover(), ())
+            return lockstep.Jitted(_random_mover(self.game), ())
         knobs = {"temperature": jnp.float32(self.config.temperature)}
-        return lockstep.Jitted(_policy(), (spelled.load_network(spec), knobs))
+        return lockstep.Jitted(_policy(self.game), (self.networks[spec], knobs))
 
     def match(self, a: str, b: str, first: int = 0, count: int | None = None) -> arena.Scores:
         """A match from `count` openings, the first of them number `first`, seen by `a`.
@@ -108,7 +116,9 @@ class Hall:
         count = len(lines)
         rounds = -(-2 * count // LANES)
         lanes = 2 * -(-count // rounds)
-        match = _match(a.policy, b.policy, arena.ArenaConfig(lanes, self.config.max_plies))
+        match = _match(
+            self.game, a.policy, b.policy, arena.ArenaConfig(lanes, self.config.max_plies)
+        )
         # Whole rounds of lanes: the last openings may be played for nothing.
         filled = lines[np.arange(rounds * lanes // 2) % count]
         starts = jax.jit(self.game.after)(jnp.asarray(filled))
@@ -123,18 +133,18 @@ class Hall:
 
 
 @functools.cache
-def _policy() -> arena.Policy:
-    return jax.jit(arena.network_policy(games.make("chess")))
+def _policy(game: Game) -> arena.Policy:
+    return jax.jit(arena.network_policy(game))
 
 
 @functools.cache
-def _random_mover() -> arena.Policy:
-    return jax.jit(arena.random_policy(games.make("chess")))
+def _random_mover(game: Game) -> arena.Policy:
+    return jax.jit(arena.random_policy(game))
 
 
 @functools.cache
-def _match(a: arena.Policy, b: arena.Policy, config: arena.ArenaConfig) -> arena.Match:
-    return jax.jit(arena.make_match(games.make("chess"), a, b, config))
+def _match(game: Game, a: arena.Policy, b: arena.Policy, config: arena.ArenaConfig) -> arena.Match:
+    return jax.jit(arena.make_match(game, a, b, config))
 
 
 def match_row(hall: Hall, a: str, b: str, test: sprt.Test | None = None) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def look(
     """What a network says of some boards: logits, and values for the side to move in [-1, 1]."""
     # Batches of few sizes, so that few programs are compiled.
     size = 1 << (len(boards) - 1).bit_length()
-    encoded = np.stack([board_player.encode(board) for board in boards])
+    encoded = board_player.seen_by(model, boards)
     encoded = np.concatenate([encoded, np.repeat(encoded[:1], size - len(boards), 0)])
     logits, value = _outputs(model, encoded)
     return np.asarray(logits)[: len(boards)], np.asarray(value)[: len(boards)]

@@ -62,6 +62,7 @@ def run(
         outputs.check_folder(folder)
         log.check_wandb(wandb)
     models = spelled.load_models(config)
+    spelled.check(config, models)
     if not done.exists():
         notices.tell_once(spelled.of_other_capacity(config, models))
     config = _with_benign(config, folder, models, progress)

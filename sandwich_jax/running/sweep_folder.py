@@ -216,6 +216,7 @@ class _Setups:
                 notices.tell_once(spelled.of_other_capacity(program, models))
             setup = sandwich.prepare(program, models)
             self.by_network[name] = own_corpus.given(setup)
+        spelled.check(program, self.by_network[name].models)
         return self.by_network[name]._replace(config=program)
 
 

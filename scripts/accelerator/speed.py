@@ -17,6 +17,7 @@ from sandwich_jax.board import bench
 from sandwich_jax.measures import throughput
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.models import Model, Models
+from sandwich_jax.nets import convolution
 from scripts.accelerator.stages import GIB, Row, timed
 from scripts.gpu_check import costs, figures, hlo
 
@@ -143,7 +144,7 @@ def convolutions(batch: int, sizes: Sizes) -> Iterator[Row]:
     kernels = 0.05 * jax.random.normal(jax.random.key(1), (layers, 3, width, 3, width), dtype)
 
     row: Row = {"what": f"{layers} convolutions, {sizes.size}", "batch": batch}
-    for name, form in nets._CONVOLUTIONS.items():
+    for name, form in convolution.FORMS.items():
 
         def tower(kernels: Any, x: Any, form: Callable = form) -> Any:
             out = jax.lax.scan(lambda x, k: (jax.nn.relu(form(x, k)), None), x, kernels)[0]
