@@ -270,8 +270,8 @@ def main(args: Parity) -> None:
             agreed.append((*name, len(questions), found.moves, *gaps))
             if played is not None:
                 right = agreement(net, params, *played)
-                interval = wilson(int(right.sum()), len(right))
-                shares = (f"{100 * share:.1f}" for share in (right.mean(), *interval))
+                low, high, _ = wilson(int(right.sum()), len(right))
+                shares = (f"{100 * share:.1f}" for share in (right.mean(), low, high))
                 matched.append((*name, len(right), *shares))
     print("network, history, positions, first moves that differ, value, probability")
     for row in agreed:
