@@ -78,9 +78,9 @@ def _agree(net, params, asked, name, rows) -> None:
         shares = np.exp(logits - logits.max())
         theirs = stored[f"{name}.share"][ends[i] - len(labels[i]) : ends[i]]
         question = str(stored["questions"][i])
-        np.testing.assert_allclose(shares / shares.sum(), theirs, atol=1e-3, err_msg=question)
+        np.testing.assert_allclose(shares / shares.sum(), theirs, atol=1e-4, err_msg=question)
         value = stored[f"{name}.value"][i]
-        np.testing.assert_allclose(outputs.value[i], value, atol=1e-3, err_msg=question)
+        np.testing.assert_allclose(outputs.value[i], value, atol=1e-4, err_msg=question)
 
 
 def _alone(asked) -> list[int]:
