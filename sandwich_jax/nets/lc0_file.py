@@ -118,9 +118,7 @@ def _unpacked(path: pathlib.Path) -> bytes:
     else:
         data = packed
     if len(data) > LARGEST:
-        raise SettingError(
-            f"{path}: it unpacks to more than {LARGEST >> 20} MiB, as no network does."
-        )
+        raise SettingError(f"{path}: it holds more than {LARGEST >> 20} MiB, as no network does.")
     return data
 
 
