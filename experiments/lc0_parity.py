@@ -10,10 +10,11 @@ ply 16. DATA holds maia/maia-*.pb.gz and games/test.pgn.zst.
 """
 
 import dataclasses
+import functools
 import pathlib
 import sys
 import tempfile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tyro
 
@@ -37,7 +38,6 @@ TOLERANCE = 1e-3
 BATCH = 256
 LATER = 16
 """The human's move is asked for after this many plies."""
-LANES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Parity:
     past: int = 400
     """Positions with history."""
     match: int = 4000
-    """Positions with a human's move; 0: leave that out."""
+    """Positions with a human's move, one a game; 0: leave that out."""
     seed: int = 0
 
 
@@ -150,23 +150,25 @@ def of_lc0(path: pathlib.Path, questions: list[Question]) -> list[Answer]:
     for question, state, output in zip(questions, states, outputs, strict=True):
         white = question.fen.split()[1] == ("w" if len(question.moves) % 2 == 0 else "b")
         labels = [corpus.label_of(chess.Move.from_uci(move), white) for move in state.moves()]
-        shares = output.p_softmax(*state.policy_indices())
+        # `p_softmax` is by a quick exponential, up to 8e-4 off.
+        raw = np.array(output.p_raw(*state.policy_indices()), np.float64)
+        shares = np.exp(raw - raw.max()) / np.exp(raw - raw.max()).sum()
         found.append(Answer(dict(zip(labels, shares, strict=True)), output.q()))
     return found
 
 
-def codes_of(questions: list[Question]) -> np.ndarray:
-    """uint32[N, 66]: positions with their past, as this project encodes them."""
-    step = jax.jit(past.chess_with_past().replay_step)  # people play on after a draw by rule
+def codes_of(fens: list[str], lines: list[np.ndarray]) -> np.ndarray:
+    """uint32[N, 66]: positions after lines of labels with their past, as this project has them."""
+    # People play on after a draw by rule.
+    step, encode = jax.jit(past.chess_with_past().replay_step), jax.jit(past.encode)
     found = []
-    for first in range(0, len(questions), BATCH):
-        part = questions[first : first + BATCH]
-        lines = [labels_of(question) for question in part]
-        state = past.begin(board.from_fen([question.fen for question in part]))
-        for ply in range(max(len(line) for line in lines)):
-            column = [line[ply] if ply < len(line) else -1 for line in lines]
+    for first in range(0, len(fens), BATCH):
+        part = lines[first : first + BATCH]
+        state = past.begin(board.from_fen(fens[first : first + BATCH]))
+        for ply in range(max(len(line) for line in part)):
+            column = [line[ply] if ply < len(line) else -1 for line in part]
             state = step(state, jnp.array(column, jnp.int32))
-        found.append(np.asarray(past.encode(state)))
+        found.append(np.asarray(encode(state)))
     return np.concatenate(found)
 
 
@@ -185,12 +187,18 @@ def of_ours(
 
 
 def _outputs(net: Network, params: Params, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    decode = net.decode
-    assert decode is not None
-    run = jax.jit(lambda params, codes: net.apply(params, decode(codes)))
+    run = _program(net.config)
     parts = [run(params, codes[first : first + BATCH]) for first in range(0, len(codes), BATCH)]
     logits, values = zip(*[(np.asarray(p.logits), np.asarray(p.value)) for p in parts], strict=True)
     return np.concatenate(logits), np.concatenate(values)
+
+
+@functools.cache
+def _program(config: lc0.Lc0Config):
+    net = lc0.make(config)
+    decode = net.decode
+    assert decode is not None
+    return jax.jit(lambda params, codes: net.apply(params, decode(codes)))
 
 
 # --- comparison ---------------------------------------------------------------------------------
@@ -220,43 +228,41 @@ def difference(ours: list[Answer], theirs: list[Answer]) -> Difference:
     return Difference(moves, value, share)
 
 
-def human(lines: list[np.ndarray], count: int, rng: np.random.Generator) -> tuple[Any, ...]:
-    """Codes uint32[N, 66] after ply 16 and the labels played there, over all games alike."""
-    game = past.chess_with_past()
-    replay = jax.jit(game.replay)
-    codes, labels = [], []
-    for first in range(0, len(lines), LANES):
-        part = lines[first : first + LANES]
-        moves = np.full((LANES, 512), -1, np.int32)
-        for lane, line in enumerate(part):
-            moves[lane, : len(line)] = line
-        rows = np.asarray(replay(jnp.asarray(moves.T)))
-        for lane, line in enumerate(part):
-            codes.append(rows[LATER : len(line), lane])
-            labels.append(line[LATER:])
-    codes, labels = np.concatenate(codes), np.concatenate(labels)
-    chosen = rng.permutation(len(labels))[:count]
-    return codes[chosen], labels[chosen]
+def human(lines: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Codes uint32[N, 66] of one position of each game, after ply 16, and the labels played."""
+    stops = [int(rng.integers(LATER, len(line))) for line in lines]
+    before = [line[:stop] for line, stop in zip(lines, stops, strict=True)]
+    labels = [line[stop] for line, stop in zip(lines, stops, strict=True)]
+    return codes_of([chess.STARTING_FEN] * len(lines), before), np.array(labels)
 
 
 def agreement(net: Network, params: Params, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether the first choice is the human's move."""
+    logits, _ = _outputs(net, params, codes)
+    first = range(0, len(codes), BATCH)
+    parts = [_choose(logits[i : i + BATCH], codes[i : i + BATCH]) for i in first]
+    return np.concatenate(parts) == labels
+
+
+@jax.jit
+def _choose(logits: jax.Array, codes: jax.Array) -> jax.Array:
     legal_of = games.make("chess").legal_of
     assert legal_of is not None
-    logits, _ = _outputs(net, params, codes)
-    legal = np.concatenate(
-        [legal_of(past.present(codes[i : i + BATCH])) for i in range(0, len(codes), BATCH)]
-    )
-    return np.asarray(sampling.greedy(jnp.asarray(logits), jnp.asarray(legal))) == labels
+    return sampling.greedy(logits, legal_of(past.present(codes)))
 
 
 def main(args: Parity) -> None:
     """Prints two tables; exits with 1 where a network answers otherwise than in lc0."""
     rng = np.random.default_rng(args.seed)
-    lines = read_games(args.data, max(args.count, args.past, 256))
+    lines = read_games(args.data, max(args.count, args.past, args.match))
     asked = {False: single(lines[: args.count], rng), True: in_games(lines[: args.past], rng)}
-    codes = {history: codes_of(questions) for history, questions in asked.items()}
-    played = human(lines[:256], args.match, rng) if args.match else None
+    codes = {
+        history: codes_of([q.fen for q in questions], [labels_of(q) for q in questions])
+        for history, questions in asked.items()
+    }
+    played = None
+    if args.match:
+        played = human([line for line in lines if len(line) > LATER][: args.match], rng)
     agreed, matched, good = [], [], True
     for path in sorted((args.data / "maia").glob("*.pb.gz")):
         for history, questions in asked.items():
@@ -270,8 +276,8 @@ def main(args: Parity) -> None:
             agreed.append((*name, len(questions), found.moves, *gaps))
             if played is not None:
                 right = agreement(net, params, *played)
-                interval = wilson(int(right.sum()), len(right))
-                shares = (f"{100 * share:.1f}" for share in (right.mean(), *interval))
+                low, high, _ = wilson(int(right.sum()), len(right))
+                shares = (f"{100 * share:.1f}" for share in (right.mean(), low, high))
                 matched.append((*name, len(right), *shares))
     print("network, history, positions, first moves that differ, value, probability")
     for row in agreed:

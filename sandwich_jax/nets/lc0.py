@@ -183,7 +183,7 @@ def _value(params: Params, x: Float[Array, "B 8 8 C"]) -> Float[Array, "B"]:
 def _policy(
     params: Params, x: Float[Array, "B 8 8 C"], seen: Float[Array, "B 8 8 I"]
 ) -> Float[Array, "B A"]:
-    """Logits of all labels. Where lc0 has no plane for one, as for no legal move, of no meaning."""
+    """Logits of all labels; those of labels that are not legal are of no meaning."""
     planes = _conv(params["policy"], jax.nn.relu(_conv(params["policy_hidden"], x)))
     own_pawns, own_king = seen[..., 0], seen[:, 4, 0, 5]
     promotes = (own_pawns > 0) & (np.arange(8) == 6)

@@ -118,9 +118,7 @@ def _unpacked(path: pathlib.Path) -> bytes:
     else:
         data = packed
     if len(data) > LARGEST:
-        raise SettingError(
-            f"{path}: it unpacks to more than {LARGEST >> 20} MiB, as no network does."
-        )
+        raise SettingError(f"{path}: it holds more than {LARGEST >> 20} MiB, as no network does.")
     return data
 
 
@@ -245,7 +243,8 @@ _FORMAT = (
 def _check_format(path: pathlib.Path, form: _Message) -> None:
     """Raises SettingError where the network is of another kind than can be read."""
     # Where nothing is said, the network is of the first kind that there was.
-    network: _Message = _part(form, 2) if 2 in form else {3: [1]}
+    first: _Message = {3: [1]}
+    network = _part(form, 2) if 2 in form else first
     for allowed in _FORMAT:
         number = _number(network, allowed.field)
         if number != allowed.number:
