@@ -19,6 +19,7 @@ from sandwich_jax.types import Rollout, Truth
 
 SMALL = dict(
     game="tic_tac_toe",
+    network="nano",  # compiled in a third of the time of the next size
     expert="fresh:1",
     weak="fresh:2",
     p=(0.0, 0.5),
@@ -65,7 +66,7 @@ def read_pgn(text: str) -> list[chess.pgn.Game]:
 def random_play():
     """Tic-tac-toe played to its end at random; the first side is advised, and follows."""
     game = games.make("tic_tac_toe")
-    net = nets.make("tiny", game.heads)
+    net = nets.make("nano", game.heads)
     expert, weak = (Model(net, net.init(jax.random.key(seed))) for seed in (1, 2))
     rng, plies, count = np.random.default_rng(0), 9, 32
     opening = np.arange(count) % len(game.openings("train"))

@@ -28,7 +28,7 @@ LANES = arena.ArenaConfig(lanes=8)
 @functools.cache
 def _connect_four():
     game = games.make("connect_four")
-    net = nets.make("tiny", game.heads)
+    net = nets.make("nano", game.heads)
     policy = arena.network_policy(game)
     match = jax.jit(arena.make_match(game, policy, policy, LANES))
     starts = game.after(jnp.asarray(game.openings("arena")[:12]))

@@ -15,7 +15,7 @@ from sandwich_jax.models import Model, Models
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 MODELS = Models(*(Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2)))
 RUN = jax.random.key(9)
 B = 12

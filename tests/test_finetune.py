@@ -13,7 +13,7 @@ from sandwich_jax.finetune import Guide, LossConfig
 from sandwich_jax.types import Window
 
 GAME = games.make("tic_tac_toe")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 TRAINER = finetune.make_trainer(GAME, NET)
 STATE = TRAINER.init(NET.init(jax.random.key(0)))
 LR = jnp.float32(1e-3)

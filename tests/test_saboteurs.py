@@ -19,7 +19,7 @@ from sandwich_jax.settings import view
 from sandwich_jax.types import Query, SettingError
 
 GAME = games.make("connect_four")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 MODELS = Models(*(Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2)))
 B = 8
 KINDS = tuple(saboteurs.TRANSFORMS)

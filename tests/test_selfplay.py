@@ -24,7 +24,7 @@ KEY, RUN = jax.random.key(3), jax.random.key(4)
 @functools.cache
 def _setup(name: str = "connect_four"):
     game = games.make(name)
-    net = nets.make("tiny", game.heads)
+    net = nets.make("nano", game.heads)
     expert, weak = (Model(net, net.init(jax.random.key(seed))) for seed in (1, 2))
     starts = game.after(jnp.asarray(game.openings("train")[:12]))
     return game, expert, weak, starts

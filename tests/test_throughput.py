@@ -8,7 +8,7 @@ from sandwich_jax.measures import throughput
 from sandwich_jax.models import Model
 
 GAME = games.make("tic_tac_toe")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 PAIR = throughput.Pair("two", GAME, *(Model(NET, NET.init(jax.random.key(i))) for i in (1, 2)))
 
 

@@ -122,14 +122,19 @@ def _answer(board: chess.Board, choice: Choice) -> tuple[int, float]:
     return label, 2 * choice.win - 1
 
 
-_KEPT = np.uint32((1 << 4) - 1 | ((1 << 7) - 1) << 5 | 1 << 20)
-"""Of the last word of an encoded position: castling, en passant, and whose turn it is."""
+_KEPT = np.uint32((1 << 4) - 1 | ((1 << 7) - 1) << 5)
+"""Of the last word of an encoded position: castling and en passant."""
+
+
+def _black(rest: Any) -> Any:
+    """1 where Black is to move, by the last word of an encoded position; else 0."""
+    return (rest >> 20 ^ rest >> 30) & 1
 
 
 def _keys(codes: UInt[np.ndarray, "N 9"]) -> list[bytes]:
     """What an answer depends on; nothing for what is no position."""
     kept = codes.copy()
-    kept[:, -1] &= _KEPT
+    kept[:, -1] = codes[:, -1] & _KEPT | _black(codes[:, -1]) << 20
     return [row.tobytes() if row[:8].any() else b"" for row in kept]
 
 
@@ -144,7 +149,7 @@ def boards_of(codes: UInt[np.ndarray, "N 9"]) -> list[chess.Board]:
 
 def _board(kinds: Float[np.ndarray, "64"], rest: int) -> chess.Board:
     """One position, from its pieces in the mover's view and the last word of its code."""
-    white = not rest >> 20 & 1
+    white = not _black(rest)
     flip = 0 if white else 7
 
     def square(index: int) -> int:

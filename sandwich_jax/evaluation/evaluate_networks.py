@@ -56,6 +56,8 @@ def move_match(work: Work) -> None:
     if path is None:
         work.ledger.notes.append("Move match to humans was left out: give a file with --corpus.")
         return
+    if not _opinions(work, "Move match"):
+        return
     settings = {"corpus": path.name, "positions": work.config.positions}
 
     @functools.cache
@@ -103,6 +105,8 @@ def _rated_samples(corpus: corpora.Corpus, limit: int, trained: int | None) -> S
 def shift_of(work: Work) -> None:
     """Every network beside W and E on several sets of positions, by phase."""
     run, config = work.run, work.config
+    if not _opinions(work, "Distribution shift"):
+        return
     sets = {"openings": "openings", "self-play": f"run:{run.folder}"}
     sets |= {"puzzles": f"puzzles:{config.puzzles}"} if config.puzzles else {}
     sets |= {"corpus": f"corpus:{config.corpus}"} if config.corpus else {}
@@ -117,3 +121,14 @@ def shift_of(work: Work) -> None:
     for name, spec in sets.items():
         settings = {"positions": config.positions, "seed": config.seed, "players": list(policies)}
         work.ledger.once("shift", name, settings, functools.partial(rows, spec))
+
+
+def _opinions(work: Work, what: str) -> bool:
+    """Whether all networks have an opinion of every move of a position without a game."""
+    nets = [model.net for model in work.run.networks.values()]
+    if any(net.by_moves or net.looks_back for net in nets):
+        work.ledger.notes.append(
+            f"{what} was left out: E or W is an engine, or looks back over the game."
+        )
+        return False
+    return True
