@@ -5,7 +5,7 @@ import signal
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("WANDB_MODE", "offline")
 # Most of the suite's time is compiling, and hardly any test computes for long: XLA and LLVM need
-# not spend their time on fast code. (At xla_backend_optimization_level=0 some values come out wrong.)
+# not spend theirs on fast code. (At xla_backend_optimization_level=0 some values come out wrong.)
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
