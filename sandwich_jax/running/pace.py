@@ -80,7 +80,8 @@ def _plies(setup: Setup) -> Callable:
     def run(lane: Lane, models: Models, starts: State) -> Array:
         key, run = (jax.random.wrap_key_data(data) for data in (lane.key, lane.run))
         learner = lane.learner
-        sides = Sides(learner.train.params, models, lane.knobs, learner.lore, run)
+        weak = models.weak.with_params(learner.train.params)
+        sides = Sides(weak, models, lane.knobs, learner.lore, run)
         rows = jnp.arange(c.lanes // 2) % _count(setup, starts)
         found = selfplay(key, table, sides, starts, rows, config)
         plies = found[0].played.sum(axis=0).max().astype(jnp.float32)
@@ -120,7 +121,7 @@ def _updates(setup: Setup) -> Callable:
             lane.knobs["learning_rate"],
             UPDATES,
             setup.config.batch,
-            finetune.Guide(models.weak, lane.knobs),
+            finetune.Guide(models.weak.params, lane.knobs),
         )
         return _with_all_of(train.params, jnp.float32(0))
 
