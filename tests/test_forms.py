@@ -135,7 +135,7 @@ def _tuned(batch, members=1):
     window, rates = _window(64), jnp.asarray([1e-3, 3e-3])[:members]
 
     def one(key, rate):
-        return finetune.finetune(key, trainer, trainer.init(WEAK), window, rate, 2, batch)
+        return finetune.finetune(key, trainer, trainer.init(WEAK.params), window, rate, 2, batch)
 
     keys = jax.random.split(jax.random.key(7), members)
     if members == 1:
