@@ -148,7 +148,11 @@ def test_one_vector_of_parameters_gives_the_update_of_many_leaves():
     with forms.using(GPU):
         theirs = _tuned(32)
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    _same(ours, theirs)
+    # Adam's steps go by the signs of tiny gradients; its moments are the gradients themselves.
+    _same(ours[0].optimizer, theirs[0].optimizer)
+    _same(ours[1], theirs[1])
+    for a, b in zip(*(jax.tree.leaves(x[0].params) for x in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)  # two steps of up to 1e-3 each
 
 
 def test_large_updates_of_members_are_made_in_turn():
