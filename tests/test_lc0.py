@@ -14,6 +14,7 @@ from sandwich_jax import board, games, nets
 from sandwich_jax.games import past
 from sandwich_jax.nets import lc0, lc0_file
 from sandwich_jax.training.corpus import label_of
+from sandwich_jax.types import SettingError
 
 ANSWERS = pathlib.Path(__file__).with_name("lc0_answers.npz")
 MAIAS = ("maia-1100", "maia-1500", "maia-1900")
@@ -188,7 +189,9 @@ def test_every_legal_move_reads_its_plane(small):
     net = lc0.make(lc0.config_of(weights))
     params = lc0.params_of(weights._replace(policy=told))
     fens = _positions()
-    logits = jax.jit(lambda s: net.apply(params, net.features(s)).logits)(board.from_fen(fens))
+    logits = jax.jit(lambda s: net.apply(params, net.view(games.make("chess"), s)).logits)(
+        board.from_fen(fens)
+    )
     kinds = set()
     for row, fen in zip(np.asarray(logits), fens, strict=True):
         position = chess.Board(fen)
@@ -239,13 +242,13 @@ def test_interface(small):
         assert outputs.logits.shape == (3, board.LABELS) and tower.shape == (3, 8, 8, 8)
         np.testing.assert_allclose(outputs.value, net.apply(params, x).value, atol=1e-5)
     tower = nets.make("tiny", games.make("chess").heads)
-    assert tower.features is None and tower.decode is None
+    assert tower.decode is None
 
 
 def test_gradients_reach_every_parameter(small):
     _, path, _ = small
     net, params = lc0.load(path)
-    x = jax.jit(net.features)(board.from_fen(_positions()[:8]))
+    x = jax.jit(lambda s: net.view(games.make("chess"), s))(board.from_fen(_positions()[:8]))
 
     def loss(params):
         outputs = net.apply(params, x)
@@ -265,7 +268,7 @@ def test_gradients_reach_every_parameter(small):
 def test_members_under_vmap_are_members_alone(small):
     _, path, _ = small
     net, params = lc0.load(path)
-    x = jax.jit(net.features)(board.from_fen(_positions()[:8]))
+    x = jax.jit(lambda s: net.view(games.make("chess"), s))(board.from_fen(_positions()[:8]))
     other = net.init(jax.random.key(1))
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), params, other)
     together = jax.jit(jax.vmap(net.apply, (0, None)))(both, x)
@@ -291,16 +294,23 @@ def test_features_of_states_are_those_of_codes(small):
     fens = ["8/8/4k3/8/2pP4/8/8/K7 b - d3 7 60", "8/8/4k3/8/2p5/8/8/K7 w - - 250 60"]
     state = board.from_fen(fens)
     net = lc0.make(lc0.config_of(weights))
-    planes = np.asarray(jax.jit(net.features)(state))
+    planes = np.asarray(jax.jit(lambda s: net.view(games.make("chess"), s))(state))
     codes = jax.jit(lambda s: past.encode(past.begin(s)))(state)
     np.testing.assert_array_equal(planes, jax.jit(net.decode)(codes))
-    np.testing.assert_array_equal(planes, jax.jit(net.features)(past.begin(state)))
+    of_past = jax.jit(lambda s: net.view(past.chess_with_past(), s))
+    np.testing.assert_array_equal(planes, of_past(past.begin(state)))
     assert (planes[:, 0, 0, 17:] == [[7, 1, 1], [250, 0, 1]]).all()
     assert planes[0, 3, 4, 16] == -1 and planes[0, 3, 6, 16] == 1
     assert abs(planes[..., 16]).sum() == 2
 
 
 # --- chess with its past ------------------------------------------------------------------------
+
+
+def test_positions_without_a_game_are_refused_by_a_network_that_looks_back():
+    net = lc0.make(lc0.Lc0Config(8, 1, 4, 8, 2, 8, history=True))
+    with pytest.raises(SettingError, match="looks back"):
+        net.view(games.make("chess"), board.from_fen(_positions()[:1]))
 
 
 def test_the_game_is_chess():

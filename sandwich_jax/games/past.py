@@ -24,6 +24,7 @@ from sandwich_jax.board.state import INITIAL
 from sandwich_jax.board.words import FULL, Squares, square
 from sandwich_jax.games import chess
 from sandwich_jax.games.game import Game
+from sandwich_jax.types import SettingError
 
 CODE_WORDS = chess.CODE_WORDS + 8 * (PAST - 1) + 1
 """uint32 words of an encoded position: that of `board.encode`, seven older boards, and a word."""
@@ -86,7 +87,15 @@ def observe(encoded: UInt[Array, "B 66"]) -> Float[Array, "B 8 8 112"]:
     rooks, queens, king, the opponent's, and whether it had occurred before. Then 104-107 own right
     to castle queen side, king side, the opponent's; 108 Black to move; 109 the halfmove clock, up
     to 255; 110 zeros; 111 ones. Source: `EncodePositionForNN` of LeelaChessZero/lc0.
+
+    Raises:
+        SettingError: these are positions of `board.encode`, without their past.
     """
+    if encoded.shape[-1] != CODE_WORDS:
+        raise SettingError(
+            "A network that looks back over the game (lc0-history:PATH) was given positions that"
+            " stand alone: take lc0:PATH."
+        )
     return _observe(encoded.T, board.color_of(encoded), board.clock_of(encoded))
 
 

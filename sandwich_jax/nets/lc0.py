@@ -30,7 +30,7 @@ from sandwich_jax.games import past
 from sandwich_jax.nets import lc0_file
 from sandwich_jax.nets.convolution import convolve
 from sandwich_jax.nets.network import Network, chunked, compute_type
-from sandwich_jax.types import Outputs, Params, PRNGKey, State
+from sandwich_jax.types import Outputs, Params, PRNGKey
 
 PLANES = 20
 """Of `decode`."""
@@ -106,16 +106,11 @@ def make(config: Lc0Config) -> Network:
 
     shapes = jax.eval_shape(init, jax.random.key(0))
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-    sees = (_features_of_past, past.observe) if config.history else (features, decode)
-    return Network(config, init, apply, count, inspect, *sees, looks_back=config.history)
+    sees = past.observe if config.history else decode
+    return Network(config, init, apply, count, inspect, sees, looks_back=config.history)
 
 
 # --- what it sees -------------------------------------------------------------------------------
-
-
-def features(state: State) -> Float[Array, "B 8 8 20"]:
-    """`decode` of the present positions of chess, or of chess with its past."""
-    return decode(board.encode(state.now if isinstance(state, past.PastState) else state))
 
 
 def decode(encoded: UInt[Array, "B W"]) -> Float[Array, "B 8 8 20"]:
@@ -137,10 +132,6 @@ def decode(encoded: UInt[Array, "B W"]) -> Float[Array, "B 8 8 20"]:
     numbers = jnp.stack([clock, color, jnp.ones_like(color)], -1).astype(jnp.float32)
     numbers = jnp.broadcast_to(numbers[:, None, None], (*planes.shape[:3], 3))
     return jnp.concatenate([planes[..., :16], moved, numbers], -1)
-
-
-def _features_of_past(state: State) -> Float[Array, "B 8 8 112"]:
-    return past.observe(past.encode(state))
 
 
 # --- the pass -----------------------------------------------------------------------------------

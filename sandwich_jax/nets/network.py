@@ -24,10 +24,8 @@ class Network(NamedTuple):
     num_params: int
     inspect: Callable[[Params, Float[Array, "B H W C"]], tuple[Outputs, Float[Array, "B H W D"]]]
     """`apply`, and what the tower makes of each square: what probes look at."""
-    features: Callable[[State], Float[Array, "B H W C"]] | None = None
-    """What it sees of a game's states; None: the game's own features."""
     decode: Callable[[Array], Float[Array, "B H W C"]] | None = None
-    """The same of encoded positions [B, ...]; None: the game's own `decode`."""
+    """What it sees of encoded positions [B, ...]; None: the game's own features."""
     by_moves: bool = False
     """It says one move and nothing of the others, at a price for every position: an engine. It is
     shown zeros in the place of positions that are not wanted."""
@@ -35,9 +33,14 @@ class Network(NamedTuple):
     looks_back: bool = False
     """It sees past positions: its game must keep them, as `games.past` does."""
 
+    @property
+    def judges_all_moves(self) -> bool:
+        """Whether it has an opinion of every move in a position that stands alone."""
+        return not (self.by_moves or self.looks_back)
+
     def view(self, game: Game, state: State) -> Float[Array, "B H W C"]:
         """What it sees of the positions in `state`."""
-        return game.features(state) if self.features is None else self.features(state)
+        return self.decoded(game, game.encode(state))
 
     def decoded(self, game: Game, positions: Array) -> Float[Array, "B H W C"]:
         """What it sees of encoded positions, [B, ...]."""
