@@ -19,8 +19,6 @@ import platformdirs
 from sandwich_jax.engines import engine_pool, questions
 from sandwich_jax.types import SettingError
 
-PIECE = 200
-"""Positions analysed between two writes."""
 WAIT = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -54,6 +52,8 @@ class Table(NamedTuple):
     of_line: Callable[[questions.Line], tuple]
     by_rules: Callable[[chess.Board], tuple | None]
     """The record where nothing can be asked: mate, stalemate or no material to mate with."""
+    piece: int
+    """Positions asked about between two writes: what a killed process loses."""
 
 
 def default_path() -> pathlib.Path:
@@ -115,9 +115,10 @@ class Analyses:
         found = {key: by_rules(board) for key, board in zip(keys, boards, strict=True)}
         found |= self._known([key for key, record in found.items() if record is None])
         missing = [key for key, record in found.items() if record is None]
-        for first in range(0, len(missing), PIECE):
-            found |= self._ask(missing[first : first + PIECE])
-            told(min(first + PIECE, len(missing)), len(missing))
+        piece = self.table.piece
+        for first in range(0, len(missing), piece):
+            found |= self._ask(missing[first : first + piece])
+            told(min(first + piece, len(missing)), len(missing))
         return [record for key in keys if (record := found[key])]
 
     def _known(self, keys: Sequence[str]) -> dict[str, Any]:
@@ -179,11 +180,19 @@ def _choice_by_rules(board: chess.Board) -> Choice | None:
 
 
 _SCORES = "centipawns integer not null, win real not null"
-VERDICTS = Table("verdicts", _SCORES, Verdict, lambda line: (line.centipawns, line.win), _by_rules)
+VERDICTS = Table(
+    "verdicts",
+    _SCORES,
+    Verdict,
+    lambda line: (line.centipawns, line.win),
+    _by_rules,
+    piece=200,
+)
 CHOICES = Table(
     "choices",
     f"move text not null, {_SCORES}",
     Choice,
     lambda line: (line.move.uci(), line.centipawns, line.win),
     _choice_by_rules,
+    piece=32,
 )

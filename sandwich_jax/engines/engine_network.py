@@ -12,8 +12,6 @@ import dataclasses
 import functools
 import pathlib
 import threading
-import time
-from collections.abc import Sequence
 from typing import Any
 
 import chess
@@ -22,20 +20,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
+from sandwich_jax.board import LABELS
 from sandwich_jax.engines import analyses
 from sandwich_jax.engines.analyses import Analyses, Choice
-from sandwich_jax.engines.engine_pool import EngineConfig, Pool
+from sandwich_jax.engines.engine_pool import Pool
 from sandwich_jax.games.chess import CODE_WORDS
 from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.sampling import ILLEGAL
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import Outputs, Params, SettingError
-
-LABELS = 64 * 73
-"""Of chess."""
-PIECE = 32
-"""Positions asked between two writes: what a killed process loses."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +38,6 @@ class EngineNet:
 
     nodes: int
     """Searched a position."""
-    path: str | None = None
-    """See `EngineConfig`."""
 
 
 @functools.cache
@@ -70,14 +62,8 @@ def model(config: EngineNet) -> Model:
         raise SettingError("An engine has no layers to look into: choose a network.")
 
     # What it sees are positions as they are encoded.
-    net = Network(config, lambda key: (), apply, 0, inspect, _encoded_now, lambda code: code)
-    return Model(net._replace(by_moves=True), ())
-
-
-def _encoded_now(state: Any) -> UInt[Array, "B 9"]:
-    from sandwich_jax import board  # its tables take seconds, and no command needs them to begin
-
-    return board.encode(state)
+    seen = lambda encoded: encoded  # noqa: E731
+    return Model(Network(config, lambda key: (), apply, 0, inspect, seen, by_moves=True), ())
 
 
 class Asked:
@@ -85,12 +71,10 @@ class Asked:
 
     def __init__(self, config: EngineNet, path: pathlib.Path):
         """Raises SettingError where there is no engine, or `path` is no cache."""
-        self.pool = Pool(EngineConfig(config.path))
+        self.pool = Pool()
         self.answers = Analyses(self.pool, config.nodes, path, analyses.CHOICES)
         self.known: dict[bytes, tuple[int, float]] = {}
         self.lock = threading.Lock()
-        self.seconds = 0.0
-        """Spent in waiting for the engine."""
 
     def of(self, encoded: Any) -> tuple[np.ndarray, np.ndarray]:
         """Labels, and values for the mover in [-1, 1], of positions [..., 9].
@@ -103,18 +87,12 @@ class Asked:
         with self.lock:
             keys = _keys(codes)
             missing = {key: row for row, key in enumerate(keys) if key and key not in self.known}
-            self._ask(list(missing), codes[list(missing.values())])
+            boards = boards_of(codes[list(missing.values())])
+            answers = zip(missing, boards, self.answers.of(boards), strict=True)
+            self.known |= {key: _answer(board, choice) for key, board, choice in answers}
             found = [self.known[key] if key else (0, 0.0) for key in keys]
         labels, values = zip(*found, strict=True)
         return np.array(labels, np.int32).reshape(lead), np.array(values, np.float32).reshape(lead)
-
-    def _ask(self, keys: Sequence[bytes], codes: UInt[np.ndarray, "N 9"]) -> None:
-        began = time.monotonic()
-        for first in range(0, len(keys), PIECE):
-            boards = boards_of(codes[first : first + PIECE])
-            pairs = zip(keys[first : first + PIECE], boards, self.answers.of(boards), strict=True)
-            self.known |= {key: _answer(board, choice) for key, board, choice in pairs}
-        self.seconds += time.monotonic() - began
 
 
 def _answer(board: chess.Board, choice: Choice) -> tuple[int, float]:
