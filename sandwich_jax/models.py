@@ -7,6 +7,7 @@ assumes that they share a network.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -53,6 +54,12 @@ def game_of(name: str, models: Iterable[Model]) -> Game:
     if any(model.net.looks_back for model in models):
         return past.chess_with_past()
     return games.make(name)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def encoded_values(model: Model, game: Game, positions: Array) -> Float[Array, "B"]:
+    """Values of encoded positions [B, ...] for the side to move, in [-1, 1]; compiled."""
+    return model.of_encoded(game, positions).value
 
 
 class Models(NamedTuple):

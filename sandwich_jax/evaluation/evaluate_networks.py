@@ -125,8 +125,7 @@ def shift_of(work: Work) -> None:
 
 def _opinions(work: Work, what: str) -> bool:
     """Whether all networks have an opinion of every move of a position without a game."""
-    nets = [model.net for model in work.run.networks.values()]
-    if any(net.by_moves or net.looks_back for net in nets):
+    if not all(model.net.judges_all_moves for model in work.run.networks.values()):
         work.ledger.notes.append(
             f"{what} was left out: E or W is an engine, or looks back over the game."
         )

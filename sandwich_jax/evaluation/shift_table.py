@@ -30,7 +30,7 @@ def policy(model: Model) -> shift.LogPolicy:
     Raises:
         SettingError: it has no opinion of all moves, or looks back over a game.
     """
-    if model.net.by_moves or model.net.looks_back:
+    if not model.net.judges_all_moves:
         raise SettingError(
             "Policies are compared on positions without a game: choose networks, and of those of"
             " lc0 the ones that see the position alone (lc0:PATH)."

@@ -15,7 +15,7 @@ import chess
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt
+from jaxtyping import Array, Float, UInt
 
 from sandwich_jax import board as rules
 from sandwich_jax import games, sampling
@@ -24,7 +24,7 @@ from sandwich_jax.games import Game, past
 from sandwich_jax.models import Model
 from sandwich_jax.players import engine_players, spelled
 from sandwich_jax.training.corpus import label_of, move_of
-from sandwich_jax.types import SettingError, State
+from sandwich_jax.types import Outputs, SettingError, State
 
 
 def load(spec: str) -> Player | engine_players.EnginePlayer:
@@ -63,21 +63,29 @@ class Player:
         mask = np.zeros((len(boards), 64 * 73), bool)
         for row, (board, moves) in enumerate(zip(boards, legal, strict=True)):
             mask[row, [label_of(move, board.turn) for move in moves]] = True
-        # Batches of few sizes, so that few programs are compiled.
-        size = 1 << (len(boards) - 1).bit_length()
-        encoded = seen_by(self.model, boards)
-        encoded = np.pad(encoded, ((0, size - len(boards)), (0, 0)))
-        logits = _logits(self.model, jnp.asarray(encoded))[: len(boards)]
-        labels = np.asarray(sampling.greedy(logits, jnp.asarray(mask)))
+        logits, _ = look(self.model, boards)
+        labels = np.asarray(sampling.greedy(jnp.asarray(logits), jnp.asarray(mask)))
         return [move_of(int(x), board) for x, board in zip(labels, boards, strict=True)]
 
 
+def look(
+    model: Model, boards: Sequence[chess.Board]
+) -> tuple[Float[np.ndarray, "B A"], Float[np.ndarray, "B"]]:
+    """What a network says of some boards: logits, and values for the side to move in [-1, 1]."""
+    # Batches of few sizes, so that few programs are compiled.
+    size = 1 << (len(boards) - 1).bit_length()
+    encoded = _seen_by(model, boards)
+    encoded = np.concatenate([encoded, np.repeat(encoded[:1], size - len(boards), 0)])
+    outputs = _outputs(model, encoded)
+    return np.asarray(outputs.logits)[: len(boards)], np.asarray(outputs.value)[: len(boards)]
+
+
 @jax.jit
-def _logits(model: Model, encoded: jax.Array) -> jax.Array:
-    return model.of_encoded(games.make("chess"), encoded).logits
+def _outputs(model: Model, encoded: Array) -> Outputs:
+    return model.of_encoded(games.make("chess"), encoded)
 
 
-def seen_by(model: Model, boards: Sequence[chess.Board]) -> UInt[np.ndarray, "B W"]:
+def _seen_by(model: Model, boards: Sequence[chess.Board]) -> UInt[np.ndarray, "B W"]:
     """Positions as this model's `decode` wants them, with their past where it looks back.
 
     Raises:

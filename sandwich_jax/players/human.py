@@ -20,7 +20,7 @@ from sandwich_jax import outputs
 from sandwich_jax.engines import fens
 from sandwich_jax.folders import pgn, store
 from sandwich_jax.folders.annotated import AnnotatedGame, Ply
-from sandwich_jax.players import assisted, seats, spelled, turns
+from sandwich_jax.players import assisted, board_player, seats, spelled, turns
 from sandwich_jax.types import SettingError
 
 HELP = (
@@ -214,7 +214,7 @@ class _Game:
         board = self.record.board.root()
         root, values = board.fen(en_passant="fen"), []
         for ply in [*self.record.plies, None]:
-            found = turns.look(self.advisor.models.expert, [board])[1]
+            found = board_player.look(self.advisor.models.expert, [board])[1]
             values.append(float(found[0]))
             if ply is not None:
                 board.push(ply.move)

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import chess
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from sandwich_jax import games
 from sandwich_jax.models import Model
 from sandwich_jax.players import board_player, engine_players
 from sandwich_jax.training.corpus import label_of
@@ -134,30 +132,12 @@ class Network(_Drawing):
         self.model = model
 
     def choose(self, board: chess.Board, allowed: Sequence[chess.Move]) -> Choice:
-        logits, values = look(self.model, [board])
+        logits, values = board_player.look(self.model, [board])
         policy = policy_of(board, logits[0], allowed)
         return Choice(draw(self.rng, policy, self.temperature), policy, float(values[0]))
 
     def values(self, boards: Sequence[chess.Board]) -> list[float] | None:
-        return look(self.model, boards)[1].tolist()
-
-
-def look(
-    model: Model, boards: Sequence[chess.Board]
-) -> tuple[Float[np.ndarray, "B A"], Float[np.ndarray, "B"]]:
-    """What a network says of some boards: logits, and values for the side to move in [-1, 1]."""
-    # Batches of few sizes, so that few programs are compiled.
-    size = 1 << (len(boards) - 1).bit_length()
-    encoded = board_player.seen_by(model, boards)
-    encoded = np.concatenate([encoded, np.repeat(encoded[:1], size - len(boards), 0)])
-    logits, value = _outputs(model, encoded)
-    return np.asarray(logits)[: len(boards)], np.asarray(value)[: len(boards)]
-
-
-@jax.jit
-def _outputs(model: Model, encoded: jax.Array) -> tuple[jax.Array, jax.Array]:
-    found = model.of_encoded(games.make("chess"), encoded)
-    return found.logits, found.value
+        return board_player.look(self.model, boards)[1].tolist()
 
 
 def policy_of(

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt
 
 from sandwich_jax import games
-from sandwich_jax.models import Model
+from sandwich_jax.models import Model, encoded_values
 
 CHUNK = 256
 """Positions at a time."""
@@ -34,14 +34,9 @@ def _replay() -> Callable[[Int[Array, "T B"]], Array]:
 
 def values(model: Model, encoded: UInt[np.ndarray, "N 9"]) -> Float[np.ndarray, "N"]:
     """A network's value of each position, for the mover, in [-1, 1]."""
-    found = []
+    found, chess = [], games.make("chess")
     for first in range(0, len(encoded), CHUNK):
         # Always as many rows, so that one program is compiled: the first come over again.
         rows = np.arange(first, first + CHUNK) % len(encoded)
-        found.append(np.asarray(_values(model, jnp.asarray(encoded[rows]))))
+        found.append(np.asarray(encoded_values(model, chess, jnp.asarray(encoded[rows]))))
     return np.concatenate(found)[: len(encoded)] if found else np.zeros(0)
-
-
-@jax.jit
-def _values(model: Model, encoded: Array) -> Array:
-    return model.of_encoded(games.make("chess"), encoded).value

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import functools
 import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -22,7 +20,7 @@ from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
 from sandwich_jax.machine import notices
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, compiled_of, members_of
-from sandwich_jax.models import Model, Models
+from sandwich_jax.models import Model, Models, encoded_values
 from sandwich_jax.players import spelled
 from sandwich_jax.report import pictures
 from sandwich_jax.running import benign, own_corpus
@@ -273,13 +271,8 @@ def values_of(
     """A network's values, for the mover and in [-1, 1], of encoded positions [T, B, ...]."""
     times, count = positions.shape[:2]
     flat = np.asarray(positions).reshape(times * count, *positions.shape[2:])
-    values = _values(game, model, flat)
+    values = encoded_values(model, game, flat)
     return np.asarray(values).reshape(times, count)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _values(game: games.Game, model: Model, encoded: Array) -> Array:
-    return model.of_encoded(game, encoded).value
 
 
 def store_networks(folder: pathlib.Path, setup: sandwich.Setup, result: Result) -> None:
