@@ -155,7 +155,6 @@ def _pairs(targets: tuple[int, ...] | None, squares: int) -> tuple[int, ...] | N
     )
 
 
-@functools.cache
 def make(size: str | NetConfig, heads: Heads) -> Network:
     """Builds a network for what `heads` says of a game; the very same for the same arguments.
 
@@ -166,7 +165,12 @@ def make(size: str | NetConfig, heads: Heads) -> Network:
     """
     if isinstance(size, str) and size not in SIZES:
         raise SettingError(f"Unknown network '{size}': choose one of {', '.join(SIZES)}.")
-    config = SIZES[size] if isinstance(size, str) else size
+    return _network(SIZES[size] if isinstance(size, str) else size, heads)
+
+
+@functools.cache
+def _network(config: NetConfig, heads: Heads) -> Network:
+    """One object for a shape, however it was spelled: programs are shared by equal networks."""
 
     def build(key: PRNGKey) -> Tower:
         return Tower(config, heads, nnx.Rngs(params=key))
