@@ -16,6 +16,7 @@ ROOMS = (
     "board",
     "games",
     "nets",
+    "models",
     "sampling",
     "lookahead",
     "misalign",
@@ -65,6 +66,7 @@ WORLDLY = {
 # Of their rooms, all files that import python-chess.
 WITH_CHESS = {
     "engines/analyses.py",
+    "engines/engine_network.py",
     "engines/engine_pool.py",
     "engines/engine_saboteurs.py",
     "engines/fens.py",

@@ -38,6 +38,11 @@ def test_both_forms_of_the_convolution_agree_with_their_gradients():
         )
 
 
+def test_a_shape_is_one_network_however_it_is_spelled():
+    assert nets.make("tiny", HEADS) == nets.make(nets.SIZES["tiny"], HEADS)
+    assert nets.make("tiny", HEADS) != nets.make("nano", HEADS)
+
+
 def test_sizes():
     counts = {size: nets.make(size, HEADS).num_params for size in nets.SIZES}
     assert 80_000 < counts["tiny"] < 100_000
