@@ -66,8 +66,14 @@ def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
     return path
 
 
-def draw(chart: Chart, view: View) -> Figure:
-    """One view of a chart; of very many panels the first `MOST_PANELS`."""
+def draw(chart: Chart, view: View, bands: str = "") -> Figure:
+    """One view of a chart; of very many panels the first `MOST_PANELS`.
+
+    Args:
+        chart: its title is the figure's.
+        view: one of its views.
+        bands: what bands are, for a figure that stands without the chart's caption.
+    """
     panels = view.panels[:MOST_PANELS]
     columns = min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
@@ -90,6 +96,9 @@ def draw(chart: Chart, view: View) -> Figure:
     title = chart.title
     if len(view.panels) > len(panels):
         title += f" (the first {len(panels)} of {len(view.panels)} panels)"
+    points = (p for panel in panels for series in panel.series for p in series.points)
+    if bands and any(p.low is not None for p in points):
+        title += f"; bands are {bands}"
     figure.suptitle(title)
     if 0 < len(handles) <= 16:
         figure.legend(

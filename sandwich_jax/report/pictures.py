@@ -9,6 +9,9 @@ from sandwich_jax.report import cells, charts, evaluation_charts, figures
 from sandwich_jax.report.collect import Row, Source
 from sandwich_jax.report.spec import Chart
 
+INTERVALS = "95% intervals"
+"""What bands are where rows are those of one run."""
+
 
 def draw_run(folder: pathlib.Path, rows: Sequence[Row]) -> list[pathlib.Path]:
     """Draws what the rows of a run folder can show; returns the files."""
@@ -38,7 +41,7 @@ def draw_evaluation(folder: pathlib.Path, rows: Sequence[Row]) -> list[pathlib.P
 
 def _save_all(folder: pathlib.Path, found: Mapping[str, Chart | None]) -> list[pathlib.Path]:
     return [
-        figures.save(folder / f"{name}.png", figures.draw(chart, chart.views[0]))
+        figures.save(folder / f"{name}.png", figures.draw(chart, chart.views[0], INTERVALS))
         for name, chart in found.items()
         if chart
     ]

@@ -9,7 +9,7 @@ from sandwich_jax import identity
 from sandwich_jax.config import default_of
 from sandwich_jax.folders import places
 from sandwich_jax.members import CONTROL, strengths_in
-from sandwich_jax.report import charts, figures
+from sandwich_jax.report import charts, figures, pictures
 from sandwich_jax.running.phase import Phase
 
 
@@ -20,7 +20,9 @@ def draw(folder: pathlib.Path, found: Phase) -> None:
         name = places.slug(f"pgr-{entry['misalignment']}-{entry['protocol']}{_rest(entry)}")
         chart = charts.phase(own)
         if chart:
-            figures.save(folder / f"{name}.png", figures.draw(chart, chart.views[0]))
+            figures.save(
+                folder / f"{name}.png", figures.draw(chart, chart.views[0], pictures.INTERVALS)
+            )
 
 
 def _rest(entry: dict[str, Any]) -> str:
