@@ -12,6 +12,9 @@ from sandwich_jax import cli
 from sandwich_jax.running import sweep_folder
 from sandwich_jax.types import SettingError
 
+NETWORK = "tiny"
+"""What is stored of smaller ones would fit into the room that is left."""
+
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -50,17 +53,17 @@ def _rows(folder) -> list:
 def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
     filler, folder = _fill(small_disk, room), small_disk / "run"
     with pytest.raises(SettingError, match="no space left") as stopped:
-        sandwich_jax.run(small(), folder, wandb="disabled")
+        sandwich_jax.run(small(network=NETWORK), folder, wandb="disabled")
     assert len(str(stopped.value).splitlines()) == 1
     filler.unlink()
-    sandwich_jax.run(small(), folder, wandb="disabled")
-    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
+    sandwich_jax.run(small(network=NETWORK), folder, wandb="disabled")
+    sandwich_jax.run(small(network=NETWORK), tmp_path / "undisturbed", wandb="disabled")
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("room", [pytest.param(300_000, marks=pytest.mark.slow), 1_500_000])
 def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
-    common = {name: value for name, value in SMALL.items() if name != "p"}
+    common = {name: value for name, value in SMALL.items() if name != "p"} | {"network": NETWORK}
     settings = common | {"misalignment": "random_move", "p": [0.5], "rounds": 2}
     filler, folder = _fill(small_disk, room), small_disk / "sweep"
     with pytest.raises(SettingError, match="no space left") as stopped:
