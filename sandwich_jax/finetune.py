@@ -16,7 +16,16 @@ from jaxtyping import Array, Float, PyTree
 from sandwich_jax import forms, losses, nets, objectives
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
-from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
+from sandwich_jax.types import (
+    Behaviour,
+    Knobs,
+    Metrics,
+    Params,
+    PRNGKey,
+    SoftPolicy,
+    TrainState,
+    Window,
+)
 
 VALUE_WEIGHT = 0.5
 """Weight of the value loss beside the policy loss."""
@@ -32,6 +41,10 @@ class LossConfig:
     """The policy loss is PPO's; samples then hold their `behaviour`."""
     anchored: bool = False
     """Adds the divergence from a reference network; without, it costs nothing."""
+    soft: bool = False
+    """Samples hold a whole distribution, their `policy`."""
+    value_weight: float = VALUE_WEIGHT
+    """Weight of the value loss beside the policy loss."""
 
 
 class Guide(NamedTuple):
@@ -61,16 +74,17 @@ def make_trainer(
     axis: str | None = None,
     loss: LossConfig = LossConfig(),
     piece: int | None = None,
+    b2: float = 0.999,
 ) -> Trainer:
     """AdamW (decoupled weight decay) with gradients clipped at a norm of 1.
 
     The learning rate is an argument of `update`, so that it can be swept and scheduled. Under
     `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`. `piece`: see
-    `mean_gradient`.
+    `mean_gradient`. `b2` is Adam's decay of squared gradients.
     """
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
-        optax.scale_by_adam(),
+        optax.scale_by_adam(b2=b2),
         optax.add_decayed_weights(weight_decay),
     )
     flat = _Flat(net) if forms.here().flat_updates else None
@@ -155,7 +169,11 @@ def _loss(
     """The mean loss of a batch; its parts from the policy and the value head."""
     features = net.decoded(game, batch.positions)
     outputs = net.apply(params, features)
-    if config.clipped:
+    if config.soft:
+        assert isinstance(batch.policy, SoftPolicy)
+        soft = losses.soft_cross_entropy(outputs.logits, *batch.policy)
+        policy = (soft * batch.policy_weight).mean()
+    elif config.clipped:
         policy = _clipped(game, guide, outputs.logits, batch).mean()
     else:
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels(
@@ -163,7 +181,7 @@ def _loss(
         )
         policy = (losses.NOISE_LOSSES[config.noise](cross_entropy) * batch.policy_weight).mean()
     value = (jnp.square(outputs.value - batch.value_target) * batch.value_weight).mean()
-    total = policy + VALUE_WEIGHT * value
+    total = policy + config.value_weight * value
     if config.anchored:
         assert guide is not None
         reference = net.apply(guide.reference, features).logits

@@ -55,6 +55,20 @@ NOISE_LOSSES: Mapping[str, Callable[[Float[Array, "N"]], Float[Array, "N"]]] = {
 }
 
 
+def soft_cross_entropy(
+    logits: Float[Array, "N A"], labels: Int[Array, "N W"], weights: Float[Array, "N W"]
+) -> Float[Array, "N"]:
+    """-sum_w q(w) log p(w) over the labels of each sample, p the softmax over all labels, in nats.
+
+    Args:
+        logits: of all labels.
+        labels: those that have a probability; -1 for none.
+        weights: their probabilities q.
+    """
+    log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.maximum(labels, 0), axis=-1)
+    return -jnp.where(labels >= 0, weights * log_probs, 0.0).sum(-1)
+
+
 def clipped_surrogate(
     log_prob: Float[Array, "N"],
     behaviour: Float[Array, "N"],

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from sandwich_jax import games, nets
 from sandwich_jax.games import Game, past
@@ -32,7 +32,7 @@ class Model:
         """What it says of the positions in `state`."""
         return self.of(self.net.view(game, state))
 
-    def of(self, features: Float[Array, "B H W C"]) -> Outputs:
+    def of(self, features: PyTree[Array]) -> Outputs:
         """What it says of what it sees, see `Network.view`."""
         return self.net.apply(self.params, features)
 
@@ -40,7 +40,7 @@ class Model:
         """What it says of encoded positions, [B, ...]."""
         return self.of(self.net.decoded(game, positions))
 
-    def where(self, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]) -> Outputs:
+    def where(self, features: PyTree[Array], wanted: Bool[Array, "B"]) -> Outputs:
         """`of` on the rows that are wanted; of no meaning on the others."""
         return nets.apply_where(self.net, self.params, features, wanted)
 

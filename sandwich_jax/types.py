@@ -149,6 +149,15 @@ class Behaviour(NamedTuple):
     """Legal moves in bits, [*N, A / 8] of 8 bits; nothing where a position's code tells them."""
 
 
+class SoftPolicy(NamedTuple):
+    """A whole distribution to learn, over a list of labels; N samples."""
+
+    labels: Int[Array, "N W"]
+    """-1 after the last."""
+    weights: Float[Array, "N W"]
+    """Probabilities, 0 where there is no label."""
+
+
 class Window(NamedTuple):
     """Training samples: of an update, or of the last rounds, oldest overwritten."""
 
@@ -160,6 +169,8 @@ class Window(NamedTuple):
     value_weight: Float[Array, "N"]
     behaviour: Behaviour | tuple[()] = ()
     """Kept for a policy gradient only."""
+    policy: SoftPolicy | tuple[()] = ()
+    """Where whole distributions are learnt, in the place of `moves`."""
 
 
 class TrainState(NamedTuple):

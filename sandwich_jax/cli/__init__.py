@@ -16,6 +16,7 @@ from sandwich_jax.machine import console
 VERBS = {
     "corpus-build": "CorpusBuild",
     "pretrain": "Pretrain",
+    "train-alphazero": "TrainAlphazero",
     "train-saboteur": "TrainSaboteur",
     "run": "Run",
     "sweep": "Sweep",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,15 @@ from jaxtyping import Array, Bool, Float, Int
 from sandwich_jax.types import Hash, Heads, State
 
 Split = Literal["train", "arena"]
+
+
+class Symmetry(NamedTuple):
+    """A way to turn the board over under which the rules stay what they are."""
+
+    squares: tuple[int, ...]
+    """Square of the position, row by row, that comes to stand on each square ..."""
+    labels: tuple[int, ...]
+    """... and what each label becomes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +73,9 @@ class Game:
     """Opening lines as labels, an even number of plies each; the two splits are disjoint."""
     legal_of: Callable[[Array], Bool[Array, "B A"]] | None = None
     """Legal moves of encoded positions, where their code tells them."""
+    symmetries: tuple[Symmetry, ...] = ()
+    """All ways to turn the board over, the identity first; for games whose encoded positions are
+    boards [B, H, W, C]. None: the identity alone."""
 
     def features(self, state: State) -> Float[Array, "B H W C"]:
         """Network features of the positions in `state`, from the side to move's view."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pathlib
 from typing import Any, NamedTuple
 
 import jax
@@ -11,10 +12,12 @@ import numpy as np
 import pgx
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax.games.game import Game, Split, moves_of, swap, take, where
+from sandwich_jax.games.game import Game, Split, Symmetry, moves_of, swap, take, where
 from sandwich_jax.types import Hash
 
 NAMES = ("gardner_chess", "connect_four", "othello", "tic_tac_toe")
+OPENINGS = pathlib.Path(__file__).parents[1] / "small_openings.npz"
+"""Lines of four or six plies to positions that are level, each position at most once."""
 MOST_MOVES = 128
 """No position of these games has more legal moves."""
 
@@ -80,21 +83,36 @@ def pgx_game(name: str) -> Game:
         where=where,
         swap=swap,
         targets=None,
-        openings=lambda split: _random_openings(name, split),
+        openings=lambda split: _openings(name, split),
+        symmetries=_symmetries(name, shape),
+    )
+
+
+def _symmetries(name: str, shape: tuple[int, ...]) -> tuple[Symmetry, ...]:
+    """Mirror images and, on a square board, turns; none where labels are moves between squares."""
+    height, width = shape[:2]
+    board = np.arange(height * width).reshape(height, width)
+    if name == "connect_four":  # a label is a column
+        columns = np.arange(width)
+        return tuple(
+            Symmetry(tuple(board[:, way].reshape(-1).tolist()), tuple(way.tolist()))
+            for way in (columns, columns[::-1])
+        )
+    if name not in ("tic_tac_toe", "othello"):
+        return ()
+    turns = [np.rot90(side, k) for side in (board, board[:, ::-1]) for k in range(4)]
+    # A label is a square, and in Othello the one after the last passes.
+    passes = (height * width,) if name == "othello" else ()
+    return tuple(
+        Symmetry(
+            tuple(turn.reshape(-1).tolist()), (*np.argsort(turn.reshape(-1)).tolist(), *passes)
+        )
+        for turn in turns
     )
 
 
 @functools.cache
-def _random_openings(name: str, split: Split) -> Int[np.ndarray, "N 2"]:
-    """Every line of two plies that leaves the game open, dealt to the splits in turn.
-
-    Small games have few: the two splits differ, but transpositions are not looked for.
-    """
-    game = pgx_game(name)
-    first = np.flatnonzero(np.asarray(game.legal(game.init(1)))[0])
-    state = jax.jit(game.step)(game.init(len(first)), jnp.asarray(first))
-    replies = np.asarray(game.legal(state))
-    pairs = zip(first, replies, strict=True)
-    lines = np.asarray([(a, b) for a, row in pairs for b in np.flatnonzero(row)])
-    lines = lines[np.random.default_rng(0).permutation(len(lines))]
-    return lines[0::2] if split == "train" else lines[1::2]
+def _openings(name: str, split: Split) -> Int[np.ndarray, "N L"]:
+    """Lines drawn beforehand by `experiments/make_openings.py`, see `OPENINGS`."""
+    with np.load(OPENINGS) as lines:
+        return lines[f"{name}.{split}"].astype(np.int32)

@@ -306,7 +306,7 @@ def _view(
     game: Game, model: Model, state: State, features: Float[Array, "B H W C"]
 ) -> Float[Array, "B H W C"]:
     """What a model sees of positions of which the game's own features are known."""
-    return features if model.net.decode is None else model.net.view(game, state)
+    return features if model.net.sees_as_game else model.net.view(game, state)
 
 
 def look(

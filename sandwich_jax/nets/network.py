@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from sandwich_jax import forms
 from sandwich_jax.games import Game
-from sandwich_jax.types import Outputs, Params, PRNGKey, State
+from sandwich_jax.types import Outputs, Params, PRNGKey, SettingError, State
 
 
 class Network(NamedTuple):
@@ -32,18 +33,41 @@ class Network(NamedTuple):
 
     looks_back: bool = False
     """It sees past positions: its game must keep them, as `games.past` does."""
+    sees: Callable[[Game, State], PyTree[Array]] | None = None
+    """What it sees of states, batch first, where encoded positions are not enough: a search."""
 
     @property
     def judges_all_moves(self) -> bool:
         """Whether it has an opinion of every move in a position that stands alone."""
-        return not (self.by_moves or self.looks_back)
+        return not (self.by_moves or self.looks_back or self.sees is not None)
 
-    def view(self, game: Game, state: State) -> Float[Array, "B H W C"]:
-        """What it sees of the positions in `state`."""
+    @property
+    def learns(self) -> bool:
+        """Whether it can be trained: an engine has nothing to train, a search is no function."""
+        return not self.by_moves and self.sees is None
+
+    @property
+    def sees_as_game(self) -> bool:
+        """Whether it sees the game's own features."""
+        return self.decode is None and self.sees is None
+
+    def view(self, game: Game, state: State) -> PyTree[Array]:
+        """What it sees of the positions in `state`, [B, ...]: features, unless it is a search."""
+        if self.sees is not None:
+            return self.sees(game, state)
         return self.decoded(game, game.encode(state))
 
     def decoded(self, game: Game, positions: Array) -> Float[Array, "B H W C"]:
-        """What it sees of encoded positions, [B, ...]."""
+        """What it sees of encoded positions, [B, ...].
+
+        Raises:
+            SettingError: they are not enough for it.
+        """
+        if self.sees is not None:
+            raise SettingError(
+                "A search plays on from a position of a game, and what is recorded of one is not"
+                " enough: choose a network."
+            )
         return game.decode(positions) if self.decode is None else self.decode(positions)
 
 
@@ -64,7 +88,7 @@ def cast(players: PyTree[Array]) -> PyTree[Array]:
 
 
 def apply_where(
-    net: Network, params: Params, features: Float[Array, "B H W C"], wanted: Bool[Array, "B"]
+    net: Network, params: Params, features: PyTree[Array], wanted: Bool[Array, "B"]
 ) -> Outputs:
     """What a network says of the rows that are wanted; of the others it is of no meaning.
 
@@ -74,7 +98,7 @@ def apply_where(
     if net.by_moves:
         return net.apply(params, jnp.where(wanted[:, None], features, jnp.zeros_like(features)))
     chunk = here.chunk if here.skip else None
-    if chunk is None or features.shape[0] <= chunk:
+    if chunk is None or wanted.shape[0] <= chunk:
         return net.apply(params, features)
     everything = lambda: net.apply(params, features)  # noqa: E731
     some = lambda: _of_wanted(net, params, features, wanted, chunk)  # noqa: E731
@@ -84,21 +108,21 @@ def apply_where(
 def _of_wanted(
     net: Network,
     params: Params,
-    features: Float[Array, "B H W C"],
+    features: PyTree[Array],
     wanted: Bool[Array, "B"],
     size: int,
 ) -> Outputs:
     """`net.apply`, chunk by chunk, of the rows that are wanted."""
     order = jnp.argsort(~wanted, stable=True)  # the wanted ones first
-    padding = [(0, -features.shape[0] % size)] + [(0, 0)] * (features.ndim - 1)
-    rows = jnp.pad(features[order], padding)
+    whole = jnp.pad(order, (0, -wanted.shape[0] % size), mode="edge")
+    rows = jax.tree.map(lambda x: x[whole], features)
     shapes = jax.eval_shape(net.apply, params, rows)
     blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def chunk(i: Array, found: Outputs) -> Outputs:
         start = i * size
-        part = jax.lax.dynamic_slice_in_dim(rows, start, size)
-        outputs = net.apply(params, part)
+        cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
+        outputs = net.apply(params, jax.tree.map(cut, rows))
         write = jax.lax.dynamic_update_slice_in_dim
         return jax.tree.map(lambda old, new: write(old, new, start, 0), found, outputs)
 

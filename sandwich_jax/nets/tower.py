@@ -37,6 +37,7 @@ class NetConfig:
 
 SIZES = {
     "nano": NetConfig(width=8, blocks=1, squeeze=4, value_channels=2, value_hidden=8),
+    "mini": NetConfig(blocks=2),
     "tiny": NetConfig(),
     "base": NetConfig(width=64, blocks=6, squeeze=16, value_channels=8, value_hidden=64),
     "large": NetConfig(width=192, blocks=15, squeeze=32, value_channels=16, value_hidden=128),
