@@ -3,10 +3,11 @@
     python experiments/make_small_openings.py
 
 Lines are drawn at random. A line is kept if its last position is level and neither that nor any
-mirror image or turn of it was met before (tic-tac-toe has too few positions for the latter). Connect Four's are level if a perfect solver calls them
-drawn (bitbully, AGPL-3, which you install by yourself: pip install bitbully), tic-tac-toe's if all
-play to the end says so, the others' if games that random movers finish from there come out even.
-Lines are dealt to training and arena, which therefore share no final position.
+mirror image or turn of it was met before (tic-tac-toe has too few positions for the latter).
+Connect Four's are level if a perfect solver calls them drawn (bitbully, AGPL-3, which you install
+by yourself: pip install bitbully), tic-tac-toe's if all play to the end says so, the others' if
+games that random movers finish from there come out even. Lines are dealt to training and arena,
+which therefore share no final position.
 """
 
 import dataclasses
@@ -31,6 +32,8 @@ class Config:
     """Settings; the defaults made the shipped file."""
 
     out: pathlib.Path = pathlib.Path("sandwich_jax/small_openings.npz")
+    games: tuple[str, ...] = tuple(PLIES)
+    """Those of which lines are drawn; lines of others stay as they are in the file."""
     count: int = 1200
     """Lines of a game, if it has as many."""
     batches: int = 200
@@ -143,9 +146,9 @@ def lines_of(config: Config, name: str) -> np.ndarray:
 
 
 def main(config: Config) -> None:
-    """Draws lines for every game."""
-    tables = {}
-    for name in PLIES:
+    """Draws lines for every game that is wanted."""
+    tables = dict(np.load(config.out)) if config.out.exists() else {}
+    for name in config.games:
         lines = lines_of(config, name)
         tables |= {f"{name}.train": lines[0::2], f"{name}.arena": lines[1::2]}
         print(f"{name}: {len(lines)} lines of {lines.shape[1]} plies")

@@ -26,10 +26,13 @@ class OfRuns:
     game: str = word("chess", "the game", games.NAMES, axis=False)
     expert: str = word(
         "zoo:expert",
-        "E: zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH, lc0-history:PATH or stockfish:nodes=N",
+        "E: zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH, lc0-history:PATH, stockfish:nodes=N, or a"
+        " search by a network, search:SPEC,simulations=N",
         axis=False,
     )
-    weak: str = word("zoo:weak", "W before the run, likewise, but no engine", axis=False)
+    weak: str = word(
+        "zoo:weak", "W before the run, likewise, but no engine and no search", axis=False
+    )
     network: str = word("tiny", "size of fresh networks; others bring theirs")
     misalignment: str = word(
         "random_move", "what makes A out of E; several joined by '+' apply left to right"

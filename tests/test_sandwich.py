@@ -267,7 +267,10 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypa
         ({"expert": "somebody"}, "Unknown player 'somebody'"),
         ({"expert": "zoo:nobody"}, r"No network 'nobody' in the zoo"),
         ({"weak": "ckpt:/nowhere"}, "no network there"),
-        ({"weak": "zoo:weak"}, "plays chess, but tic_tac_toe is wanted"),
+        (
+            {"weak": "zoo:weak"},
+            "No network .weak. in the zoo of tic_tac_toe: it has none: take fresh",
+        ),
         ({"final_openings": 400}, "The arena wants 400 openings, but tic_tac_toe has"),
     ],
 )

@@ -6,6 +6,7 @@ yet, or was measured with other settings; the engine's verdicts are kept positio
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from sandwich_jax import outputs
 from sandwich_jax.engines import analyses, engine_pool
-from sandwich_jax.evaluation import evaluate_games, evaluate_networks
+from sandwich_jax.evaluation import evaluate_games, evaluate_networks, evaluate_solver
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.evaluation.work import Run, Work, open_run
@@ -72,6 +73,8 @@ def evaluate(
         notes.append(f"{folder} holds no {missing}: measures of its games were left out.")
     evaluate_games.queries_of(work)
     evaluate_games.measures_of(work, views)
+    if run.game.name == "connect_four":
+        evaluate_solver.by_solver(work, views)
     if run.game.name != "chess":
         notes.append(
             f"This run plays {run.game.name}: puzzles, move match, shift, harm and quality are of"
@@ -136,6 +139,8 @@ def table(run: Run, rows: list[Row]) -> Table:
         " lost to corrupted advice less honest (Stockfish), average centipawn loss of the assisted"
         " side, ECE of the value of W'. Below each figure the ends of its 95% interval.",
     )
+    if run.game.name == "connect_four":
+        return _table_of_perfect_play(shown, run, rows)
     headers = ("puzzles", "PGR", "match", "KL", "moves", "AUC", "harm", "ACPL", "ECE")
     shown.add_column("network", overflow="fold", min_width=13)
     for header in headers:
@@ -145,31 +150,55 @@ def table(run: Run, rows: list[Row]) -> Table:
     return shown
 
 
+def _table_of_perfect_play(shown: Table, run: Run, rows: list[Row]) -> Table:
+    """The figures of Connect Four, by a perfect solver."""
+    shown.caption = (
+        "Moves that keep the result of perfect play, and moves of different result ordered rightly"
+        " one ply ahead, in positions of random movers (random: a third) and of near-perfect play;"
+        " results lost to corrupted advice less honest; AUC and ECE as for chess. Below each"
+        " figure the ends of its 95% interval."
+    )
+    shown.add_column("network", overflow="fold", min_width=13)
+    for header in ("kept", "kept, near-perfect", "ordered", "lost", "AUC", "ECE"):
+        shown.add_column(header, justify="right")
+    for name in run.networks:
+        show = functools.partial(_figure, name, rows)
+        cells = (
+            show("perfect play", "kept", ".1%", set="midgame"),
+            show("perfect play", "kept", ".1%", set="near-perfect"),
+            show("perfect play", "ordered", ".1%", set="midgame"),
+            show("outcomes lost", "outcome", ".3f"),
+            show("detection", "auc", ".2f", network="W'", score="probability"),
+            show("calibration", "ece", ".3f", network="W'"),
+        )
+        shown.add_row(escape(name), *cells, end_section=True)
+    return shown
+
+
+def _figure(
+    name: str, rows: list[Row], measure: str, column: str, form: str, **wanted: object
+) -> str:
+    """The first such figure of a network, with its interval; nothing where there is none."""
+    wanted = {"measure": measure, "subject": name} | wanted
+    for row in rows:
+        value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
+        if all(row.get(key) == what for key, what in wanted.items()) and is_number(value):
+            whole = is_number(low) and is_number(high)
+            ends = [value, low, high] if whole else [value]
+            return "\n".join(f"{number:{form}}" for number in ends)
+    return ""
+
+
 def _cells(name: str, rows: list[Row]) -> list[str]:
-    def of(measure: str, **wanted: object) -> list[Row]:
-        found = [r for r in rows if r["measure"] == measure]
-        wanted = wanted if "player" in wanted else wanted | {"subject": name}
-        return [r for r in found if all(r.get(key) == value for key, value in wanted.items())]
-
-    def show(found: list[Row], column: str, form: str) -> str:
-        for row in found:
-            value, low, high = (row.get(column + end) for end in ("", "_lo", "_hi"))
-            if is_number(value):
-                whole = is_number(low) and is_number(high)
-                ends = [value, low, high] if whole else [value]
-                return "\n".join(f"{number:{form}}" for number in ends)
-        return ""
-
-    solved = of("puzzles", band="all")
-    shift = of("shift", subject="self-play", phase="all", player=name)
+    show = functools.partial(_figure, name, rows)
     return [
-        show(solved, "solved", ".1%"),
-        show(solved, "pgr", ".2f"),
-        show(of("move match", group="all"), "human", ".1%"),
-        show(shift, "kl_to_start", ".2f"),
-        show(shift, "effective_moves", ".1f"),
-        show(of("detection", network="W'", score="probability"), "auc", ".2f"),
-        show(of("harm"), "harm", ".3f"),
-        show(of("quality", side="assisted"), "acpl", ".0f"),
-        show(of("calibration", network="W'"), "ece", ".3f"),
+        show("puzzles", "solved", ".1%", band="all"),
+        show("puzzles", "pgr", ".2f", band="all"),
+        show("move match", "human", ".1%", group="all"),
+        show("shift", "kl_to_start", ".2f", subject="self-play", phase="all", player=name),
+        show("shift", "effective_moves", ".1f", subject="self-play", phase="all", player=name),
+        show("detection", "auc", ".2f", network="W'", score="probability"),
+        show("harm", "harm", ".3f"),
+        show("quality", "acpl", ".0f", side="assisted"),
+        show("calibration", "ece", ".3f", network="W'"),
     ]

@@ -34,7 +34,7 @@ class Views:
 def measures_of(work: Work, views: Views) -> None:
     """All measures of a member's last games that need nothing else."""
     for member in work.run.games:
-        settings = {"round": _last_round(work, member)}
+        settings = {"round": last_round(work, member)}
         for name, measure in of_games.MEASURES.items():
             if measure.of is not None:
                 rows = functools.partial(_rows, measure.of, views, member)
@@ -48,7 +48,8 @@ def _rows(of: Callable[[Seen], Iterable[Row]], views: Views, member: str) -> Ite
     return of(Seen(games.rollout, games.truth, lambda n: views.of(named[n], member), networks))
 
 
-def _last_round(work: Work, member: str) -> int:
+def last_round(work: Work, member: str) -> int:
+    """The number of the last round that a member has a row of."""
     return max(row["round"] for row in work.run.rows if row["member"] == member)
 
 
@@ -64,7 +65,7 @@ def queries_of(work: Work) -> None:
         if not all({"queries", "pgr", "pgr_lo", "pgr_hi"} <= set(row) for row in own):
             work.ledger.notes.append(f"{member}: rows.jsonl does not count queries (an older run).")
             continue
-        settings = {"round": _last_round(work, member)}
+        settings = {"round": last_round(work, member)}
         work.ledger.once("queries", member, settings, functools.partial(advice.queries_spent, own))
 
 
@@ -82,7 +83,7 @@ def harm_of(work: Work, views: Views, judge: analyses.Analyses) -> bool:
         _, followed = of_games.answered(views.games(member).rollout)
         if not followed.any():
             continue
-        settings = {"round": _last_round(work, member), "moves": config.harm_moves}
+        settings = {"round": last_round(work, member), "moves": config.harm_moves}
         settings |= {"engine": judge.engine, "nodes": judge.nodes, "seed": config.seed}
         rows = functools.partial(_harm, work, views, member, judge)
         if not work.ledger.once("harm", member, settings, rows):
@@ -94,7 +95,7 @@ def _harm(work: Work, views: Views, member: str, judge: analyses.Analyses) -> It
     games = views.games(member)
     _, followed = of_games.answered(games.rollout)
     corrupted = np.asarray(games.truth.corrupted)
-    which = _sample(followed, corrupted, work.config.harm_moves, work.config.seed)
+    which = sample(followed, corrupted, work.config.harm_moves, work.config.seed)
     found = judged.judge(judge, games.rollout, which, _told(work, f"harm of {member}"))
     at = found.ply, found.moves.game
     loss, proxy = np.zeros(which.shape), advice.expert_loss(views.of("E", member))
@@ -106,7 +107,7 @@ def _harm(work: Work, views: Views, member: str, judge: analyses.Analyses) -> It
     yield row | of_games.harm_columns(games.truth, proxy, which, "expert_harm")
 
 
-def _sample(
+def sample(
     followed: Bool[np.ndarray, "T B"], corrupted: Bool[np.ndarray, "T B"], count: int, seed: int
 ) -> Bool[np.ndarray, "T B"]:
     """So many followed answers, half of them corrupted as far as there are enough of both."""
@@ -130,7 +131,7 @@ def _told(work: Work, text: str):
 def quality_of(work: Work, views: Views, judge: analyses.Analyses) -> bool:
     """How well both sides of self-play moved; returns whether the engine could go on."""
     for member in work.run.games:
-        settings = {"round": _last_round(work, member), "games": work.config.quality_games}
+        settings = {"round": last_round(work, member), "games": work.config.quality_games}
         settings |= {"engine": judge.engine, "nodes": judge.nodes}
         rows = functools.partial(_quality, work, views, member, judge)
         if not work.ledger.once("quality", member, settings, rows):

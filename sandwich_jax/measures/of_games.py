@@ -181,6 +181,17 @@ MEASURES: Mapping[str, Measure] = {
         "Win probability that corrupted advice cost more than honest, by an engine.",
         whole=numbers(*(f"harm{end}" for end in ENDS)),
     ),
+    "perfect play": Measure(
+        "Moves that keep the result of perfect play, and values one ply ahead beside it, in Connect"
+        " Four, by a solver.",
+        whole=numbers("kept", "ordered", "correlation"),
+        source="bitbully, a perfect solver that you install",
+    ),
+    "outcomes lost": Measure(
+        "Results of Connect Four that corrupted advice cost more than honest, by a solver.",
+        whole=numbers(*(f"outcome{end}" for end in ENDS)),
+        source="bitbully, a perfect solver that you install",
+    ),
     "quality": Measure("Centipawn loss, accuracy and blunders of both sides, by an engine."),
 }
 """Measures by name, as rows of evaluation.jsonl have it."""

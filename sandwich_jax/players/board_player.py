@@ -15,7 +15,7 @@ import chess
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt
+from jaxtyping import Array, Float, PyTree
 
 from sandwich_jax import board as rules
 from sandwich_jax import games, sampling
@@ -74,27 +74,32 @@ def look(
     """What a network says of some boards: logits, and values for the side to move in [-1, 1]."""
     # Batches of few sizes, so that few programs are compiled.
     size = 1 << (len(boards) - 1).bit_length()
-    encoded = _seen_by(model, boards)
-    encoded = np.concatenate([encoded, np.repeat(encoded[:1], size - len(boards), 0)])
-    outputs = _outputs(model, encoded)
+    seen = _seen_by(model, boards)
+    row = np.minimum(np.arange(size), len(boards) - 1)
+    outputs = _outputs(model, jax.tree.map(lambda x: x[row], seen))
     return np.asarray(outputs.logits)[: len(boards)], np.asarray(outputs.value)[: len(boards)]
 
 
 @jax.jit
-def _outputs(model: Model, encoded: Array) -> Outputs:
-    return model.of_encoded(games.make("chess"), encoded)
+def _outputs(model: Model, seen: PyTree[Array]) -> Outputs:
+    if model.net.sees is not None:
+        return model.of(seen)
+    return model.of_encoded(games.make("chess"), seen)
 
 
-def _seen_by(model: Model, boards: Sequence[chess.Board]) -> UInt[np.ndarray, "B W"]:
-    """Positions as this model's `decode` wants them, with their past where it looks back.
+def _seen_by(model: Model, boards: Sequence[chess.Board]) -> PyTree[np.ndarray]:
+    """Encoded positions, with their past where the model looks back; states where it searches.
 
     Raises:
-        SettingError: a side has pieces that no game gives it, and the model looks back.
+        SettingError: a side has pieces that no game gives it, and the model looks back or searches.
     """
-    if not model.net.looks_back:
+    net = model.net
+    if net.sees is None and not net.looks_back:
         return np.stack([encode(board) for board in boards])
-    game = past.chess_with_past()
-    return np.concatenate([np.asarray(game.encode(state_of(board, game))) for board in boards])
+    game = past.chess_with_past() if net.looks_back else games.make("chess")
+    states = [state_of(board, game) for board in boards]
+    each = [game.encode(state) if net.sees is None else net.sees(game, state) for state in states]
+    return jax.tree.map(lambda *parts: np.concatenate(list(map(np.asarray, parts))), *each)
 
 
 def state_of(board: chess.Board, game: Game) -> State:

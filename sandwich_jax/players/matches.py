@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandwich_jax import arena
+from sandwich_jax.config import CHESS
 from sandwich_jax.engines import engine_pool
 from sandwich_jax.games import Game
 from sandwich_jax.measures import bradley_terry, pentanomial, sprt
@@ -42,6 +43,8 @@ class MatchConfig:
 
     openings: int = 100
     """Each is played twice, with colours changed."""
+    game: str = "chess"
+    """Engines play chess alone."""
     temperature: float = 0.1
     """Of networks."""
     seed: int = 0
@@ -68,11 +71,12 @@ class Hall:
         """Raises SettingError where a player, an engine or an opening is missing."""
         self.config = config
         self.networks = {
-            spec: spelled.load_network(spec)
+            spec: spelled.load_network(spec, config.game)
             for spec in specs
             if spec != "random" and not engine_players.is_engine(spec)
         }
-        self.game = game_of("chess", self.networks.values())
+        spelled.together(self.networks.values())
+        self.game = game_of(config.game, self.networks.values())
         lines = self.game.openings("arena")
         if config.openings > len(lines):
             raise SettingError(f"openings is {config.openings}: the arena has {len(lines)}.")
@@ -90,6 +94,8 @@ class Hall:
 
     def _side(self, spec: str) -> lockstep.Side:
         if engine_players.is_engine(spec):
+            if self.config.game not in CHESS:
+                raise SettingError(f"{spec} plays chess, but {self.config.game} is wanted.")
             return engine_players.parse(spec)
         if spec == "random":
             return lockstep.Jitted(_random_mover(self.game), ())

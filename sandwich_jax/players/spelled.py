@@ -1,12 +1,14 @@
 """Networks by their spelling.
 
-zoo:NAME    a network shipped with the package (zoo:expert, zoo:weak)
+zoo:NAME    a network shipped with the package (zoo:expert, zoo:weak), of the game that is played
 ckpt:PATH   a network stored by `sandwich-jax pretrain`, or of a run's folder
 fresh:SEED  an untrained network
 lc0:PATH    a network of Leela Chess Zero, such as a Maia (.pb or .pb.gz), that sees the present
             position; lc0-history:PATH sees the last eight, as lc0 itself shows them
 stockfish:nodes=N  an engine in the place of a network: its best move after N nodes, and the value
             of its score
+search:SPEC,simulations=N  a tree search by one of these networks, which looks at N positions
+            (32 if nothing is said): the policy and the value that it comes to
 
 Where any player will do, `board_player`, `seats` and `matches` know more spellings.
 """
@@ -15,16 +17,17 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Iterable
 
 import jax
 
-from sandwich_jax import games, nets
+from sandwich_jax import games, nets, search
 from sandwich_jax.config import CHESS, Config, protocol_of
 from sandwich_jax.controls import BENIGN
 from sandwich_jax.engines import engine_network, fens
 from sandwich_jax.folders import store
 from sandwich_jax.misalign import transforms
-from sandwich_jax.models import Model, Models
+from sandwich_jax.models import Model, Models, game_of
 from sandwich_jax.nets import lc0
 from sandwich_jax.players import engine_players
 from sandwich_jax.types import SettingError
@@ -33,15 +36,13 @@ ZOO = pathlib.Path(__file__).parents[1] / "training" / "zoo"
 MOST_SEED = 2**32 - 1
 """Of fresh networks."""
 REMEDY = (
-    ": take fresh:SEED, which is untrained, or train one by self-play (sandwich-jax run"
-    " --game {game} --expert fresh:1 --weak fresh:1 --protocol never_ask"
-    " --objective imitate_wins --out FOLDER)"
-    " and take ckpt:FOLDER/networks/never_ask"
+    ": take fresh:SEED, which is untrained, or train one by self-play (sandwich-jax train-alphazero"
+    " --game {game} --out FOLDER) and take ckpt:FOLDER"
 )
 """Where a network of a game is to come from that the zoo has none of."""
 SPELLINGS = (
-    "a network zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH or lc0-history:PATH; where any player will"
-    " do, random or"
+    "a network zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH or lc0-history:PATH, or a search by one,"
+    " search:SPEC,simulations=N; where any player will do, random or"
     f" {engine_players.SPELLINGS} as well"
 )
 
@@ -57,9 +58,15 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Mod
     Raises:
         SettingError: `spec` names no network, or one of another game or architecture.
     """
-    if spec.partition(":")[0] in (*LC0, engine_players.KIND):
+    kind = spec.partition(":")[0]
+    if kind == SEARCH:
+        inner, simulations = searched(spec)
+        thinker = load_network(inner, game_name, size)
+        game = game_of(game_name, [thinker])
+        return Model(search.network(thinker.net, game, simulations), thinker.params)
+    if kind in (*LC0, engine_players.KIND):
         return _of_chess(spec, game_name)
-    game, folder = games.make(game_name), folder_of(spec)
+    game, folder = games.make(game_name), folder_of(spec, game_name)
     if folder is not None:
         return stored(folder, game, spec)
     net = nets.make(size, game.heads)
@@ -67,6 +74,24 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Mod
 
 
 LC0 = ("lc0", "lc0-history")
+SEARCH = "search"
+SIMULATIONS = 32
+"""Of a search that says nothing of them."""
+
+
+def searched(spec: str) -> tuple[str, int]:
+    """The network that a search is spelled by, and its simulations.
+
+    Raises:
+        SettingError: it is no such spelling.
+    """
+    inner, given, number = spec.removeprefix(f"{SEARCH}:").partition(",simulations=")
+    if inner.startswith(f"{SEARCH}:") or (given and not re.fullmatch("[0-9]{1,9}", number)):
+        raise SettingError(
+            f"Unknown player {fens.shown(spec)}: spell a search by a network"
+            " search:SPEC,simulations=N."
+        )
+    return inner, int(number) if given else SIMULATIONS
 
 
 def _of_chess(spec: str, game_name: str) -> Model:
@@ -91,13 +116,19 @@ def _of_chess(spec: str, game_name: str) -> Model:
     return engine_network.model(engine_network.EngineNet(asked.strength.nodes))
 
 
-def folder_of(spec: str) -> pathlib.Path | None:
+def folder_of(spec: str, game_name: str = "chess") -> pathlib.Path | None:
     """Where the network that `spec` names is stored; None where it is in no folder.
+
+    Args:
+        spec: see above; of a search, its network.
+        game_name: the game whose zoo is meant.
 
     Raises:
         SettingError: `spec` names no network.
     """
     kind, _, rest = spec.partition(":")
+    if kind == SEARCH:
+        return folder_of(searched(spec)[0], game_name)
     if kind in (*LC0, engine_players.KIND):
         return None
     if kind == "fresh" and re.fullmatch("[0-9]+", rest):
@@ -105,11 +136,14 @@ def folder_of(spec: str) -> pathlib.Path | None:
             raise SettingError(f"{fens.shown(spec)}: a seed must be between 0 and {MOST_SEED}.")
         return None
     if kind == "zoo":
-        names = sorted(path.parent.name for path in ZOO.glob("*/network.json"))
+        zoo = ZOO if game_name in CHESS else ZOO / game_name
+        names = sorted(path.parent.name for path in zoo.glob("*/network.json"))
         if rest not in names:
-            known = ", ".join(names)
-            raise SettingError(f"No network {fens.shown(rest)} in the zoo: it has {known}.")
-        return ZOO / rest
+            of = "" if game_name in CHESS else f" of {game_name}"
+            known = f"it has {', '.join(names)}" if names else "it has none"
+            remedy = "" if game_name in CHESS else REMEDY.format(game=game_name)
+            raise SettingError(f"No network {fens.shown(rest)} in the zoo{of}: {known}{remedy}.")
+        return zoo / rest
     if kind == "ckpt" and rest and rest.isprintable():
         return pathlib.Path(rest)
     raise SettingError(f"Unknown player {fens.shown(spec)}: spell {SPELLINGS}.")
@@ -118,6 +152,7 @@ def folder_of(spec: str) -> pathlib.Path | None:
 def inputs_of(*specs: str) -> list[pathlib.Path]:
     """The files that players are read from, also those of W with an assistant."""
     parts = [part.removeprefix("assisted:") for spec in specs for part in spec.split(",")]
+    parts = [part.removeprefix(f"{SEARCH}:") for part in parts]
     pairs = [part.partition(":")[::2] for part in parts]
     folders = [pathlib.Path(rest) for kind, rest in pairs if kind == "ckpt"]
     files = [pathlib.Path(rest) for kind, rest in pairs if kind in LC0]
@@ -166,8 +201,10 @@ def load_models(config: Config) -> Models:
 
 def check(config: Config, models: Models) -> None:
     """Raises SettingError where a network cannot do what a run wants of it."""
-    if models.weak.net.by_moves:
-        raise SettingError(f"weak is {config.weak}: an engine cannot be trained; choose a network.")
+    if not models.weak.net.learns:
+        what = "an engine" if models.weak.net.by_moves else "a search"
+        raise SettingError(f"weak is {config.weak}: {what} cannot be trained; choose a network.")
+    together(models.all)
     if not models.expert.net.by_moves:
         return
     who = f"E is {config.expert}, which says one move and nothing of the others"
@@ -187,10 +224,22 @@ def check(config: Config, models: Models) -> None:
         )
 
 
+def together(models: Iterable[Model]) -> None:
+    """Raises SettingError where a search cannot play the game that others look back on."""
+    found = tuple(models)
+    back = any(model.net.looks_back for model in found)
+    if any(model.net.sees is not None and model.net.looks_back != back for model in found):
+        raise SettingError(
+            "A search beside networks that look back over the game (lc0-history) must be by one of"
+            " them: search:lc0-history:PATH."
+        )
+
+
 def of_other_capacity(config: Config, models: Models) -> str:
     """A sentence where W has not the architecture of E; nothing where it has."""
     expert, weak = models.expert.net, models.weak.net
-    if expert.config == weak.config or expert.by_moves:
+    alike = getattr(expert.config, "network", expert.config) == weak.config
+    if alike or expert.by_moves:
         return ""
     return (
         f"E ({config.expert}) has {expert.num_params:,} parameters and W ({config.weak})"

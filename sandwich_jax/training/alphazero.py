@@ -9,6 +9,7 @@ it, also those of iterations before.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -177,8 +178,9 @@ class Program(NamedTuple):
     """One iteration, by its number from 0; its argument is overwritten."""
 
 
+@functools.cache
 def make_program(game: Game, net: Network, config: AlphaZeroConfig) -> Program:
-    """The training of a network for a game.
+    """The training of a network for a game, compiled once for the same arguments.
 
     Raises:
         SettingError: material is to decide a game that has none.
