@@ -1,4 +1,4 @@
-# make demo   the main experiment on a laptop, about ten minutes
+# make demo   the main experiment on a laptop, about ten minutes; GAME=connect_four: a faster one
 # make test   the tests; make test-slow adds those on real data
 # make lint   ruff and pyright
 # make gpu-check   compiles for an NVIDIA H100 without one; an environment of its own, 4.8 GB
@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 ACCEL ?=
+GAME ?=
 DATA ?= ../shared/data
 RUN := .venv/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -29,7 +30,7 @@ $(READY): pyproject.toml constraints.txt | .venv/.made
 	touch $@
 
 demo: $(READY)
-	$(RUN)/python experiments/demo.py
+	$(RUN)/sandwich-jax demo $(if $(GAME),--game $(GAME))
 
 test: .venv/.ready-dev
 	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile

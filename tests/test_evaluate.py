@@ -185,9 +185,13 @@ def test_chess_gives_everything_and_a_failing_engine_is_told(chess_run, tmp_path
     assert {row["measure"] for row in first.rows} == measures
 
     engine = EngineConfig(fake_engine.make(tmp_path), processes=1)
-    found = evaluate.evaluate(chess_run, _settings(chess_run), engine)
+    compared = _settings(chess_run, references=("zoo:expert", "zoo:weak"))
+    found = evaluate.evaluate(chess_run, compared, engine)
     assert not found.notes
-    assert {row["measure"] for row in found.rows} == measures | {"harm", "quality"}
+    assert {row["measure"] for row in found.rows} == measures | {"harm", "quality", "likeness"}
+    like = {(r["subject"], r["reference"]): r["same"] for r in _of(found.rows, "likeness")}
+    assert like["E", "zoo:expert"] == like[MEMBER, "zoo:expert"] == 1
+    assert like["W", "zoo:expert"] == like["E", "zoo:weak"] < 1
     (harm,) = _of(found.rows, "harm")
     assert (harm["harm_moves_corrupted"], harm["harm_moves_honest"]) == (6, 6)
     assert harm["harm"] == pytest.approx(0)  # the fake engine sees 42 centipawns everywhere

@@ -14,6 +14,7 @@ import tyro
 from sandwich_jax.machine import console
 
 VERBS = {
+    "demo": "Demo",
     "corpus-build": "CorpusBuild",
     "pretrain": "Pretrain",
     "train-alphazero": "TrainAlphazero",

@@ -18,13 +18,19 @@ from rich.table import Table
 
 from sandwich_jax import outputs
 from sandwich_jax.engines import analyses, engine_pool
-from sandwich_jax.evaluation import evaluate_games, evaluate_networks, evaluate_solver
+from sandwich_jax.evaluation import (
+    evaluate_games,
+    evaluate_networks,
+    evaluate_solver,
+    shift_table,
+)
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.evaluation.work import Run, Work, open_run
 from sandwich_jax.folders.places import EVALUATION
 from sandwich_jax.machine import display
 from sandwich_jax.measures.of_games import is_number
+from sandwich_jax.players import spelled
 from sandwich_jax.report import pictures
 from sandwich_jax.types import SettingError
 
@@ -63,7 +69,10 @@ def evaluate(
     outputs.check_file(folder / EVALUATION, name="RUN")
     if config.cache is not None:
         read = [path for path in (config.puzzles, config.corpus) if path]
+        read += spelled.inputs_of(*config.references)
         outputs.check_file(config.cache, read, "--cache", append=True)
+    for spec in config.references:
+        shift_table.policy(spelled.load_network(spec))  # what cannot be compared, is told first
     work = Work(run, config, Ledger(folder, notes), told)
     views = evaluate_games.Views(work)
     if not run.members():

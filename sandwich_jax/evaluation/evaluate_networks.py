@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from sandwich_jax.evaluation.ledger import Row
 from sandwich_jax.evaluation.work import Work
 from sandwich_jax.measures import positions, puzzles, shares
 from sandwich_jax.measures import shift as shifts
+from sandwich_jax.players import spelled
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.pretrain import Samples, positions_of, unseen
 from sandwich_jax.types import SettingError
@@ -85,6 +88,36 @@ def move_match(work: Work) -> None:
 
     for name in run.networks:
         work.ledger.once("move match", name, settings, functools.partial(rows, name))
+    _likeness(work, settings, samples, choices)
+
+
+def _likeness(
+    work: Work,
+    settings: dict[str, Any],
+    samples: Callable[[], Samples],
+    choices: Callable[[str], np.ndarray],
+) -> None:
+    """How often the first move is that of each reference, such as a human-like network."""
+
+    @functools.cache
+    def theirs(spec: str) -> np.ndarray:
+        work.told(f"move match: {spec}")
+        policy = shift_table.policy(spelled.load_network(spec))
+        return shifts.figures({spec: policy}, (), samples().positions)[spec].top
+
+    def rows(name: str) -> Iterator[Row]:
+        for spec in work.config.references:
+            same = choices(name) == theirs(spec)
+            # Where a file lies says nothing of whom it holds.
+            yield {
+                "reference": pathlib.Path(spec).name,
+                **shares.columns("same", shares.share(same)),
+            }
+
+    if work.config.references:
+        about = settings | {"references": [pathlib.Path(s).name for s in work.config.references]}
+        for name in work.run.networks:
+            work.ledger.once("likeness", name, about, functools.partial(rows, name))
 
 
 def _rated_samples(corpus: corpora.Corpus, limit: int, trained: int | None) -> Samples:

@@ -18,6 +18,9 @@ class EvaluateConfig:
     """Drawn at random from the file."""
     corpus: pathlib.Path | None = None
     """A corpus file with test games, for move match to humans."""
+    references: tuple[str, ...] = ()
+    """Networks that first moves are compared with on the corpus's positions, such as Maias of
+    several ratings (lc0:PATH): where on the human scale W' plays."""
     positions: int = 2000
     """Of each set that policies are compared on."""
     nodes: int = 10_000

@@ -176,6 +176,10 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "puzzles": Measure("Share of puzzles solved by rating, and PGR on them."),
     "move match": Measure("Agreement with humans and with E, by rating and phase of the game."),
+    "likeness": Measure(
+        "Agreement with reference networks, such as human-like ones of several ratings.",
+        whole=numbers("same", "same_lo", "same_hi"),
+    ),
     "shift": Measure("What fine-tuning did to the policy, beside W and E.", whole=_shifts),
     "harm": Measure(
         "Win probability that corrupted advice cost more than honest, by an engine.",
