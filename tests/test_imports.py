@@ -19,6 +19,7 @@ ROOMS = (
     "models",
     "sampling",
     "lookahead",
+    "search",
     "misalign",
     "oversight",
     "play",
@@ -51,6 +52,7 @@ ROOMS = (
     "cli",
 )
 WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs", "zstandard"}
+WORLD |= {"bitbully"}
 # What of the world a room may use; rooms that are not here use nothing of it.
 WORLDLY = {
     "training": {"chess", "zstandard"},
@@ -60,7 +62,7 @@ WORLDLY = {
     "players": {"chess", "rich"},
     "report": {"chess", "matplotlib", "rich"},
     "running": {"rich"},
-    "evaluation": {"chess", "matplotlib", "rich"},
+    "evaluation": {"bitbully", "chess", "matplotlib", "rich"},
     "cli": {"tyro"},
 }
 # Of their rooms, all files that import python-chess.

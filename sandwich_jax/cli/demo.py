@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
+from sandwich_jax import outputs
+from sandwich_jax.evaluation import evaluate_solver, solver
 from sandwich_jax.folders.log import WandbMode
-from sandwich_jax.running import demo as demos
+from sandwich_jax.machine import console, display, interrupts, preempt
+from sandwich_jax.members import Config
+from sandwich_jax.models import Model
+from sandwich_jax.players import spelled
+from sandwich_jax.report import build
+from sandwich_jax.report.settings import ReportConfig
+from sandwich_jax.running import result_tables, sweep_folder, terminal
+from sandwich_jax.types import SettingError
+
+CHESS = {"misalignment": "random_move", "p": (0.0, 0.5, 0.9), "control": True}
+"""Settings of a run."""
+GRIDS = {
+    "connect_four": {
+        "game": "connect_four",
+        "misalignment": "random_move",
+        "p": [0.0, 0.25, 0.5, 0.75],
+        "protocol": ["always_follow", "majority"],
+        "control": True,
+        "rounds": 5,
+    }
+}
+"""Settings of a sweep, by game."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +53,39 @@ class Demo:
 
 def demo(args: Demo) -> None:
     """`sandwich-jax demo`."""
+    if args.game not in ("chess", *GRIDS):
+        known = ", ".join(("chess", *GRIDS))
+        raise SettingError(f"There is no demo of '{args.game}': choose one of {known}.")
     default = "demo" if args.game == "chess" else f"demo_{args.game}"
     out = args.out or pathlib.Path("runs") / default
-    demos.show(args.game, out, args.wandb, args.seed)
+    if args.game == "chess":
+        terminal.show(Config(**CHESS, seed=args.seed), out, args.wandb, "Demo")
+    else:
+        _sweep(GRIDS[args.game] | {"seed": args.seed}, out, args.wandb)
+
+
+def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> None:
+    """Plays a grid, then shows tables, what a solver says, and where the report lies."""
+
+    def work() -> Any:
+        with preempt.watch() as watch, interrupts.watch() as keys, display.bar("Demo") as bar:
+            told = interrupts.stopping(bar.update, keys)
+            return sweep_folder.run(settings, out, wandb=wandb, progress=told, pause=watch.pause)[0]
+
+    def shown(found: Any) -> None:
+        for table in result_tables.sweep_tables(found.rows, found.critical):
+            console.OUT.print(table)
+        if solver.installed():
+            console.OUT.print(evaluate_solver.perfect_play(_networks(out, settings["game"])))
+        made = build.report([out], out / "report.html", ReportConfig())
+        console.OUT.print(f"Pictures, and all games to look at: {made.page}", highlight=False)
+
+    outputs.show(work, shown)
+
+
+def _networks(out: pathlib.Path, game: str) -> Iterator[tuple[str, Model]]:
+    """W before training, E, and W' of every member."""
+    for name, spec in (("W before training", "zoo:weak"), ("E", "zoo:expert")):
+        yield name, spelled.load_network(spec, game)
+    for card in sorted(out.glob("members/*/networks/*/network.json")):
+        yield f"W' of {card.parent.name}", spelled.load_network(f"ckpt:{card.parent}", game)

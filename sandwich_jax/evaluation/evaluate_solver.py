@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float
+from rich.markup import escape
+from rich.table import Table
 
 from sandwich_jax.evaluation import solver
 from sandwich_jax.evaluation.evaluate_games import Views, last_round, sample
 from sandwich_jax.evaluation.ledger import Row
 from sandwich_jax.evaluation.work import Work
 from sandwich_jax.measures import of_games
+from sandwich_jax.models import Model
 from sandwich_jax.types import Rollout
 
 MOST_POSITIONS = 1000
@@ -78,3 +81,26 @@ def losses(
         worth = solver.outcomes([np.asarray(line)])[0]
         found[ply, game] = np.nanmax(worth) - worth[advice[ply, game]]
     return found
+
+
+def perfect_play(networks: Iterable[tuple[str, Model]], count: int = 500) -> Table:
+    """How often each of some networks keeps the result that perfect play has, as a table.
+
+    Args:
+        networks: by name.
+        count: positions of each set.
+    """
+    table = Table(
+        title="Beside perfect play",
+        caption="Moves that keep the result, in positions of random movers where it matters what is"
+        " played, and of near-perfect play; by bitbully, with 95% intervals.",
+    )
+    table.add_column("network")
+    sets = solver.sets(count, 0)
+    for name in sets:
+        table.add_column(name, justify="right")
+    for name, model in networks:
+        rows = (solver.figures(model, positions) for positions in sets.values())
+        cells = (f"{row['kept']:.2f} [{row['kept_lo']:.2f}, {row['kept_hi']:.2f}]" for row in rows)
+        table.add_row(escape(name), *cells)
+    return table
