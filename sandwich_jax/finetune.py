@@ -17,6 +17,7 @@ from sandwich_jax import forms, losses, nets, objectives
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Behaviour, Knobs, Metrics, Params, PRNGKey, TrainState, Window
+from sandwich_jax.words import NoiseLoss
 
 VALUE_WEIGHT = 0.5
 """Weight of the value loss beside the policy loss."""
@@ -26,7 +27,7 @@ VALUE_WEIGHT = 0.5
 class LossConfig:
     """Static settings of the loss."""
 
-    noise: losses.NoiseLoss = "none"
+    noise: NoiseLoss = "none"
     """What takes the place of the cross-entropy."""
     clipped: bool = False
     """The policy loss is PPO's; samples then hold their `behaviour`."""

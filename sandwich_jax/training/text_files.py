@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import zstandard
 
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
