@@ -11,5 +11,14 @@ class SettingError(Exception):
 
     def __str__(self) -> str:
         """One line, also where it quotes input with line ends or commands to a terminal in it."""
-        text = super().__str__()
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        return printable(super().__str__())
+
+
+def printable(text: str, beside: str = "") -> str:
+    """A text that gives a terminal no commands: what is not to be seen is spelled out.
+
+    Args:
+        text: from anywhere.
+        beside: letters that may stay as they are.
+    """
+    return "".join(c if c.isprintable() or c in beside else repr(c)[1:-1] for c in text)

@@ -8,13 +8,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-
 from sandwich_jax import outputs
 from sandwich_jax.errors import SettingError
 from sandwich_jax.machine import notices, preempt
+from sandwich_jax.machine.screen import Screen
 
-OUT = Console(width=None if sys.stdout.isatty() else 140)
+OUT = Screen(width=None if sys.stdout.isatty() else 140)
 """Where results go."""
 
 
