@@ -16,8 +16,8 @@ MOST_SHOWN = 60
 """Characters of a value that a sentence quotes."""
 ALL_SETTINGS = "`sandwich-jax run --help` lists them all."
 ALL_KINDS = "`sandwich-jax kinds` lists them all."
-MOST_NAMES = 20
-"""That a sentence lists."""
+FEW_NAMES, MOST_NAMES = 8, 20
+"""That a sentence lists in any case, and where none is near the one given."""
 SEEDS = (-(2**31), 2**32 - 1)
 """Seeds that differ within this range are different keys, but for a negative one and itself plus
 2 ** 32; beyond it JAX drops the upper bits, so that two seeds would be one."""
@@ -126,7 +126,7 @@ def unknown(what: str, name: Any, known: Collection[str], all_in: str = "", more
         more: said behind.
     """
     near = difflib.get_close_matches(str(name), [*known], 3, 0.6)
-    if near:
+    if near and len(known) > FEW_NAMES:
         says = [f"did you mean {' or '.join(near)}?", all_in]
     elif len(known) <= MOST_NAMES:
         says = [f"choose one of {', '.join(known)}."]
