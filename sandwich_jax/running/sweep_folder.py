@@ -13,6 +13,7 @@ import jax
 
 from sandwich_jax import driver, grid, lane_layout, outputs, sandwich, sweep_file
 from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.folders.places import is_done, member_folder
 from sandwich_jax.grid import Part
 from sandwich_jax.lane_layout import Layout
@@ -74,29 +75,32 @@ def run(
     setups = _Setups()
     for program in grid.programs(parts):
         setups.of(program)  # whatever is wrong with it should be known before anything runs
-    if jax.process_index() == 0:
-        _claim(folder, settings)
-        _forget_damaged(folder, parts)
-    mine = _share_of_this_process(folder, parts)
-    gathered = Gathered(folder, parts, wandb)
-    told = Progress(mine, gathered, progress)
-    with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
-        world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
-        try:
-            for program, own in grid.programs(mine).items():
-                setup = setups.of(program)
-                members = [(p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own]
-                fitted = _fitted(layout, where, setup, own)
-                standings = setups.standings(setup, fitted)
-                told.pace.pieces = setups.pieces(setup, fitted)
-                driver.drive(setup, standings, members, fitted, world)
-                programs.make_room()
-            _wait_for_others(folder, parts, gathered, pause)
-        finally:
-            gathered.look()
-            gathered.wandb.close()
-        result = phase.phase(folder, parts), told.pace.figures()
-        _store(folder, result)
+    with alone(folder, jax.process_index() == 0):
+        if jax.process_index() == 0:
+            _claim(folder, settings)
+            _forget_damaged(folder, parts)
+        mine = _share_of_this_process(folder, parts)
+        gathered = Gathered(folder, parts, wandb)
+        told = Progress(mine, gathered, progress)
+        with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+            world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
+            try:
+                for program, own in grid.programs(mine).items():
+                    setup = setups.of(program)
+                    members = [
+                        (p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own
+                    ]
+                    fitted = _fitted(layout, where, setup, own)
+                    standings = setups.standings(setup, fitted)
+                    told.pace.pieces = setups.pieces(setup, fitted)
+                    driver.drive(setup, standings, members, fitted, world)
+                    programs.make_room()
+                _wait_for_others(folder, parts, gathered, pause)
+            finally:
+                gathered.look()
+                gathered.wandb.close()
+            result = phase.phase(folder, parts), told.pace.figures()
+            _store(folder, result)
     cluster.barrier("measured")
     return result
 
