@@ -1,6 +1,8 @@
 # make demo   the main experiment on a laptop, about ten minutes; GAME=connect_four: a faster one
 # make test   the tests; make test-slow adds those on real data
 # make lint   ruff and pyright
+# make soak   kills and long runs, hours; docs/reliability.md says what each measures
+# make docs   the documentation as a site, in build/docs
 # make gpu-check   compiles for an NVIDIA H100 without one; an environment of its own, 4.8 GB
 # Each sets up .venv by itself. ACCEL=cuda13 or ACCEL=tpu picks an accelerator's build of JAX.
 
@@ -12,7 +14,7 @@ RUN := .venv/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/.ready$(if $(ACCEL),-$(ACCEL))
 
-.PHONY: setup demo test test-slow bench lint gpu-check clean
+.PHONY: setup demo test test-slow bench lint docs soak gpu-check clean
 
 setup: $(READY)
 
@@ -45,6 +47,13 @@ lint: .venv/.ready-dev
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright
+
+soak: $(READY)
+	for what in kills folder memory; do $(RUN)/python -m scripts.soak $$what || exit 1; done
+
+# -W: a dead link or a page that nothing leads to is an error.
+docs: .venv/.ready-dev
+	$(RUN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 # JAX's CUDA libraries, 4.8 GB; docs/accelerator.md says what ONLY and WRITE=--write are for.
 .venv-gpu/.ready: pyproject.toml constraints.txt

@@ -21,11 +21,19 @@ MADE_OF_DAMAGE = (
     NotImplementedError,  # a way of packing that there is not
     RuntimeError,  # a password is wanted
     OverflowError,
+    MemoryError,  # a header that wishes for more than there is
     struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
 """What `zipfile` and numpy raise for a file that is not as it was written."""
+
+
+FREE = 1 << 30
+"""Bytes that an archive may unpack to in any case."""
+MOST_RATIO = 200
+"""How many times its own size it may unpack to beyond; what is stored here shrinks to a twentieth
+at best."""
 
 
 def read(
@@ -51,6 +59,9 @@ def read(
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > max(FREE, MOST_RATIO * path.stat().st_size):
+                raise ValueError(f"unpacks to {size:,} bytes, as nothing does that is stored here")
             for member in archive.namelist():
                 name = member.removesuffix(".npy")
                 if only is None or name in only:

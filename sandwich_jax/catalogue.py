@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sandwich_jax import config as configs
-from sandwich_jax import given, settings, uses
-from sandwich_jax.measures.of_games import MEASURES
-from sandwich_jax.settings import Setting
-from sandwich_jax.types import SettingError
+from sandwich_jax import given, kinds, uses
+from sandwich_jax.declare import Setting
+from sandwich_jax.errors import SettingError
 
 
 class Entry(NamedTuple):
@@ -31,11 +30,20 @@ def entries() -> Iterator[Entry]:
     for part, own in uses.kinds().items():
         for name, kind in own.items():
             if kind.says:
-                declared = settings.declared(kind.settings)
-                depends = tuple(sorted(kind.uses - set(declared)))
-                yield Entry(part, name, kind.says, declared, depends, kind.source)
-    for name, measure in MEASURES.items():
-        yield Entry("measure", name, measure.says, {}, (), measure.source)
+                depends = tuple(sorted(kind.uses - set(kind.declares)))
+                yield Entry(part, name, kind.says, kind.declares, depends, kind.source)
+    for name, told in _measures().items():
+        yield Entry("measure", name, told[0], {}, (), told[1])
+
+
+def _measures() -> Mapping[str, tuple[str, str]]:
+    """What each tells, and its source."""
+    kept = kinds.measures()
+    if kept is not None:
+        return kept
+    from sandwich_jax.measures.of_games import MEASURES
+
+    return {name: (one.says, one.source) for name, one in MEASURES.items()}
 
 
 def entry(name: str) -> Entry:
@@ -48,8 +56,7 @@ def entry(name: str) -> Entry:
     for found in every:
         if found.name == name:
             return found
-    known = ", ".join(one.name for one in every)
-    raise SettingError(f"Unknown kind {given.shown(name)}: choose from {known}.")
+    raise SettingError(given.unknown("kind", name, [one.name for one in every], given.ALL_KINDS))
 
 
 def value(setting: Setting) -> str:
@@ -80,8 +87,8 @@ def table_of_kinds(part: str) -> list[str]:
     for name, kind, setting in rows:
         owners.setdefault((name, setting), []).append(kind)
     lines = ["| setting | of | what it is | range | default | |", "| --- " * 6 + "|"]
-    for (name, setting), kinds in owners.items():
-        lines.append(_row(name, ", ".join(kinds), setting))
+    for (name, setting), own in owners.items():
+        lines.append(_row(name, ", ".join(own), setting))
     return lines
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandwich_jax import games, given, uses
+from sandwich_jax import games, given, kinds, uses
 from sandwich_jax.controls import NAMES as CONTROL_NAMES
 from sandwich_jax.controls import NEED_A
-from sandwich_jax.misalign import schedules, transforms
-from sandwich_jax.misalign.assistant import AssistantConfig
-from sandwich_jax.objectives import OBJECTIVES
-from sandwich_jax.oversight import protocols
-from sandwich_jax.oversight.protocols import Protocol, ProtocolConfig
+from sandwich_jax.declare import Setting, declared
+from sandwich_jax.errors import SettingError
+from sandwich_jax.kinds import book
 from sandwich_jax.run_settings import OfRuns
-from sandwich_jax.settings import Setting, declared
-from sandwich_jax.types import SettingError
+
+if TYPE_CHECKING:
+    from sandwich_jax.misalign.assistant import AssistantConfig
+    from sandwich_jax.oversight.protocols import Protocol, ProtocolConfig
 
 CHESS = ("chess", "pgx:chess")
 """Games with the features and labels of chess."""
@@ -31,7 +31,7 @@ class Config(OfRuns):
     """Settings of a run; strengths of the misalignment span its members, all else they share.
 
     What the chosen kinds declare are settings as well, by their short names (`p`, `tau`) or, where
-    two kinds that are joined by '+' share one, by long ones ("sandbag.p"):
+    two kinds that are joined by '+' share one, by long ones ("sandbag.p")::
 
         Config(misalignment="policy_noise", sigma=(0.0, 4.0), protocol="prior_gate", tau=0.1)
         Config(misalignment="sandbag+random_move", **{"sandbag.p": (0.5,), "random_move.p": (0.1,)})
@@ -49,7 +49,7 @@ class Config(OfRuns):
         for name, setting in known.items():
             value = setting.typed(name, settings.get(name, setting.default))
             object.__setattr__(self, name, value)
-        assistant_of(self)  # names of kinds, before what they declare is looked up
+        _check_assistant(self)  # names of kinds, before what they declare is looked up
         object.__setattr__(self, "own", _kept(uses.choice_of(self), own))
         _count_openings(self)
         _check(self)
@@ -131,9 +131,7 @@ def _kept(choice: uses.Choice, own: Mapping[str, Any]) -> Own:
     for name, value in own.items():
         setting = uses.find(name)
         if setting is None:
-            raise SettingError(
-                f"Unknown setting {given.shown(name)}: choose from {', '.join(sorted(names()))}."
-            )
+            raise SettingError(given.unknown("setting", name, names(), given.ALL_SETTINGS))
         typed[name] = setting.typed(name, value)
     typed = {name: value for name, value in typed.items() if not isinstance(value, given.Unset)}
     for name, value in uses.plainly(typed, choice).items():
@@ -151,7 +149,7 @@ def _count_openings(c: Config) -> None:
     lanes = max(c.lanes, 2)
     for name, most in (("round_openings", 32), ("final_openings", 224)):
         if getattr(c, name) == 0 and c.game in games.NAMES:
-            games_ = 2 * min(most, len(games.make(c.game).openings("arena")))
+            games_ = 2 * min(most, kinds.game(c.game).openings)
             whole = games_ if games_ <= lanes else games_ // lanes * lanes
             object.__setattr__(c, name, whole // 2)
         lanes = max(2, min(lanes, 2 * getattr(c, name)))
@@ -171,6 +169,8 @@ def assistant_of(config: Config) -> AssistantConfig:
     Raises:
         SettingError: a name is unknown.
     """
+    from sandwich_jax.misalign.assistant import AssistantConfig  # this and the like load JAX
+
     return AssistantConfig(config.misalignment, config.schedule, config.lasts)
 
 
@@ -180,13 +180,17 @@ def protocol_of(config: Config, name: str | None = None) -> Protocol:
     Raises:
         SettingError: the name is unknown.
     """
+    from sandwich_jax.oversight import protocols
+
     return protocols.make(protocol_config(config, name))
 
 
 def protocol_config(config: Config, name: str | None = None) -> ProtocolConfig:
     """Static settings of the run's protocol, or of another one."""
+    from sandwich_jax.oversight.protocols import ProtocolConfig
+
     name = name or config.protocol
-    own = declared(protocols.settings_of(name)) if name in protocols.PROTOCOLS else {}
+    own = book().named("protocol", name).declares
     sizes = {n: getattr(config, n) for n, setting in own.items() if not setting.traced}
     return ProtocolConfig(name, **sizes)
 
@@ -201,7 +205,9 @@ def _check(c: Config) -> None:
         setting.check(name, getattr(c, name))
     for name, value in c.own:
         _about(name).check(name, value)
-    if "saboteur" in transforms.needs(transforms.parse(c.misalignment)) and not c.saboteur:
+    known = book()
+    chosen = [known.named("misalignment", n) for n in known.joined("misalignment", c.misalignment)]
+    if any(kind.borrows for kind in chosen) and not c.saboteur:
         raise SettingError(f"Misalignment '{c.misalignment}' borrows moves: name a saboteur.")
     _check_chess(c)
     if c.window * c.games * c.max_plies > MOST_SAMPLES:
@@ -209,7 +215,7 @@ def _check(c: Config) -> None:
             f"games is {c.games}: with {c.max_plies} plies and a window of {c.window} rounds it may"
             f" be at most {MOST_SAMPLES // (c.window * c.max_plies):,}."
         )
-    longest = _longest(c.game)
+    longest = kinds.game(c.game).longest
     for name in ("max_plies", "arena_max_plies"):
         if getattr(c, name) > longest:
             raise SettingError(
@@ -225,14 +231,13 @@ def _check(c: Config) -> None:
 def _check_chess(c: Config) -> None:
     if c.game in CHESS:
         return
-    kinds = [(n, transforms.TRANSFORMS[n].chess) for n in transforms.parse(c.misalignment)]
-    kinds += [(n, schedules.SCHEDULES[n].chess) for n in schedules.parse(c.schedule)]
-    for name, of_chess in kinds:
-        if of_chess:
-            raise SettingError(
-                f"'{name}' reads positions of chess, but the game is {c.game}: choose another,"
-                f" or a game among {', '.join(CHESS)}."
-            )
+    for part in ("misalignment", "schedule"):
+        for name in book().joined(part, getattr(c, part)):
+            if book().named(part, name).chess:
+                raise SettingError(
+                    f"'{name}' reads positions of chess, but the game is {c.game}: choose another,"
+                    f" or a game among {', '.join(CHESS)}."
+                )
 
 
 def _check_lanes(c: Config) -> None:
@@ -248,11 +253,14 @@ def _check_lanes(c: Config) -> None:
             )
 
 
-@functools.cache
-def _longest(game: str) -> int:
-    """Plies of a game after an opening."""
-    made = games.make(game)
-    return made.max_plies - made.openings("train").shape[1]
+def _check_assistant(c: Config) -> None:
+    """Raises SettingError for a misalignment or schedule that is unknown, or judges nothing."""
+    known = book()
+    names = known.joined("misalignment", c.misalignment)
+    by_values = all(known.named("misalignment", name).by_values for name in names)
+    for name in known.joined("schedule", c.schedule):
+        if by_values and known.named("schedule", name).judges_moves:
+            raise SettingError(given.judges_in_vain(name, names))
 
 
 def _check_strengths(c: Config) -> None:
@@ -282,7 +290,7 @@ def _check_controls(c: Config) -> None:
     """Raises SettingError for controls that are unknown or lack something."""
     for name in c.controls:
         if name not in CONTROL_NAMES:
-            raise SettingError(f"Unknown control '{name}': choose from {', '.join(CONTROL_NAMES)}.")
+            raise SettingError(given.unknown("control", name, CONTROL_NAMES))
     given.distinct("controls", c.controls)
     given.distinct("benign_sigma", c.benign_sigma)
     if "own_corpus" in (*c.controls, c.objective):
@@ -291,7 +299,7 @@ def _check_controls(c: Config) -> None:
         if c.game != "chess":
             raise SettingError(f"own_corpus is of chess alone, but game is {c.game}.")
     needing = [name for name in sorted(c.controls) if name in NEED_A]
-    if not protocol_of(c).asks and needing:
+    if not book().named("protocol", c.protocol).asks and needing:
         raise SettingError(
             f"Protocol '{c.protocol}' never asks: controls {', '.join(needing)} need one that does."
         )
@@ -301,8 +309,11 @@ def _check_controls(c: Config) -> None:
 
 def _check_learning(c: Config) -> None:
     """Raises SettingError for an objective that cannot work with the other settings."""
-    objective = OBJECTIVES[c.objective]
-    if c.results == "adjudicated" and games.make(c.game).material is None:
+    objective, protocol = (
+        book().named("objective", c.objective),
+        book().named("protocol", c.protocol),
+    )
+    if c.results == "adjudicated" and not kinds.game(c.game).material:
         raise SettingError(f"results is 'adjudicated', but {c.game} has no material: choose rules.")
     if objective.clipped and c.noise_loss != "none":
         raise SettingError(
@@ -315,9 +326,8 @@ def _check_learning(c: Config) -> None:
             " random, at a temperature of at least 0.01."
         )
     # The control, which never asks, has the same objective.
-    protocol = protocol_of(c)
-    if objective.wants and protocol.asks and objective.wants not in protocol.wants:
+    for part in set(objective.wants) - set(protocol.wants) if protocol.asks else ():
         raise SettingError(
-            f"Objective '{c.objective}' learns from the {objective.wants} that A tells, which"
+            f"Objective '{c.objective}' learns from the {part} that A tells, which"
             f" protocol '{c.protocol}' never asks for."
         )

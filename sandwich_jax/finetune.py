@@ -26,6 +26,7 @@ from sandwich_jax.types import (
     TrainState,
     Window,
 )
+from sandwich_jax.words import NoiseLoss
 
 VALUE_WEIGHT = 0.5
 """Weight of the value loss beside the policy loss."""
@@ -35,7 +36,7 @@ VALUE_WEIGHT = 0.5
 class LossConfig:
     """Static settings of the loss."""
 
-    noise: losses.NoiseLoss = "none"
+    noise: NoiseLoss = "none"
     """What takes the place of the cross-entropy."""
     clipped: bool = False
     """The policy loss is PPO's; samples then hold their `behaviour`."""

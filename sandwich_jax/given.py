@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 MOST_SHOWN = 60
 """Characters of a value that a sentence quotes."""
+ALL_SETTINGS = "`sandwich-jax run --help` lists them all."
+ALL_KINDS = "`sandwich-jax kinds` lists them all."
+FEW_NAMES, MOST_NAMES = 8, 20
+"""That a sentence lists in any case, and where none is near the one given."""
 SEEDS = (-(2**31), 2**32 - 1)
 """Seeds that differ within this range are different keys, but for a negative one and itself plus
 2 ** 32; beyond it JAX drops the upper bits, so that two seeds would be one."""
@@ -83,6 +86,8 @@ def one(name: str, value: Any, of: type) -> Any:
 
 def in_32_bits(value: Any) -> Any:
     """A number as it is traced; anything else as it is."""
+    import numpy as np  # which takes longer to load than most mistakes to be told
+
     return np.float32(value).item() if isinstance(value, float) else value
 
 
@@ -108,6 +113,47 @@ def shown(value: Any) -> str:
     except ValueError:  # Python writes no integers of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def unknown(what: str, name: Any, known: Collection[str], all_in: str = "", more: str = "") -> str:
+    """The sentence for a name that there is not: the nearest ones, or all where they are few.
+
+    Args:
+        what: it should have named, such as "protocol".
+        name: as it was given.
+        known: what there is.
+        all_in: where all are listed, said where they are not listed here.
+        more: said behind.
+    """
+    near = difflib.get_close_matches(str(name), [*known], 3, 0.6)
+    if near and len(known) > FEW_NAMES:
+        says = [f"did you mean {' or '.join(near)}?", all_in]
+    elif len(known) <= MOST_NAMES:
+        says = [f"choose one of {', '.join(known)}."]
+    else:
+        says = [f"there are {len(known)}.", all_in]
+    return " ".join(part for part in (f"Unknown {what} {shown(str(name))}:", *says, more) if part)
+
+
+def joined(what: str, spelling: str, known: Collection[str]) -> tuple[str, ...]:
+    """Names in a spelling such as "policy_noise+random_move", in order.
+
+    Raises:
+        SettingError: a name is unknown.
+    """
+    names = tuple(name.strip() for name in spelling.split("+"))
+    for name in names:
+        if name not in known:
+            raise SettingError(unknown(what, name, known, ALL_KINDS, "Join several with '+'."))
+    return names
+
+
+def judges_in_vain(schedule: str, misalignments: Sequence[str]) -> str:
+    """The sentence for a schedule that judges moves where none are corrupted."""
+    return (
+        f"Schedule '{schedule}' judges the move that A would say, but misalignment"
+        f" '{'+'.join(misalignments)}' corrupts values alone: choose another."
+    )
 
 
 def cut(name: str, most: int) -> str:

@@ -13,6 +13,8 @@ from sandwich_jax import config as configs
 from sandwich_jax import given, sweep_file, uses
 from sandwich_jax.config import default_of
 from sandwich_jax.controls import NEED_A
+from sandwich_jax.errors import SettingError
+from sandwich_jax.kinds import book
 from sandwich_jax.members import (
     CONTROL,
     Config,
@@ -21,11 +23,8 @@ from sandwich_jax.members import (
     compiled_of,
     members_of,
     program_of,
-    protocol_of,
 )
-from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.sweep_file import Asked, axes
-from sandwich_jax.types import SettingError
 
 __all__ = ["Part", "axes", "cells", "parse", "programs"]
 
@@ -89,7 +88,7 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     parts = [Part(_control_of(c) if c.protocol == CONTROL else c) for c in configs]
     if asked.single.get("control", True):
         parts = [part.control for part in parts] + parts
-    some_ask = any(protocol_of(c).asks for c in configs)
+    some_ask = any(uses.choice_of(c).asks for c in configs)
     parts += [extra for c in configs for extra in _controls(c, asked, some_ask)]
     return tuple(dict.fromkeys(_by_program(parts)))
 
@@ -157,11 +156,12 @@ def _is_strength(name: str) -> bool:
 
 def _control_of(config: Config) -> Config:
     """The same without an assistant."""
-    return changed(config, {"misalignment": _FIRST, "protocol": CONTROL})
+    return changed(config, {"misalignment": _first(), "protocol": CONTROL})
 
 
-_FIRST = next(iter(TRANSFORMS))
-"""Stands for all where there is no misalignment."""
+def _first() -> str:
+    """Stands for all where there is no misalignment."""
+    return next(iter(book().parts["misalignment"]))
 
 
 def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
@@ -175,7 +175,7 @@ def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
             "controls has benign: a sweep needs benign_sigma, which `sandwich-jax run` finds and"
             " writes into its manifest.json."
         )
-    if some_ask and not protocol_of(config).asks:
+    if some_ask and not uses.choice_of(config).asks:
         controls = tuple(name for name in controls if name not in NEED_A)
         benign_sigma = ()
     corpus = asked.single.get("corpus", config.corpus)
@@ -195,5 +195,5 @@ def _controls(config: Config, asked: Asked, some_ask: bool) -> list[Part]:
 def _honest() -> dict[str, Any]:
     """What an A that is E does not depend on, by default."""
     names = [n for n in ("schedule", *uses.of_assistants()) if not _is_strength(n)]
-    strengths = {name: (0.0,) for name in uses.strengths_used(_FIRST)}
-    return {n: default_of(n) for n in names} | strengths | {"misalignment": _FIRST}
+    strengths = {name: (0.0,) for name in uses.strengths_used(_first())}
+    return {n: default_of(n) for n in names} | strengths | {"misalignment": _first()}

@@ -13,8 +13,8 @@ from typing import Any
 from sandwich_jax import config as configs
 from sandwich_jax import given, uses
 from sandwich_jax.config import Config, default_of
+from sandwich_jax.errors import SettingError
 from sandwich_jax.members import strengths_in
-from sandwich_jax.types import SettingError
 
 SPANNING = ("control", "controls", "benign_sigma")
 """Settings of a run that say which members it has, and nothing of any of them."""

@@ -9,19 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from sandwich_jax.types import SettingError
-
-MemberMode = Literal["loop", "map", "vmap"]
-"""`loop`: one call a member. `map`: one program, one member after another. `vmap`: all at once.
-
-`loop` and `map` give the same bits on CPU and suit it; `vmap` suits an accelerator.
-"""
+from sandwich_jax.words import MemberMode
 
 MEMORY_SHARE = 0.8
 """Of a device's memory, for the members that it runs at a time."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax import sampling
-
-NoiseLoss = Literal["none", "symmetric", "truncated"]
-"""What takes the place of the cross-entropy where labels may be wrong."""
 
 SYMMETRIC = (0.1, 1.0, -4.0)
 """alpha, beta and A (which stands for log 0) of Wang et al. 2019, as they use them on CIFAR-10."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import jax
-import jax.numpy as jnp
+from typing import TYPE_CHECKING, Any
 
 from sandwich_jax import config as configs
 from sandwich_jax import given, uses
 from sandwich_jax.config import Config, arena_lanes, assistant_of, protocol_config, protocol_of
 from sandwich_jax.controls import BENIGN, CONTROLS
-from sandwich_jax.finetune import LossConfig
-from sandwich_jax.misalign import transforms
-from sandwich_jax.objectives import OBJECTIVES
-from sandwich_jax.types import Knobs, PRNGKey
+from sandwich_jax.kinds import book
 from sandwich_jax.uses import strength_names, strengths_used
+
+if TYPE_CHECKING:
+    from sandwich_jax.finetune import LossConfig
+    from sandwich_jax.types import Knobs, PRNGKey
 
 __all__ = [
     "Config",
@@ -37,7 +35,9 @@ BY_VALUES = "E by its values"
 
 def loss_of(config: Config) -> LossConfig:
     """Static settings of W's loss."""
-    clipped = OBJECTIVES[config.objective].clipped
+    from sandwich_jax.finetune import LossConfig  # this and the like load JAX
+
+    clipped = book().named("objective", config.objective).clipped
     return LossConfig(config.noise_loss, clipped, anchored=config.kl > 0)
 
 
@@ -63,7 +63,8 @@ class Member:
     @property
     def by_values(self) -> bool:
         """Whether its A corrupts values alone, and so plays by them in the arena."""
-        only = transforms.values_only(transforms.parse(self.misalignment))
+        names = book().joined("misalignment", self.misalignment)
+        only = all(book().named("misalignment", name).by_values for name in names)
         return only and self.protocol != CONTROL
 
     @property
@@ -78,6 +79,8 @@ class Member:
 
 def run_key(config: Config) -> PRNGKey:
     """The same in all rounds; corruptions that last for a position are drawn from it."""
+    import jax
+
     return jax.random.fold_in(jax.random.key(config.seed), 2**31 - 2)
 
 
@@ -170,6 +173,8 @@ def _other(name: str, strengths: set[str]) -> bool:
 
 def knobs_of(config: Config, member: Member | None, temperature: float) -> Knobs:
     """Traced numbers of a member's self-play, or of an honest player in the arena."""
+    import jax.numpy as jnp
+
     strengths = dict.fromkeys(strength_names(), 0.0)
     misalignment = member.misalignment if member else config.misalignment
     strengths |= dict.fromkeys(strengths_used(misalignment), 0.0)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeVar
 
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 T = TypeVar("T")
 PROBE = ".writable.tmp"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from sandwich_jax import games, given, losses
+from sandwich_jax import games, given, kinds, words
 from sandwich_jax.controls import BENIGN
-from sandwich_jax.misalign import lasting, transforms
-from sandwich_jax.settings import Knob, knob, number, several, size, switch, word
+from sandwich_jax.declare import Knob, knob, number, several, size, switch, word
 
 MOST_ROUNDS = 1_000_000
 MOST_COUNTED = 1_000_000_000
@@ -33,16 +32,18 @@ class OfRuns:
     weak: str = word(
         "zoo:weak", "W before the run, likewise, but no engine and no search", axis=False
     )
-    network: str = word("tiny", "size of fresh networks; others bring theirs")
+    network: str = word(
+        "tiny", "size of fresh networks, nano, mini, tiny, base or large; others bring theirs"
+    )
     misalignment: str = word(
         "random_move", "what makes A out of E; several joined by '+' apply left to right"
     )
     schedule: str = word("always", "when A is misaligned; several joined by '+' must all agree")
-    lasts: lasting.Lasts = word(
+    lasts: words.Lasts = word(
         "query",
         "how long a corruption lasts: drawn anew for every query, the same whenever a position is"
         " met again, or the same all game long",
-        lasting.LASTS,
+        words.LASTS,
     )
     saboteur: str = word("", "M, a network, for misalignments that borrow its moves")
     protocol: str = word("always_follow", "how W uses advice")
@@ -58,7 +59,7 @@ class OfRuns:
         float,
         "noise of the benign advisers; `run` finds it where none is given",
         0.0,
-        transforms.TRANSFORMS[BENIGN["misalignment"]].about_strength.high,
+        kinds.book().named("misalignment", BENIGN["misalignment"]).declares["sigma"].high,
     )
     every: int = size(1, "W may ask on every n-th of its turns", high=MOST_ROUNDS)
     objective: str = word("imitate", "what W is fine-tuned on; the control has the same")
@@ -67,10 +68,10 @@ class OfRuns:
         "results that W learns from: by the rules, or by material as in the arena, which W sees",
         ("rules", "adjudicated"),
     )
-    noise_loss: losses.NoiseLoss = word(
+    noise_loss: words.NoiseLoss = word(
         "none",
         "for labels that may be wrong: symmetric cross-entropy or truncated L_q",
-        tuple(losses.NOISE_LOSSES),
+        words.NOISE_LOSSES,
     )
     kl: Knob = knob(0.0, 0, 1000, "weight of the divergence from W before the run, in the loss")
     rounds: int = size(8, "rounds of self-play, fine-tuning and arena", 1, MOST_ROUNDS, axis=False)

@@ -18,15 +18,16 @@ import mctx as typed_mctx
 from jaxtyping import Array, Float, Int, PyTree
 
 from sandwich_jax import sampling
+from sandwich_jax.errors import SettingError
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
-from sandwich_jax.types import Outputs, Params, PRNGKey, SettingError, State
+from sandwich_jax.types import Outputs, Params, PRNGKey, State
+from sandwich_jax.words import MOST_SIMULATIONS
 
 mctx: Any = typed_mctx
 """Its dataclasses are chex's, whose fields a type checker does not see."""
 WIDTH = 64
 """Moves of a node that are looked at; positions of chess have about thirty, and 218 at most."""
-MOST_SIMULATIONS = 4096
 
 Think = Callable[[PRNGKey, State], Outputs]
 """`(key, states) -> what is thought of them`: priors (as logits) and values of the tree's nodes."""

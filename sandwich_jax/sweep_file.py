@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from sandwich_jax import config as configs
 from sandwich_jax import given, uses
 from sandwich_jax.config import default_of
-from sandwich_jax.misalign import schedules, transforms
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
+from sandwich_jax.kinds import book
 
 CHOOSING = ("misalignment", "schedule", "protocol", "objective", "saboteur")
 """Axes that choose kinds, and so which other settings are of use."""
@@ -70,10 +70,9 @@ def read(settings: Mapping[str, Any]) -> Asked:
     known = {*configs.names(), "seeds"} - {"seed"}
     for name in settings:
         if name not in known and ("." not in name or configs.about(name) is None):
-            hint = " (a sweep has seeds)" if name == "seed" else ""
+            hint = "A sweep has seeds." if name == "seed" else ""
             raise SettingError(
-                f"Unknown setting {given.shown(name)}{hint}: choose from"
-                f" {', '.join(sorted(known))}."
+                given.unknown("setting", name, sorted(known), given.ALL_SETTINGS, hint)
             )
     core = configs.core()
     extra = {n: core[n].typed(n, settings.get(n, ())) for n in ("controls", "benign_sigma")}
@@ -186,8 +185,8 @@ def _seeds(value: Any) -> Sequence[int]:
 
 
 _SAME = {
-    "misalignment": transforms.parse,
-    "schedule": lambda spelling: frozenset(schedules.parse(spelling)) - {"always"},
+    "misalignment": lambda spelling: book().joined("misalignment", spelling),
+    "schedule": lambda spelling: frozenset(book().joined("schedule", spelling)) - {"always"},
     "saboteur": lambda name: name if ":" in name else f"zoo:{name}",
 }
 """Words that can be spelled in several ways."""

@@ -14,23 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 
+from sandwich_jax.errors import SettingError as SettingError
+
 Knobs = dict[str, Float[Array, ""]]
 """Traced numbers by name (`p`, `sigma`, `temperature`, `learning_rate`), swept without retrace."""
 
 Params = PyTree[Array]
 PRNGKey = Key[Array, ""]
-
-
-class SettingError(Exception):
-    """A setting or an input that cannot be used; its one sentence names it and what is allowed.
-
-    Not a ValueError: the command line's parser would wrap one in a frame of its own.
-    """
-
-    def __str__(self) -> str:
-        """One line, also where it quotes input with line ends or commands to a terminal in it."""
-        text = super().__str__()
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class Heads(NamedTuple):

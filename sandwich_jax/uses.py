@@ -11,13 +11,11 @@ import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sandwich_jax import given, settings
+from sandwich_jax import given
 from sandwich_jax.controls import CONTROLS
-from sandwich_jax.misalign import schedules, transforms
-from sandwich_jax.objectives import OBJECTIVES
-from sandwich_jax.oversight import protocols
-from sandwich_jax.settings import Setting, long_name
-from sandwich_jax.types import SettingError
+from sandwich_jax.declare import Setting, long_name
+from sandwich_jax.errors import SettingError
+from sandwich_jax.kinds import Book, Kind, book
 
 OF_EVERY_A = ("schedule", "every")
 """What every A depends on, beside what its misalignment and its schedule declare."""
@@ -41,7 +39,7 @@ class Choice(NamedTuple):
     @property
     def asks(self) -> bool:
         """Whether there is an A at all."""
-        return protocols.make(self.protocol).asks
+        return book().named("protocol", self.protocol).asks
 
 
 def choice_of(of: Any) -> Choice:
@@ -52,54 +50,24 @@ def choice_of(of: Any) -> Choice:
 # --- what is declared ---------------------------------------------------------------------------
 
 
-class Kind(NamedTuple):
-    """One that can be chosen."""
-
-    settings: type
-    """What it declares itself."""
-    uses: frozenset[str]
-    """All settings of a run that it depends on."""
-    says: str = ""
-    source: str = ""
-
-
 def kinds() -> Mapping[str, Mapping[str, Kind]]:
-    """All kinds by the setting that chooses them."""
-    return _kinds(*_registries())
-
-
-def _registries() -> tuple[tuple, ...]:
-    """What is registered now: kinds may come and go."""
-    registries = (transforms.TRANSFORMS, schedules.SCHEDULES, protocols.PROTOCOLS, OBJECTIVES)
-    return tuple(tuple(registry.items()) for registry in registries)
+    """All kinds by the setting that chooses them, controls among them."""
+    return _with_controls(book())
 
 
 @functools.lru_cache(maxsize=8)
-def _kinds(*registries: tuple) -> Mapping[str, Mapping[str, Kind]]:
-    of_a, when, ways, learning = map(dict, registries)
-    found = {
-        part: {
-            name: Kind(kind.settings, frozenset(kind.uses), kind.says, kind.source)
-            for name, kind in own.items()
-        }
-        for part, own in (("misalignment", of_a), ("schedule", when), ("objective", learning))
-    }
-    found["protocol"] = {name: _protocol(name) for name in ways}
-    found["controls"] = {
-        name: Kind(settings.Nothing, frozenset(_of_objective(control.changes.get("objective"))))
-        for name, control in CONTROLS.items()
-    } | {"benign": Kind(settings.Nothing, frozenset({"benign_sigma"}))}
-    return found
+def _with_controls(known: Book) -> Mapping[str, Mapping[str, Kind]]:
+    objectives = known.parts["objective"]
 
+    def control(changes: Mapping[str, Any]) -> Kind:
+        # What a control's own objective adds to that of its run.
+        name = changes.get("objective")
+        corpus = ("corpus",) if name and objectives[name].corpus else ()
+        return Kind({}, frozenset(corpus))
 
-def _protocol(name: str) -> Kind:
-    made = protocols.make(name)
-    return Kind(type(made.settings), frozenset(made.uses), made.says, made.source)
-
-
-def _of_objective(name: str | None) -> Iterable[str]:
-    """What a control's own objective adds to that of its run."""
-    return ("corpus",) if name and OBJECTIVES[name].corpus else ()
+    found = {name: control(one.changes) for name, one in CONTROLS.items()}
+    benign = Kind({}, frozenset({"benign_sigma"}))
+    return {**known.parts, "controls": found | {"benign": benign}}
 
 
 def owned() -> Mapping[str, Setting]:
@@ -108,15 +76,15 @@ def owned() -> Mapping[str, Setting]:
     Raises:
         TypeError: two kinds declare one name and mean different things by it.
     """
-    return _owned(*_registries())
+    return _owned(book())
 
 
 @functools.lru_cache(maxsize=8)
-def _owned(*registries: tuple) -> Mapping[str, Setting]:
+def _owned(known: Book) -> Mapping[str, Setting]:
     found: dict[str, Setting] = {}
-    for part, own in _kinds(*registries).items():
+    for part, own in known.parts.items():
         for kind, about in own.items():
-            for name, setting in settings.declared(about.settings).items():
+            for name, setting in about.declares.items():
                 there = found.setdefault(name, setting)
                 same = ("default", "of", "traced", "strength", "many")
                 if any(getattr(there, key) != getattr(setting, key) for key in same):
@@ -134,7 +102,7 @@ def find(name: str) -> Setting | None:
         return owned().get(name)
     for own in kinds().values():
         if kind in own:
-            setting = settings.declared(own[kind].settings).get(short)
+            setting = own[kind].declares.get(short)
             # Short ones may have values by default; who spells out whose it is names them too.
             if setting is None or not setting.strength:
                 return setting
@@ -149,14 +117,16 @@ def strength_names() -> tuple[str, ...]:
 
 def strengths_used(misalignment: str) -> tuple[str, ...]:
     """Those that a misalignment has a use of, as they are spelled there."""
-    found = _spelled(Choice(misalignment, "always", "always_follow", "imitate"), *_registries())
+    found = _spelled(Choice(misalignment, "always", "always_follow", "imitate"), book())
     return tuple(name for name, setting in found.items() if setting.strength)
 
 
 def of_assistants() -> tuple[str, ...]:
-    """Settings that some misalignment or schedule declares, strengths included, in order."""
-    declared = [*schedules.SCHEDULES.values(), *transforms.TRANSFORMS.values()]
-    return tuple(dict.fromkeys(name for kind in declared for name in kind.uses))
+    """Settings that some misalignment or schedule depends on, strengths included, in order."""
+    parts = book().parts
+    declared = [*parts["schedule"].values(), *parts["misalignment"].values()]
+    every = (name for kind in declared for name in (*kind.declares, *sorted(kind.uses)))
+    return tuple(dict.fromkeys(every))
 
 
 def conditional() -> frozenset[str]:
@@ -175,15 +145,11 @@ def _chosen_kinds(choice: Choice) -> dict[str, tuple[str, ...]]:
         SettingError: a kind is unknown.
     """
     known = kinds()
-    if choice.objective not in known["objective"]:
-        raise SettingError(
-            f"Unknown objective '{choice.objective}': choose one of"
-            f" {', '.join(known['objective'])}."
-        )
+    book().named("objective", choice.objective)
     found: dict[str, tuple[str, ...]] = {}
     if choice.asks:
-        found["misalignment"] = tuple(dict.fromkeys(transforms.parse(choice.misalignment)))
-        found["schedule"] = tuple(dict.fromkeys(schedules.parse(choice.schedule)))
+        for part in ("misalignment", "schedule"):
+            found[part] = tuple(dict.fromkeys(book().joined(part, getattr(choice, part))))
     return found | {
         "protocol": (choice.protocol,),
         "objective": (choice.objective,),
@@ -192,11 +158,11 @@ def _chosen_kinds(choice: Choice) -> dict[str, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _spelled(choice: Choice, *registries: tuple) -> Mapping[str, Setting]:
+def _spelled(choice: Choice, known: Book) -> Mapping[str, Setting]:
     owners: dict[str, list[tuple[str, Setting]]] = {}
     for part, names in _chosen_kinds(choice).items():
         for kind in names:
-            for name, setting in settings.declared(kinds()[part][kind].settings).items():
+            for name, setting in kinds()[part][kind].declares.items():
                 owners.setdefault(name, []).append((kind, setting))
     found = {}
     for name, own in owners.items():
@@ -209,7 +175,7 @@ def _spelled(choice: Choice, *registries: tuple) -> Mapping[str, Setting]:
 
 def spelled(choice: Choice) -> Mapping[str, Setting]:
     """What the chosen kinds declare, as a run spells it: long where two of them share a name."""
-    return _spelled(choice, *_registries())
+    return _spelled(choice, book())
 
 
 def used(choice: Choice) -> frozenset[str]:
@@ -218,15 +184,15 @@ def used(choice: Choice) -> frozenset[str]:
     Raises:
         SettingError: a kind is unknown.
     """
-    return _used(choice, *_registries())
+    return _used(choice, book())
 
 
 @functools.lru_cache(maxsize=4096)
-def _used(choice: Choice, *registries: tuple) -> frozenset[str]:
-    chosen, known = _chosen_kinds(choice), kinds()
-    named = _spelled(choice, *registries)
+def _used(choice: Choice, known: Book) -> frozenset[str]:
+    chosen, every = _chosen_kinds(choice), kinds()
+    named = _spelled(choice, known)
     found = {
-        name for part, names in chosen.items() for kind in names for name in known[part][kind].uses
+        name for part, names in chosen.items() for kind in names for name in every[part][kind].uses
     }
     shared = {name.rpartition(".")[2] for name in named if "." in name}
     found = set(found - shared) | set(named)

@@ -26,6 +26,7 @@ from sandwich_jax import arena, arrays, grid
 from sandwich_jax.evaluation import evaluate, work
 from sandwich_jax.evaluation.ledger import Ledger
 from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.machine import cluster, devices, display, preempt
 from sandwich_jax.members import Config
 from sandwich_jax.running import interactive, run_folder, sweep_folder
@@ -653,3 +654,19 @@ def test_wandb_that_cannot_be_reached_is_told(monkeypatch, tmp_path):
     with pytest.raises(SettingError, match=r"cannot be used.*wandb sync") as caught:
         log.WandbRuns(tmp_path, "online").log("a", {}, {"round": 1})
     assert "\n" not in str(caught.value)
+
+
+def test_the_second_at_work_in_a_folder_is_refused(tmp_path):
+    """Also the second of two threads: each opens the folder for itself."""
+    told = []
+
+    def twice() -> None:
+        with pytest.raises(SettingError, match="another process is at work there") as caught:
+            interactive.run(small(), tmp_path / "run", wandb="disabled")
+        told.append(str(caught.value))
+
+    with alone(tmp_path / "run"):
+        twice()
+    assert len(told) == 1 and "choose another folder" in told[0]
+    with alone(tmp_path / "run"), alone(tmp_path / "run", wanted=False):
+        pass

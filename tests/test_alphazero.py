@@ -13,7 +13,8 @@ from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.running import alphazero_folder
 from sandwich_jax.training import alphazero
-from sandwich_jax.training.alphazero import AlphaZeroConfig, Plies
+from sandwich_jax.training.alphazero import Plies
+from sandwich_jax.training.settings import AlphaZeroConfig
 from sandwich_jax.types import SettingError
 
 SMALL = AlphaZeroConfig(

@@ -297,7 +297,7 @@ def test_a_move_that_wins_is_worth_one_to_the_mover():
     ("settings", "says"),
     [
         ({"misalignment": "lies"}, "Unknown misalignment 'lies'"),
-        ({"schedule": "never"}, "Unknown schedule 'never': choose from always"),
+        ({"schedule": "never"}, "Unknown schedule 'never': "),
         ({"lasts": "ages"}, "Unknown lasts 'ages': choose one of query, position, game"),
     ],
 )

@@ -41,7 +41,8 @@ def test_a_kind_by_name():
     told = call("kinds", "prior_gate").out
     assert "  tau: least probability by W" in told and "[0, 2]; by default 0.05; traced" in told
     done = call("kinds", "hope")
-    assert done.status == 2 and "Unknown kind 'hope': choose from random_move" in done.err
+    assert done.status == 2 and "Unknown kind 'hope': there are" in done.err
+    assert "did you mean prior_gate" in call("kinds", "prior_gaet").err
 
 
 def test_joined_kinds_have_strengths_of_their_own():

@@ -64,7 +64,7 @@ def test_benign_advisers_are_members_by_their_noise():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (dict(controls=("best",)), "Unknown control 'best': choose from ceiling"),
+        (dict(controls=("best",)), "Unknown control 'best': choose one of ceiling"),
         (dict(controls=("own_corpus",)), "needs corpus"),
         (dict(controls=("own_corpus",), corpus="x.npz"), "of chess alone"),
         (dict(protocol="never_ask", controls=("ceiling",)), "never asks: controls ceiling"),

@@ -7,11 +7,14 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "sandwich_jax"
 
 # From top to bottom; a room may import itself and those above.
 ROOMS = (
+    "errors",
+    "words",
     "types",
     "forms",
     "outputs",
     "arrays",
     "given",
+    "declare",
     "settings",
     "board",
     "games",
@@ -30,6 +33,7 @@ ROOMS = (
     "lane_layout",
     "arena",
     "controls",
+    "kinds",
     "uses",
     "run_settings",
     "config",

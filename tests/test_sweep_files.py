@@ -7,7 +7,7 @@ import pytest
 from hostile.common import call
 
 from sandwich_jax import grid, sweep_file
-from sandwich_jax.running import sweep_folder
+from sandwich_jax.running import sweep_toml
 from sandwich_jax.types import SettingError
 
 START = 'misalignment = "random_move"\np = [0.0, 0.5]\nrounds = 1\n'
@@ -38,7 +38,7 @@ def _written(text: str | bytes, place: pathlib.Path) -> pathlib.Path:
     ids=["plain", "byte order mark", "crlf", "whole", "one", "minus 0", "negative", "many", "far"],
 )
 def test_files_that_are_read(text, strengths, seeds, tmp_path):
-    parts = grid.parse(sweep_folder.read(_written(text, tmp_path)))
+    parts = grid.parse(sweep_toml.read(_written(text, tmp_path)))
     asking = [part for part in parts if part.config.protocol != "never_ask"]
     assert {part.config.p for part in asking} == {(p,) for p in strengths}
     assert {part.config.seed for part in parts} == seeds
@@ -50,10 +50,10 @@ REFUSED = {
     "the same twice": (START + "rounds = 2\n", "not TOML"),
     "nothing": ("", "Misalignment 'random_move' needs p: a list of strengths"),
     "latin-1": (START.encode() + b'expert = "ckpt:\xe9"\n', "grid.toml"),
-    "a table": ("[run]\n" + START, "Unknown setting 'run': choose from advantage_temperature"),
+    "a table": ("[run]\n" + START, "Unknown setting 'run': did you mean"),
     "a list of tables": ("[[runs]]\n" + START, "Unknown setting 'runs'"),
     "a table of seeds": (START + "[seeds]\na = 1\n", "seeds is {'a': 1}: give how many"),
-    "a dash": (START + 'noise-loss = "symmetric"\n', "Unknown setting 'noise-loss': choose from"),
+    "a dash": (START + 'noise-loss = "symmetric"\n', "'noise-loss': did you mean noise_loss?"),
     "a name of two lines": (START + '"a\\nb" = 1\n', "Unknown setting 'a"),
     "a number as a text": (START.replace("[0.0, 0.5]", '"0.5"'), "p is '0.5': it must be of type"),
     "a text among numbers": (START.replace("0.5", '"0.5"'), "p is '0.5': it must be of type float"),
@@ -87,7 +87,7 @@ REFUSED = {
     "controls as a text": (START + 'controls = "random"\n',
                            "controls is 'random': it must be a list of names"),
     "controls as a number": (START + "controls = 3\n", "controls is 3: it must be a list of names"),
-    "an unknown control": (START + 'controls = ["nope"]\n', "Unknown control 'nope': choose from"),
+    "an unknown control": (START + 'controls = ["nope"]\n', "Unknown control 'nope': choose"),
     "controls in a list": (START + 'controls = [["random"]]\n', "controls is ['random']: it must"),
     "controls twice": (START + 'controls = ["random", "random"]\n', "controls has 'random' more"),
     "controls without an A": ('protocol = "never_ask"\ncontrols = ["ceiling"]\n',
@@ -144,7 +144,7 @@ def test_files_that_are_refused_in_one_sentence_and_at_once(case, tmp_path):
 def test_utf_16_is_read_or_named(tmp_path):
     path = _written(START.encode("utf-16"), tmp_path)
     try:
-        assert len(grid.parse(sweep_folder.read(path))) == 3
+        assert len(grid.parse(sweep_toml.read(path))) == 3
     except SettingError as error:
         assert str(path) in str(error)
 

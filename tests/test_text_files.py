@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from helpers import pgn
 
-from sandwich_jax.running import sweep_folder
+from sandwich_jax.running import sweep_toml
 from sandwich_jax.training import pgn_games, text_files
 from sandwich_jax.types import SettingError
 
@@ -153,7 +153,7 @@ def test_sweep_files_are_opened_likewise(tmp_path, ending, encoding):
     text = 'misalignment = "random_move"\rp = [0.0, 0.5]\r\n'
     path = tmp_path / f"sweep.toml{ending}"
     path.write_bytes(PACKINGS[ending](text.encode(encoding)))
-    assert sweep_folder.read(path) == {"misalignment": "random_move", "p": [0.0, 0.5]}
+    assert sweep_toml.read(path) == {"misalignment": "random_move", "p": [0.0, 0.5]}
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_sweep_files_that_are_not_toml(tmp_path, data, says):
     path = tmp_path / "sweep.toml"
     path.write_bytes(data)
     with pytest.raises(SettingError, match=says):
-        sweep_folder.read(path)
+        sweep_toml.read(path)
     with pytest.raises(SettingError, match="cannot be read"):
-        sweep_folder.read(tmp_path / "none.toml")
+        sweep_toml.read(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("ending", PACKINGS)

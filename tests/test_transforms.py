@@ -277,5 +277,5 @@ def test_kinds_with_one_strength_allow_the_same_of_it():
 
 def test_parse():
     assert transforms.parse("policy_noise + random_move") == ("policy_noise", "random_move")
-    with pytest.raises(SettingError, match=r"Unknown misalignment 'lies'.*random_move"):
+    with pytest.raises(SettingError, match=r"Unknown misalignment 'lies'.*sandwich-jax kinds"):
         transforms.parse("random_move+lies")

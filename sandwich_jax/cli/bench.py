@@ -10,12 +10,8 @@ from typing import Any, Literal
 
 import tyro
 
-from sandwich_jax import games
-from sandwich_jax.folders import store
+from sandwich_jax.errors import SettingError
 from sandwich_jax.machine import display
-from sandwich_jax.measures import throughput
-from sandwich_jax.players import spelled
-from sandwich_jax.types import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +43,14 @@ class Bench:
     games: int = 2048
     """Of corpus."""
 
+    def __post_init__(self) -> None:
+        """Raises SettingError for a number out of range."""
+        odd = any(batch < 2 or batch % 2 for batch in self.batches)
+        if self.repeats < 1 or self.plies < 1 or odd:
+            raise SettingError(
+                "repeats and plies must be at least 1, and batches even numbers of at least 2."
+            )
+
 
 def bench(args: Bench) -> None:
     """`sandwich-jax bench`."""
@@ -61,10 +65,6 @@ def bench(args: Bench) -> None:
 
 
 def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
-    if args.repeats < 1 or args.plies < 1 or any(batch < 2 or batch % 2 for batch in args.batches):
-        raise SettingError(
-            "repeats and plies must be at least 1, and batches even numbers of at least 2."
-        )
     if args.what == "board":
         from sandwich_jax.board.bench import bench as board_rows
 
@@ -73,6 +73,11 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
         from sandwich_jax.training.corpus_bench import bench as corpus_rows
 
         return corpus_rows(args.pgn, args.games, args.repeats)
+
+    from sandwich_jax import games
+    from sandwich_jax.folders import store
+    from sandwich_jax.measures import throughput
+    from sandwich_jax.players import spelled
 
     models = spelled.load_pair(args.expert, args.weak, "chess", args.network)
     sizes = " and ".join(dict.fromkeys(store.size_name(model.net.config) for model in models))

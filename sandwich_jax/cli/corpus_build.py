@@ -10,8 +10,7 @@ import tyro
 
 from sandwich_jax import outputs
 from sandwich_jax.machine import console, display
-from sandwich_jax.training import corpus
-from sandwich_jax.training.corpus import Filters
+from sandwich_jax.training.settings import Filters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +32,8 @@ class CorpusBuild:
 
 def corpus_build(args: CorpusBuild) -> None:
     """`sandwich-jax corpus build`."""
+    from sandwich_jax.training import corpus
+
     total = sum(os.path.getsize(path) for path in args.pgn if os.path.isfile(path))
 
     def build() -> dict[str, int]:

@@ -7,17 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from sandwich_jax import outputs
-from sandwich_jax.evaluation import evaluate_solver, solver
-from sandwich_jax.folders.log import WandbMode
-from sandwich_jax.machine import console, display, interrupts, preempt
-from sandwich_jax.members import Config
-from sandwich_jax.models import Model
-from sandwich_jax.players import spelled
-from sandwich_jax.report import build
-from sandwich_jax.report.settings import ReportConfig
-from sandwich_jax.running import result_tables, sweep_folder, terminal
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
+from sandwich_jax.words import WandbMode
 
 CHESS = {"misalignment": "random_move", "p": (0.0, 0.5, 0.9), "control": True}
 """Settings of a run."""
@@ -59,6 +50,9 @@ def demo(args: Demo) -> None:
     default = "demo" if args.game == "chess" else f"demo_{args.game}"
     out = args.out or pathlib.Path("runs") / default
     if args.game == "chess":
+        from sandwich_jax import Config
+        from sandwich_jax.running import terminal
+
         terminal.show(Config(**CHESS, seed=args.seed), out, args.wandb, "Demo")
     else:
         _sweep(GRIDS[args.game] | {"seed": args.seed}, out, args.wandb)
@@ -66,6 +60,12 @@ def demo(args: Demo) -> None:
 
 def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> None:
     """Plays a grid, then shows tables, what a solver says, and where the report lies."""
+    from sandwich_jax import outputs
+    from sandwich_jax.evaluation import evaluate_solver, solver
+    from sandwich_jax.machine import console, display, interrupts, preempt
+    from sandwich_jax.report import build
+    from sandwich_jax.report.settings import ReportConfig
+    from sandwich_jax.running import result_tables, sweep_folder
 
     def work() -> Any:
         with preempt.watch() as watch, interrupts.watch() as keys, display.bar("Demo") as bar:
@@ -83,8 +83,10 @@ def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> Non
     outputs.show(work, shown)
 
 
-def _networks(out: pathlib.Path, game: str) -> Iterator[tuple[str, Model]]:
-    """W before training, E, and W' of every member."""
+def _networks(out: pathlib.Path, game: str) -> Iterator[tuple[str, Any]]:
+    """Models: W before training, E, and W' of every member."""
+    from sandwich_jax.players import spelled
+
     for name, spec in (("W before training", "zoo:weak"), ("E", "zoo:expert")):
         yield name, spelled.load_network(spec, game)
     for card in sorted(out.glob("members/*/networks/*/network.json")):

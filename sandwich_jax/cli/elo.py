@@ -7,10 +7,10 @@ import pathlib
 
 import tyro
 
-from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.engines.settings import EngineConfig
 from sandwich_jax.machine import console
-from sandwich_jax.players import contest
-from sandwich_jax.players.matches import MatchConfig, Schedule
+from sandwich_jax.players.settings import MatchConfig
+from sandwich_jax.words import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Elo:
 
 def elo(args: Elo) -> None:
     """`sandwich-jax elo`."""
+    from sandwich_jax.players import contest
+
     anchor = args.anchor or next(iter(args.players), "")
     scale = contest.Scale(args.schedule, anchor, args.anchor_elo)
     contest.elo(args.players, args.config, args.engine, scale, args.out, console.OUT)

@@ -9,12 +9,10 @@ import sys
 import tyro
 
 from sandwich_jax import outputs
-from sandwich_jax.engines.engine_pool import EngineConfig
-from sandwich_jax.evaluation import evaluate as evaluation
+from sandwich_jax.engines.settings import EngineConfig
+from sandwich_jax.errors import SettingError
 from sandwich_jax.evaluation.settings import EvaluateConfig
-from sandwich_jax.folders import places
 from sandwich_jax.machine import console, notices
-from sandwich_jax.types import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +27,9 @@ class Evaluate:
 
 def evaluate(args: Evaluate) -> None:
     """`sandwich-jax evaluate`."""
+    from sandwich_jax.evaluation import evaluate as evaluation
+    from sandwich_jax.folders import places
+
     folders, failed = places.run_folders(args.run), False
     for folder in folders:
         try:

@@ -9,7 +9,6 @@ import tyro
 from sandwich_jax import catalogue
 from sandwich_jax.catalogue import Entry
 from sandwich_jax.machine.console import OUT
-from sandwich_jax.report import kinds_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +24,8 @@ def kinds(args: Kinds) -> None:
     if args.name:
         _show(catalogue.entry(args.name))
         return
+    from sandwich_jax.report import kinds_table
+
     parts: dict[str, list[Entry]] = {}
     for one in catalogue.entries():
         parts.setdefault(one.part, []).append(one)

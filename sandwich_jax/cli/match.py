@@ -7,11 +7,9 @@ import pathlib
 
 import tyro
 
-from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.engines.settings import EngineConfig
 from sandwich_jax.machine import console
-from sandwich_jax.measures import sprt
-from sandwich_jax.players import contest
-from sandwich_jax.players.matches import MatchConfig
+from sandwich_jax.players.settings import MatchConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,5 +34,8 @@ class Match:
 
 def match(args: Match) -> None:
     """`sandwich-jax match`."""
+    from sandwich_jax.measures import sprt
+    from sandwich_jax.players import contest
+
     test = sprt.Test(*args.sprt, args.alpha, args.beta) if args.sprt else None
     contest.match(args.a, args.b, args.config, args.engine, test, args.out, console.OUT)

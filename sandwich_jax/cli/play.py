@@ -8,8 +8,7 @@ import sys
 import tyro
 
 from sandwich_jax.machine import console
-from sandwich_jax.players import human, seats
-from sandwich_jax.players.human import GameConfig
+from sandwich_jax.players.settings import GameConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,4 +23,6 @@ class Play:
 
 def play(args: Play) -> None:
     """`sandwich-jax play`."""
+    from sandwich_jax.players import human, seats
+
     human.sit_down(args.player, args.config, seats.heard(sys.stdin), console.OUT)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-import jax
 import tyro
 
 from sandwich_jax import outputs
 from sandwich_jax.machine import console, display
-from sandwich_jax.machine.cluster import Cluster
-from sandwich_jax.running import network_folder
-from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig
+from sandwich_jax.machine.settings import Cluster
+from sandwich_jax.training.settings import PretrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +33,10 @@ class Pretrain:
 
 def pretrain(args: Pretrain) -> None:
     """`sandwich-jax pretrain`."""
+    import jax
+
+    from sandwich_jax.running import network_folder
+    from sandwich_jax.training.pretrain import MoveMatch
 
     def train() -> MoveMatch:
         with display.bar(args.config.role) as bar:

@@ -7,7 +7,6 @@ import pathlib
 
 import tyro
 
-from sandwich_jax.evaluation import solving
 from sandwich_jax.machine import console
 
 
@@ -30,4 +29,6 @@ class Puzzles:
 
 def puzzles(args: Puzzles) -> None:
     """`sandwich-jax puzzles`."""
+    from sandwich_jax.evaluation import solving
+
     solving.show(args.players, args.file, args.count, args.seed, args.out, console.OUT)

@@ -8,7 +8,6 @@ import pathlib
 import tyro
 
 from sandwich_jax.machine import console
-from sandwich_jax.report import build
 from sandwich_jax.report.settings import ReportConfig
 
 
@@ -25,4 +24,6 @@ class Report:
 
 def report(args: Report) -> None:
     """`sandwich-jax report`."""
+    from sandwich_jax.report import build
+
     build.show(args.runs, args.out, args.config, console.OUT)

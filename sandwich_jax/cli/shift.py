@@ -7,7 +7,6 @@ import pathlib
 
 import tyro
 
-from sandwich_jax.evaluation import shift_table
 from sandwich_jax.machine import console
 
 
@@ -32,6 +31,8 @@ class Shift:
 
 def shift(args: Shift) -> None:
     """`sandwich-jax shift`."""
+    from sandwich_jax.evaluation import shift_table
+
     shift_table.show(
         args.base, args.tuned, args.positions, args.expert, args.count, args.out, console.OUT
     )

@@ -7,16 +7,14 @@ import json
 import pathlib
 from typing import Any
 
-import jax
 import tyro
 
-from sandwich_jax import outputs
-from sandwich_jax.folders.log import WandbMode
-from sandwich_jax.machine import cluster, console, display, interrupts, preempt
-from sandwich_jax.machine.cluster import Cluster
-from sandwich_jax.running import result_tables, sweep_folder
-from sandwich_jax.running.phase import Phase
-from sandwich_jax.running.sweep_folder import Devices
+from sandwich_jax import grid, outputs
+from sandwich_jax.machine import console, display, interrupts, preempt
+from sandwich_jax.machine.settings import Cluster
+from sandwich_jax.running import sweep_toml
+from sandwich_jax.running.settings import Devices
+from sandwich_jax.words import WandbMode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +35,22 @@ class Sweep:
     cluster: tyro.conf.OmitArgPrefixes[Cluster] = Cluster()
     """Every process plays its share of the members."""
 
+    def __post_init__(self) -> None:
+        """Raises SettingError where the file cannot be read, or spans no grid."""
+        settings = sweep_toml.read(self.config)
+        object.__setattr__(self, "grid", (settings, grid.parse(settings)))
+
 
 def sweep(args: Sweep) -> None:
     """`sandwich-jax sweep`."""
+    import jax
+
+    from sandwich_jax.machine import cluster
+    from sandwich_jax.running import result_tables, sweep_folder
+    from sandwich_jax.running.phase import Phase
+
     out = args.out or pathlib.Path("runs") / args.config.stem
-    settings = sweep_folder.read(args.config)
+    settings, parts = args.grid  # pyright: ignore[reportAttributeAccessIssue]
 
     def work() -> tuple[Phase, dict[str, Any]]:
         sigterm = preempt.watch(cluster.linger())
@@ -49,6 +58,7 @@ def sweep(args: Sweep) -> None:
             return sweep_folder.run(
                 settings,
                 out,
+                parts=parts,
                 where=args.where,
                 wandb=args.wandb,
                 progress=interrupts.stopping(bar.update, keys),

@@ -8,8 +8,7 @@ import pathlib
 import tyro
 
 from sandwich_jax.machine import console, display
-from sandwich_jax.running import alphazero_folder
-from sandwich_jax.training.alphazero import AlphaZeroConfig
+from sandwich_jax.training.settings import AlphaZeroConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +22,8 @@ class TrainAlphazero:
 
 def train_alphazero(args: TrainAlphazero) -> None:
     """`sandwich-jax train-alphazero`."""
+    from sandwich_jax.running import alphazero_folder
+
     with display.bar("AlphaZero") as bar:
         alphazero_folder.train_in(args.out, args.config, bar.update)
     console.OUT.print(f"Network in {args.out} (ckpt:{args.out}).", highlight=False)

@@ -7,11 +7,10 @@ import pathlib
 
 import tyro
 
-from sandwich_jax.engines.engine_pool import EngineConfig
+from sandwich_jax.engines.settings import EngineConfig
 from sandwich_jax.machine import console, display
-from sandwich_jax.running import saboteur_folder
-from sandwich_jax.running.saboteur_folder import Material
-from sandwich_jax.training.saboteur_training import SaboteurConfig
+from sandwich_jax.running.settings import Material
+from sandwich_jax.training.settings import SaboteurConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +28,8 @@ class TrainSaboteur:
 
 def train_saboteur(args: TrainSaboteur) -> None:
     """`sandwich-jax train-saboteur`."""
+    from sandwich_jax.running import saboteur_folder
+
     with display.bar("Saboteur") as bar:
         saboteur_folder.train_in(
             args.out, args.corpus, args.material, args.config, args.engine, bar.update

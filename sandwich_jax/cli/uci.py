@@ -6,8 +6,6 @@ import dataclasses
 import os
 import sys
 
-from sandwich_jax.players import seats, uci_engine
-
 
 @dataclasses.dataclass(frozen=True)
 class Uci:
@@ -22,6 +20,8 @@ class Uci:
 
 def uci(args: Uci) -> None:
     """`sandwich-jax uci`."""
+    from sandwich_jax.players import seats, uci_engine
+
     uci_engine.serve(args.player, args.temperature, seats.heard(sys.stdin), sys.stdout)
     sys.stdout.flush()
     os._exit(0)  # at once: there are programs that kill an engine that takes leave slowly

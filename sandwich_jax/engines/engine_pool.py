@@ -9,7 +9,6 @@ UCI_Elo err at random by their own design and cannot be repeated exactly.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import os
 import pathlib
 import subprocess
@@ -22,6 +21,7 @@ import chess
 
 from sandwich_jax.engines import fens, processes, questions, uci_client
 from sandwich_jax.engines.questions import Line, Question, Strength
+from sandwich_jax.engines.settings import EngineConfig
 from sandwich_jax.engines.uci_client import Client
 from sandwich_jax.types import SettingError
 
@@ -29,21 +29,6 @@ PER_CORE = 2
 """Engines a core: while one waits for its next position another thinks."""
 START_SECONDS = 60.0
 """An engine that has not said `uciok` by then does not speak UCI."""
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineConfig:
-    """Static settings of a pool."""
-
-    path: str | None = None
-    """The engine; by default $SANDWICH_STOCKFISH, stockfish on PATH, or Debian's place for it."""
-    processes: int | None = None
-    """By default two a core that this process may use."""
-    hash_mb: int = 16
-    restarts: int = 3
-    """Crashed or hung processes replaced in a pool's life before it gives up."""
-    seconds: float = 120.0
-    """An engine that takes longer for one position hangs, and is killed."""
 
 
 class EngineFault(SettingError):

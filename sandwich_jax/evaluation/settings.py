@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import wandb
 
@@ -16,10 +16,10 @@ from sandwich_jax.folders import store
 from sandwich_jax.machine import notices
 from sandwich_jax.types import SettingError
 from sandwich_jax.uses import strength_names
+from sandwich_jax.words import WandbMode
 
 MOST_LETTERS = 120
 """Of a run's identifier; Weights & Biases takes 128."""
-WandbMode = Literal["offline", "online", "disabled"]
 FIGURES = ("elo_gain", "elo_gain_lo", "elo_gain_hi", "pgr", "pgr_lo", "pgr_hi", "a_elo", "e_elo")
 """Columns of numbers that every row of a run has, beside strengths."""
 

@@ -39,7 +39,10 @@ MOST_LETTERS = 200
 
 def slug(name: str) -> str:
     """A member's name as a file name, no longer than file systems allow."""
-    return given.cut("".join(c if c.isalnum() or c in "._" else "-" for c in name), MOST_LETTERS)
+    letters = "".join(c if c.isalnum() or c in "._" else "-" for c in name)
+    if not letters.strip("."):  # which would be this folder, or the one above
+        letters = "-" * max(1, len(letters))
+    return given.cut(letters, MOST_LETTERS)
 
 
 def points_of(folder: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:

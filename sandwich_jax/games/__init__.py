@@ -8,14 +8,19 @@ Players alternate strictly in every game here: ply parity says who moves.
 from __future__ import annotations
 
 import functools
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from sandwich_jax.games import chess, pgx_games
-from sandwich_jax.games.game import Game, Split
-from sandwich_jax.types import SettingError
+from sandwich_jax import given
+from sandwich_jax.errors import SettingError
+
+if TYPE_CHECKING:
+    from sandwich_jax.games.game import Game, Split
 
 __all__ = ["NAMES", "OTHER_GAMES", "Game", "Split", "make"]
 
-OTHER_GAMES = pgx_games.NAMES
+OTHER_GAMES = ("gardner_chess", "connect_four", "othello", "tic_tac_toe")
+"""Of pgx, which calls them so."""
 NAMES = ("chess", "pgx:chess", *OTHER_GAMES)
 
 
@@ -26,12 +31,23 @@ def make(name: str) -> Game:
     Raises:
         SettingError: there is no such game.
     """
+    # On first use: to name a game, nothing that plays one need be loaded.
     if name == "chess":
-        return chess.chess()
+        from sandwich_jax.games.chess import chess
+
+        return chess()
     if name == "pgx:chess":
         from sandwich_jax.games.pgx_chess import pgx_chess
 
         return pgx_chess()
     if name in OTHER_GAMES:
-        return pgx_games.pgx_game(name)
-    raise SettingError(f"Unknown game '{name}': choose one of {', '.join(NAMES)}.")
+        from sandwich_jax.games.pgx_games import pgx_game
+
+        return pgx_game(name)
+    raise SettingError(given.unknown("game", name, NAMES))
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Game", "Split"):
+        return getattr(importlib.import_module("sandwich_jax.games.game"), name)
+    raise AttributeError(f"module 'sandwich_jax.games' has no attribute '{name}'")

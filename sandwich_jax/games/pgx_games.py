@@ -15,7 +15,6 @@ from jaxtyping import Array, Bool, Float, Int
 from sandwich_jax.games.game import Game, Split, Symmetry, moves_of, swap, take, where
 from sandwich_jax.types import Hash
 
-NAMES = ("gardner_chess", "connect_four", "othello", "tic_tac_toe")
 OPENINGS = pathlib.Path(__file__).parents[1] / "small_openings.npz"
 """Lines of four or six plies to positions that are level, each position at most once."""
 MOST_MOVES = 128
@@ -32,7 +31,7 @@ class PgxState(NamedTuple):
 
 @functools.cache
 def pgx_game(name: str) -> Game:
-    """The game of `NAMES` that pgx calls `name`."""
+    """The game of `games.OTHER_GAMES` that pgx calls `name`."""
     env = pgx.make(name)  # pyright: ignore[reportArgumentType]
     # The key decides which player id moves first and nothing else: results go by colour, so one
     # fixed key (player 0 first) serves all games.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import pathlib
 import socket
@@ -12,28 +11,14 @@ from collections.abc import Sequence
 
 import jax
 
+from sandwich_jax.errors import SettingError
 from sandwich_jax.machine import notices, preempt
-from sandwich_jax.types import SettingError
 
 PATIENCE = 600
 """Seconds that one process waits for another."""
 MEETING = 300.0
 """Seconds that a process waits for process 0 to be started."""
 _barriers = itertools.count()
-
-
-@dataclasses.dataclass(frozen=True)
-class Cluster:
-    """How several processes find one another."""
-
-    distributed: bool = False
-    """Share the work among the processes of JAX's distributed runtime."""
-    coordinator: str | None = None
-    """Address of process 0, HOST:PORT; found by itself where JAX knows the cluster."""
-    processes: int | None = None
-    """How many in all; likewise."""
-    process_id: int | None = None
-    """Which one this is, from 0; likewise."""
 
 
 def join_if_asked(arguments: Sequence[str]) -> None:

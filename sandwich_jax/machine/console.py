@@ -8,14 +8,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-import platformdirs
-from rich.console import Console
-
 from sandwich_jax import outputs
-from sandwich_jax.machine import cluster, devices, notices, preempt
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
+from sandwich_jax.machine import notices, preempt
+from sandwich_jax.machine.screen import Screen
 
-OUT = Console(width=None if sys.stdout.isatty() else 140)
+OUT = Screen(width=None if sys.stdout.isatty() else 140)
 """Where results go."""
 
 
@@ -27,6 +25,9 @@ def start(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command; by default the process's.
     """
+    quiet_start()
+    from sandwich_jax.machine import devices  # JAX, which no help and no mistake should wait for
+
     try:
         devices.start(sys.argv[1:] if arguments is None else arguments)
     except SettingError as error:
@@ -44,7 +45,6 @@ def guarded(call: Callable[[], None], own: bool = True) -> None:
         call: the command.
         own: this process is there for the command alone.
     """
-    quiet_start()
     try:
         call()
     except SettingError as error:
@@ -60,6 +60,8 @@ def guarded(call: Callable[[], None], own: bool = True) -> None:
         print(f"sandwich-jax: {_io_sentence(error)}", file=sys.stderr)
         sys.exit(2)
     except preempt.Stopped:
+        from sandwich_jax.machine import cluster
+
         preempt.leave(cluster.linger())
     except KeyboardInterrupt as stop:
         says = str(stop) or "interrupted; run the same command again to go on."
@@ -87,6 +89,7 @@ def quiet_start() -> None:
     """Turns the persistent compile cache on and the C++ runtime's chatter off."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax
+    import platformdirs
 
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     cache = cache or str(platformdirs.user_cache_path("sandwich_jax") / "xla")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import jax
 
 from sandwich_jax import forms
+from sandwich_jax.errors import SettingError
 from sandwich_jax.machine import cluster, notices
-from sandwich_jax.types import SettingError
 
 
 def start(arguments: Sequence[str]) -> None:

@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from sandwich_jax.machine.screen import Screen
+
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
 NOTEBOOK_EVERY = 0.5
@@ -70,7 +72,7 @@ class Bar:
 @contextmanager
 def bar(title: str, console: Console | None = None) -> Iterator[Bar]:
     """A progress display for the length of a block."""
-    console = console or Console(stderr=True)
+    console = console or Screen(stderr=True)
     if not console.is_terminal:
         yield Bar(None, console, title)
         return
@@ -88,7 +90,7 @@ def bar(title: str, console: Console | None = None) -> Iterator[Bar]:
 @contextmanager
 def watched(title: str) -> Iterator[Callable[[float, float, str], None]]:
     """A progress display for a caller from Python, in a terminal or a notebook; elsewhere none."""
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     if console.is_jupyter:
         yield _Notebook(title).update
     elif console.is_terminal:

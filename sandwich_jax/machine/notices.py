@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 
+from sandwich_jax.errors import printable
+
 
 @functools.cache
 def tell_once(sentence: str) -> None:
@@ -15,4 +17,4 @@ def tell_once(sentence: str) -> None:
 
 def tell(sentence: str) -> None:
     """Prints a sentence as the command line does, where results do not go."""
-    print(f"sandwich-jax: {sentence}", file=sys.stderr, flush=True)
+    print(f"sandwich-jax: {printable(sentence)}", file=sys.stderr, flush=True)

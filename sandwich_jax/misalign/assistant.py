@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import lookahead, sampling
+from sandwich_jax import given, lookahead, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.misalign import lasting, schedules, transforms
 from sandwich_jax.misalign.lasting import LASTS, Lasts, Memory
@@ -35,14 +35,11 @@ class AssistantConfig:
         """Raises SettingError for an unknown name."""
         names, when = transforms.parse(self.misalignment), schedules.parse(self.schedule)
         if self.lasts not in LASTS:
-            raise SettingError(f"Unknown lasts '{self.lasts}': choose one of {', '.join(LASTS)}.")
+            raise SettingError(given.unknown("lasts", self.lasts, LASTS))
         if self.by_values:
             for name in when:
                 if schedules.SCHEDULES[name].judges_moves:
-                    raise SettingError(
-                        f"Schedule '{name}' judges the move that A would say, but misalignment"
-                        f" '{'+'.join(names)}' corrupts values alone: choose another."
-                    )
+                    raise SettingError(given.judges_in_vain(name, names))
 
     @property
     def by_values(self) -> bool:

@@ -6,7 +6,7 @@ has differ in nothing but the key.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ from jaxtyping import Array, Int, UInt
 
 from sandwich_jax.games import Game
 from sandwich_jax.types import PRNGKey, Query, State
+from sandwich_jax.words import LASTS, Lasts
 
-Lasts = Literal["query", "position", "game"]
-LASTS: tuple[Lasts, ...] = ("query", "position", "game")
+__all__ = ["LASTS", "Lasts", "Memory"]
 
 
 class Memory(NamedTuple):

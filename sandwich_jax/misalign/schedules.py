@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import settings
+from sandwich_jax import given, settings
 from sandwich_jax.misalign.sight import Sight
 from sandwich_jax.settings import Knob, Nothing
-from sandwich_jax.types import Knobs, SettingError
+from sandwich_jax.types import Knobs
 
 
 class Occasion(NamedTuple):
@@ -185,14 +185,7 @@ def parse(spelling: str) -> tuple[str, ...]:
     Raises:
         SettingError: a name is unknown.
     """
-    names = tuple(name.strip() for name in spelling.split("+"))
-    for name in names:
-        if name not in SCHEDULES:
-            raise SettingError(
-                f"Unknown schedule '{name}': choose from {', '.join(SCHEDULES)}, or join several"
-                " with '+'."
-            )
-    return names
+    return given.joined("schedule", spelling, SCHEDULES)
 
 
 def needs(names: tuple[str, ...]) -> frozenset[str]:

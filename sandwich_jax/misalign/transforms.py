@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from sandwich_jax import sampling, settings
+from sandwich_jax import given, sampling, settings
 from sandwich_jax.misalign import bias, noise, others, saboteurs, values
 from sandwich_jax.misalign.sight import (
     Chance,
@@ -30,7 +30,7 @@ from sandwich_jax.misalign.sight import (
     certain,
     coin,
 )
-from sandwich_jax.types import Knobs, PRNGKey, SettingError
+from sandwich_jax.types import Knobs, PRNGKey
 
 __all__ = ["OnMove", "OnValue", "Seen", "Sight", "Transform", "certain", "coin"]
 
@@ -77,14 +77,7 @@ def parse(spelling: str) -> tuple[str, ...]:
     Raises:
         SettingError: a name is unknown.
     """
-    names = tuple(name.strip() for name in spelling.split("+"))
-    for name in names:
-        if name not in TRANSFORMS:
-            raise SettingError(
-                f"Unknown misalignment '{name}': choose from {', '.join(TRANSFORMS)}, or join"
-                " several with '+'."
-            )
-    return names
+    return given.joined("misalignment", spelling, TRANSFORMS)
 
 
 def needs(names: tuple[str, ...]) -> frozenset[str]:

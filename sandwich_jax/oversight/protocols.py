@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from sandwich_jax import given
 from sandwich_jax.oversight.gates import (
     ask_when_unsure,
     prior_gate,
@@ -125,9 +126,7 @@ def make(config: str | ProtocolConfig) -> Protocol:
     """
     config = ProtocolConfig(config) if isinstance(config, str) else config
     if config.protocol not in PROTOCOLS:
-        raise SettingError(
-            f"Unknown protocol '{config.protocol}': choose one of {', '.join(PROTOCOLS)}."
-        )
+        raise SettingError(given.unknown("protocol", config.protocol, PROTOCOLS, given.ALL_KINDS))
     found = PROTOCOLS[config.protocol]
     if isinstance(found, Protocol):
         return found

@@ -10,7 +10,6 @@ import dataclasses
 import datetime
 import pathlib
 from collections.abc import Iterator
-from typing import Literal
 
 import chess
 from rich.console import Console
@@ -21,6 +20,7 @@ from sandwich_jax.engines import fens
 from sandwich_jax.folders import pgn, store
 from sandwich_jax.folders.annotated import AnnotatedGame, Ply
 from sandwich_jax.players import assisted, board_player, seats, spelled, turns
+from sandwich_jax.players.settings import GameConfig
 from sandwich_jax.types import SettingError
 
 HELP = (
@@ -28,24 +28,6 @@ HELP = (
     " Advice may be corrupt."
 )
 LIGHT, DARK = "on #b8a488", "on #8a6d4f"
-
-
-@dataclasses.dataclass(frozen=True)
-class GameConfig:
-    """Static settings of a game."""
-
-    color: Literal["white", "black"] = "white"
-    """Yours."""
-    advisor: str = "zoo:expert,random_move,p=0.5"
-    """Who advises you, E first: E[,MISALIGNMENT][,SETTING=VALUE ...]."""
-    temperature: float = turns.TEMPERATURE
-    """Of your opponent."""
-    fen: str | None = None
-    """Position to start from."""
-    seed: int | None = None
-    """Makes opponent and corruptions repeat."""
-    pgn: pathlib.Path | None = None
-    """Writes the game there, with what was advised and corrupted."""
 
 
 @dataclasses.dataclass

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,9 @@ from sandwich_jax.measures import bradley_terry, pentanomial, sprt
 from sandwich_jax.measures.elo import Pairings
 from sandwich_jax.models import game_of
 from sandwich_jax.players import engine_players, lockstep, spelled
+from sandwich_jax.players.settings import MatchConfig
 from sandwich_jax.types import SettingError
+from sandwich_jax.words import Schedule
 
 CHUNK = 32
 """Openings played between two looks at a sequential test, or before an engine's fault or Ctrl-C
@@ -35,28 +37,6 @@ LANES = 64
 DEFAULT_ENGINE = engine_pool.EngineConfig()
 FAIR = (0.1, 0.9)
 """Scores outside say little of the difference: put a rung in between."""
-
-
-@dataclasses.dataclass(frozen=True)
-class MatchConfig:
-    """Static settings of matches."""
-
-    openings: int = 100
-    """Each is played twice, with colours changed."""
-    game: str = "chess"
-    """Engines play chess alone."""
-    temperature: float = 0.1
-    """Of networks."""
-    seed: int = 0
-    max_plies: int = 200
-    """Plies after the opening."""
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for numbers that make no match."""
-        if self.openings < 1 or self.max_plies < 1:
-            raise SettingError("openings and max-plies must be at least 1.")
-        if not self.temperature >= 0:
-            raise SettingError(f"temperature is {self.temperature:g}: it must be at least 0.")
 
 
 class Hall:
@@ -209,10 +189,6 @@ def row_of(
     if test is not None:
         row["sprt"] = dataclasses.asdict(test) | sprt.state(test, counted)._asdict()
     return row
-
-
-Schedule = Literal["all", "neighbours", "near"]
-"""Everybody meets everybody; those side by side in a list meet; or those two apart as well."""
 
 
 def pairs_of(specs: Sequence[str], schedule: Schedule) -> list[tuple[str, str]]:

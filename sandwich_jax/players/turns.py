@@ -15,10 +15,10 @@ from jaxtyping import Float
 
 from sandwich_jax.models import Model
 from sandwich_jax.players import board_player, engine_players
+from sandwich_jax.players.settings import TEMPERATURE
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
-TEMPERATURE = 0.1
 """By default that of the arena: the best move nearly always, but not the same game twice."""
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from sandwich_jax import identity, outputs
 from sandwich_jax.folders.usable import mapping
+from sandwich_jax.machine.screen import Screen
 from sandwich_jax.members import strengths_in
 from sandwich_jax.report import cells, charts, evaluation_charts, figures, page, watch
 from sandwich_jax.report.cells import plain
@@ -162,7 +163,7 @@ def show(
     console: Console,
 ) -> Report:
     """Writes a report, then says where it is and what was missing."""
-    with Console(stderr=True).status("Report") as status:
+    with Screen(stderr=True).status("Report") as status:
         made = report(folders, out, config, lambda text: status.update(escape(f"Report: {text}")))
     hidden = len(made.notes) - MOST_NOTES
     more = [f"The page has {hidden} more such notes."] if hidden > 0 else []

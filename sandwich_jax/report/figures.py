@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from sandwich_jax.errors import printable
 from sandwich_jax.report.spec import Chart, Panel, Series, View
 
 matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
@@ -86,14 +87,14 @@ def draw(chart: Chart, view: View, bands: str = "") -> Figure:
     handles: dict[str, Line2D] = {}
     for axes, panel in zip(grid.flat, panels, strict=False):
         _fill(axes, panel, handles)
-        axes.set_xlabel(panel.x_label or chart.x_label)
+        axes.set_xlabel(printable(panel.x_label or chart.x_label))
         if chart.whole:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if view.limits:
         grid[0, 0].set_ylim(view.limits[0] - 0.03, view.limits[1] + 0.03)
     for axes in grid[:, 0]:
         axes.set_ylabel(view.y_label)
-    title = chart.title
+    title = printable(chart.title)
     if len(view.panels) > len(panels):
         title += f" (the first {len(panels)} of {len(view.panels)} panels)"
     points = (p for panel in panels for series in panel.series for p in series.points)
@@ -113,10 +114,11 @@ def draw(chart: Chart, view: View, bands: str = "") -> Figure:
 
 
 def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
-    axes.set_title(panel.title, fontsize="medium")
+    axes.set_title(printable(panel.title), fontsize="medium")
     for reference in panel.references:
         axes.axhline(reference.y, color="black", linewidth=1, linestyle=":")
-        axes.annotate(reference.name, (1, reference.y), xycoords=("axes fraction", "data"),
+        name = printable(reference.name)
+        axes.annotate(name, (1, reference.y), xycoords=("axes fraction", "data"),
                       xytext=(4, 0), textcoords="offset points", va="center",
                       fontsize="small")  # fmt: skip
         if reference.low is not None and reference.high is not None:
@@ -128,7 +130,7 @@ def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
         style = _style(series, curves)
         _draw(axes, series, style)
         sample = Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.line)
-        handles.setdefault(series.name, sample)
+        handles.setdefault(printable(series.name), sample)
 
 
 def _style(series: Series, curves: int) -> Style:

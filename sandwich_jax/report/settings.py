@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.training import alphazero
-from sandwich_jax.training.alphazero import AlphaZeroConfig, Report
+from sandwich_jax.training.alphazero import Report
+from sandwich_jax.training.settings import AlphaZeroConfig
 from sandwich_jax.types import Params, SettingError
 
 Told = Callable[[float, float, str], None]

@@ -17,6 +17,7 @@ from sandwich_jax import driver, games, lane_layout, outputs, sandwich
 from sandwich_jax.config import default_of
 from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.machine import notices
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, compiled_of, members_of
@@ -51,7 +52,7 @@ def run(
         pause: called after every checkpoint; may raise.
 
     Raises:
-        SettingError: a setting cannot be used, or `folder` holds another run.
+        SettingError: a setting cannot be used, or `folder` holds another run, or another process.
         Unwritten: the end of the run could not be written; holds the result.
     """
     folder = pathlib.Path(folder)
@@ -71,7 +72,7 @@ def run(
         except SettingError as error:
             notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
     setup = own_corpus.given(sandwich.prepare(config, models))
-    with full_disk_told(folder):
+    with full_disk_told(folder), alone(folder):
         outside = RunFolder(folder, setup, wandb)
         try:
             result = _drive(setup, outside, progress, pause)

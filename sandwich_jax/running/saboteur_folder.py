@@ -18,6 +18,7 @@ from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
+from sandwich_jax.running.settings import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training import distil, saboteur_moves, saboteur_training
@@ -32,44 +33,7 @@ PIECE = 500
 FEW = 20
 """The same of riskiest moves, which take a hundred times as long."""
 
-TEACHERS = (
-    "soft_saboteur",
-    "soft_saboteur_weak",
-    "value_worst",
-    "plausible_worst",
-    "engine_worst",
-    "engine_riskiest",
-)
-
 Told = Callable[[float, float, str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Material:
-    """Static: whom a saboteur is trained against, and on what."""
-
-    expert: str = "zoo:expert"
-    weak: str = "zoo:weak"
-    start: str | None = None
-    """Go on from this network, such as a saboteur (then with --imitation 0); E by default."""
-    positions: int = 6400
-    """Games of the corpus of which one position each is taken."""
-    nodes: int = 3000
-    """Of the engine, for all moves of a position together; 0: no engine, E's values alone."""
-    imitate: str = ""
-    """Instead of training a subtle loser, teach a network the choices of this M: soft_saboteur,
-    soft_saboteur_weak, value_worst, plausible_worst, engine_worst or engine_riskiest."""
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for a setting out of range."""
-        if self.positions < 1 or self.nodes < 0:
-            raise SettingError("positions must be at least 1, nodes at least 0.")
-        if self.imitate and self.imitate not in TEACHERS:
-            raise SettingError(
-                f"Unknown imitate '{self.imitate}': choose one of {', '.join(TEACHERS)}."
-            )
-        if self.imitate.startswith("engine_") and not self.nodes:
-            raise SettingError(f"{self.imitate} needs an engine: nodes must be at least 1.")
 
 
 def train_in(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
@@ -14,6 +13,7 @@ import jax
 
 from sandwich_jax import driver, grid, lane_layout, outputs, sandwich, sweep_file
 from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.folders.places import is_done, member_folder
 from sandwich_jax.grid import Part
 from sandwich_jax.lane_layout import Layout
@@ -26,7 +26,7 @@ from sandwich_jax.running import own_corpus, pace, phase, phase_pictures, run_fo
 from sandwich_jax.running.gathered import Gathered, Progress
 from sandwich_jax.running.match_book import MatchBook
 from sandwich_jax.running.phase import Phase
-from sandwich_jax.training import text_files
+from sandwich_jax.running.settings import Devices
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 CONTENTS = {
@@ -40,35 +40,11 @@ CONTENTS = {
 """What a sweep's folder holds."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Devices:
-    """Where members run; results do not depend on it, on CPU to the last bit."""
-
-    mode: lane_layout.MemberMode | None = None
-    """loop or map: one member of a device after another; vmap: a group at once. By default loop
-    on CPU, vmap elsewhere."""
-    group: int | None = None
-    """Members of one device at a time; by default as many as its memory holds (vmap)."""
-    devices: int | None = None
-    """How many devices of this machine to use; all by default."""
-
-
-def read(path: pathlib.Path) -> dict[str, Any]:
-    """The settings in a sweep file.
-
-    Raises:
-        SettingError: it is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(text_files.read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise SettingError(f"{path} is not TOML ({error}).") from error
-
-
 def run(
     settings: Mapping[str, Any],
     folder: pathlib.Path | str,
     *,
+    parts: Sequence[Part] = (),
     where: Devices = Devices(),
     wandb: log.WandbMode = "offline",
     progress: run_folder.Progress = lambda done, total, text: None,
@@ -81,6 +57,7 @@ def run(
     Args:
         settings: of a sweep file, see `grid.parse`.
         folder: the sweep's; shared by all processes. A grid may grow from call to call.
+        parts: the members that `settings` span, where that is known.
         where: devices.
         wandb: of process 0, for all members.
         progress: told work done and in all, in rounds of one member.
@@ -93,34 +70,37 @@ def run(
     if jax.process_index() == 0:
         outputs.check_folder(folder)
         log.check_wandb(wandb)
-    parts = grid.parse(settings)
+    parts = parts or grid.parse(settings)
     layout = lane_layout.layout(where.mode, where.devices, where.group)
     setups = _Setups()
     for program in grid.programs(parts):
         setups.of(program)  # whatever is wrong with it should be known before anything runs
-    if jax.process_index() == 0:
-        _claim(folder, settings)
-        _forget_damaged(folder, parts)
-    mine = _share_of_this_process(folder, parts)
-    gathered = Gathered(folder, parts, wandb)
-    told = Progress(mine, gathered, progress)
-    with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
-        world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
-        try:
-            for program, own in grid.programs(mine).items():
-                setup = setups.of(program)
-                members = [(p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own]
-                fitted = _fitted(layout, where, setup, own)
-                standings = setups.standings(setup, fitted)
-                told.pace.pieces = setups.pieces(setup, fitted)
-                driver.drive(setup, standings, members, fitted, world)
-                programs.make_room()
-            _wait_for_others(folder, parts, gathered, pause)
-        finally:
-            gathered.look()
-            gathered.wandb.close()
-        result = phase.phase(folder, parts), told.pace.figures()
-        _store(folder, result)
+    with alone(folder, jax.process_index() == 0):
+        if jax.process_index() == 0:
+            _claim(folder, settings)
+            _forget_damaged(folder, parts)
+        mine = _share_of_this_process(folder, parts)
+        gathered = Gathered(folder, parts, wandb)
+        told = Progress(mine, gathered, progress)
+        with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+            world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
+            try:
+                for program, own in grid.programs(mine).items():
+                    setup = setups.of(program)
+                    members = [
+                        (p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own
+                    ]
+                    fitted = _fitted(layout, where, setup, own)
+                    standings = setups.standings(setup, fitted)
+                    told.pace.pieces = setups.pieces(setup, fitted)
+                    driver.drive(setup, standings, members, fitted, world)
+                    programs.make_room()
+                _wait_for_others(folder, parts, gathered, pause)
+            finally:
+                gathered.look()
+                gathered.wandb.close()
+            result = phase.phase(folder, parts), told.pace.figures()
+            _store(folder, result)
     cluster.barrier("measured")
     return result
 

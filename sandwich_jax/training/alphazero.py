@@ -8,7 +8,6 @@ it, also those of iterations before.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -25,7 +24,8 @@ from sandwich_jax.games import Game
 from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.play import Adjudication
-from sandwich_jax.search import MOST_SIMULATIONS, search
+from sandwich_jax.search import search
+from sandwich_jax.training.settings import AlphaZeroConfig
 from sandwich_jax.types import (
     Metrics,
     Outputs,
@@ -41,71 +41,6 @@ from sandwich_jax.types import (
 
 SAVE_EVERY = 10
 """Iterations between two checkpoints."""
-
-
-@dataclasses.dataclass(frozen=True)
-class AlphaZeroConfig:
-    """Static settings; the defaults are for Connect Four on two cores."""
-
-    game: str = "connect_four"
-    network: str = "mini"
-    """Size of a fresh network."""
-    start: str = ""
-    """Go on from this network (zoo:NAME or ckpt:PATH), not from random weights."""
-    iterations: int = 360
-    """Of self-play and updates; the learning rate falls over all of them."""
-    simulations: int = 16
-    """Positions that a search looks at."""
-    lanes: int = 128
-    """Games at the same time."""
-    plies: int = 32
-    """Of every lane, an iteration."""
-    random_plies: int = 10
-    """A game starts after 0 to so many random plies; at 0 from the game's training openings."""
-    most_plies: int = 200
-    """A game is given up here, without a result."""
-    adjudicate: bool = False
-    """Long leads in material win, as in the arena; for games that have material."""
-    window: int = 16
-    """Iterations whose plies are learnt from."""
-    reuse: int = 4
-    """Times that a ply is learnt from, in the mean."""
-    batch: int = 256
-    learning_rate: float = 2e-3
-    """Falls along a cosine ..."""
-    final_learning_rate: float = 2e-4
-    """... to this."""
-    root_share: float = 0.5
-    """Share of the search's own value in the value target; the rest is the game's result."""
-    ema: float = 0.995
-    """Stored is a moving average of the parameters, which keeps so much at every update."""
-    snapshots: tuple[int, ...] = (6, 12, 25, 50, 100, 200)
-    """Iterations after which a network is stored; a weaker one makes a W."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for a setting out of range."""
-        counts = ("iterations", "simulations", "lanes", "plies", "most_plies", "window")
-        for name in (*counts, "reuse", "batch"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        for name in ("random_plies", "seed"):
-            if getattr(self, name) < 0:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 0.")
-        if self.simulations > MOST_SIMULATIONS:
-            raise SettingError(
-                f"simulations is {self.simulations}: it may be at most {MOST_SIMULATIONS}."
-            )
-        for name in ("learning_rate", "final_learning_rate", "ema"):
-            if not 0 < getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be in (0, 1).")
-        if not 0 <= self.root_share <= 1:
-            raise SettingError(f"root_share is {self.root_share}: it must be between 0 and 1.")
-
-    @property
-    def updates(self) -> int:
-        """Of an iteration."""
-        return max(1, self.reuse * self.plies * self.lanes // self.batch)
 
 
 class Plies(NamedTuple):

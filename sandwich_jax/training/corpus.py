@@ -27,40 +27,15 @@ from sandwich_jax.training.corpus_file import Corpus, Writer, load
 from sandwich_jax.training.pgn_games import ReadGame, check_inputs, read
 from sandwich_jax.training.pgn_scan import PgnGame, read_games
 from sandwich_jax.training.resolve import resolve
+from sandwich_jax.training.settings import RESULTS, Filters
 from sandwich_jax.types import SettingError
 
 __all__ = ["Corpus", "Filters", "build", "label_of", "load", "move_of"]
 
-RESULTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
-MAX_PLIES = 511
 BATCH = 4096
 """Games replayed at a time."""
 REPORT = 400
 """Kept games between two reports of progress."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Filters:
-    """Which games are kept; the others are counted by reason."""
-
-    min_elo: int = 0
-    """Both players' ratings at least this; an unknown rating counts as 0."""
-    max_elo: int = 10_000
-    min_plies: int = 1
-    max_plies: int = MAX_PLIES
-    results: tuple[str, ...] = ("1-0", "1/2-1/2", "0-1")
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for a filter that no game could pass."""
-        if not 0 <= self.min_elo <= self.max_elo:
-            raise SettingError("min-elo must be at least 0 and at most max-elo.")
-        if not 1 <= self.min_plies <= self.max_plies <= MAX_PLIES:
-            raise SettingError(
-                f"min-plies and max-plies must be within 1 to {MAX_PLIES}, in this order."
-            )
-        unknown = set(self.results) - set(RESULTS)
-        if unknown or not self.results:
-            raise SettingError(f"results must be some of {', '.join(RESULTS)}.")
 
 
 class Parsed(NamedTuple):

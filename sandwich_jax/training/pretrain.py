@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator
@@ -19,49 +18,14 @@ from sandwich_jax import games, nets
 from sandwich_jax.finetune import Trainer, Window, average, make_trainer, piece_of
 from sandwich_jax.measures.shares import wilson
 from sandwich_jax.training.corpus_file import Corpus
+from sandwich_jax.training.settings import PretrainConfig
 from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, compiled, mesh_for, on
 from sandwich_jax.types import Metrics, Params, Saver, SettingError, TrainState
 
-ROLES = ("expert", "weak")
 REPLAY_LANES = 512
 """Games replayed at a time."""
 CHUNK = 20
 """Updates of one jitted call."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-    """Static settings of one pretraining."""
-
-    role: str
-    """expert or weak: only a name; games and steps set the two apart."""
-    games: int
-    """Training games used: the first of the corpus."""
-    steps: int
-    """Updates."""
-    network: str = "tiny"
-    start: str | None = None
-    """Go on from this network (zoo:NAME or ckpt:PATH) with a fresh optimiser, not from scratch."""
-    batch: int = 256
-    learning_rate: float = 2e-3
-    """At its peak; warms up linearly, then falls to 0 along a cosine."""
-    warmup: int = 200
-    seed: int = 0
-    shard_games: int = 32_768
-    """Games held in memory as positions at a time (36 bytes a position)."""
-    eval_every: int = 1000
-    """Updates between move-match figures and checkpoints."""
-    eval_positions: int = 20_000
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for a setting out of range."""
-        if self.role not in ROLES:
-            raise SettingError(f"Unknown role '{self.role}': choose one of {', '.join(ROLES)}.")
-        for name in ("games", "steps", "batch", "shard_games", "eval_every", "eval_positions"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        if not 0 < self.learning_rate < 1:
-            raise SettingError(f"learning_rate is {self.learning_rate}: it must be in (0, 1).")
 
 
 class Samples(NamedTuple):

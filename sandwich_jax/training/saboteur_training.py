@@ -9,7 +9,6 @@ the last detectors of W's kind, and in plain view of those of E's.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,56 +27,8 @@ from sandwich_jax.misalign import saboteurs
 from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.training.bank import Bank, View, move_features
+from sandwich_jax.training.settings import SaboteurConfig
 from sandwich_jax.types import Params, PRNGKey, Saver, SettingError
-
-
-@dataclasses.dataclass(frozen=True)
-class SaboteurConfig:
-    """Static settings of one training of a saboteur."""
-
-    rounds: int = 8
-    """Of new detectors and updates against the pool."""
-    imitation: int = 1
-    """First rounds that only imitate the closed form; 0 to go on from a saboteur."""
-    updates: int = 150
-    """Of the saboteur, a round."""
-    detector_updates: int = 100
-    """Of each round's new detectors."""
-    pool: int = 4
-    """Detectors kept of either kind, the last ones."""
-    batch: int = 128
-    learning_rate: float = 1e-3
-    """At its peak; rises and falls within each round."""
-    harm: float = 1.0
-    """Reward of an expected win lost, by the engine's labels."""
-    expert_loss: float = 0.5
-    """The same by E's own values one ply ahead: what E sees as a loss."""
-    notice: float = 0.2
-    """Taken off where W's gates (`tau`, `delta`) would refuse the move."""
-    hidden: float = 0.4
-    """Taken off per nat by which the detectors with W's knowledge are right."""
-    blatant: float = 0.2
-    """Reward per nat by which the detectors with E's knowledge are right."""
-    divergence: float = 0.05
-    """Taken off per nat of KL divergence from E."""
-    tau: float = 0.05
-    """W's prior gate: least probability."""
-    delta: float = 0.1
-    """W's own-value gate: greatest loss of its own value."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises SettingError for a setting out of range."""
-        for name in ("rounds", "updates", "detector_updates", "pool", "batch"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        for name in ("imitation", "harm", "expert_loss", "notice", "hidden", "blatant"):
-            if getattr(self, name) < 0:
-                raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 0.")
-        if self.divergence <= 0:
-            raise SettingError(f"divergence is {self.divergence}: it must be above 0.")
-        if not 0 < self.learning_rate < 1:
-            raise SettingError(f"learning_rate is {self.learning_rate}: it must be in (0, 1).")
 
 
 class Tables(NamedTuple):

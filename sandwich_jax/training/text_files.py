@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import io
+import itertools
 import lzma
 import os
 import pathlib
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import zstandard
 
-from sandwich_jax.types import SettingError
+from sandwich_jax.errors import SettingError
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
@@ -25,6 +26,14 @@ FIRST_BLOCK = 1 << 14
 """The first of them, which may be all that is wanted."""
 ALLOWED = "plain, or packed as .zst, .gz, .bz2 or .xz"
 """What a file of text may be, for sentences."""
+SLICE = 1 << 11
+"""Packed bytes that are unpacked at a time: what they become is held in memory."""
+FREE = 1 << 28
+"""Bytes that a file may unpack to in any case."""
+MOST_RATIO = 200
+"""How many times its own size it may unpack to beyond; games and puzzles shrink to a tenth."""
+MOST_LETTERS = 1 << 26
+"""Of a line."""
 _NESTED = 3
 """How often a file may be packed: a .gz in a .zst happens."""
 
@@ -100,6 +109,8 @@ def read_lines(
             yield from (rest + whole).split("\n")
             rest = ""
         rest += after
+        if len(rest) > MOST_LETTERS:
+            raise SettingError(f"{path}: a line has more than {MOST_LETTERS:,} letters.")
     if rest:
         yield rest
 
@@ -185,6 +196,9 @@ def _streams(
 ) -> Iterator[bytes]:
     """What is packed in one stream or in several that follow one another."""
     stream, fresh = packing.unpacker(), True
+    taken = given = 0
+    blocks = _sliced(itertools.chain([block], blocks))
+    block = next(blocks, b"")
     while block:
         if fresh and packing.name == "gzip" and not block.strip(b"\x00"):
             block = next(blocks, b"")  # the padding of a tape
@@ -195,6 +209,11 @@ def _streams(
             raise SettingError(
                 f"{path}: damaged or not a {packing.name} file ({error})."
             ) from error
+        taken, given = taken + len(block) - len(stream.unused_data), given + len(piece)
+        if given > max(FREE, MOST_RATIO * taken):
+            raise SettingError(
+                f"{path}: it unpacks to more than {MOST_RATIO} times its size, as no games do."
+            )
         if piece:
             yield piece
         fresh, block = stream.eof, stream.unused_data if stream.eof else b""
@@ -203,6 +222,12 @@ def _streams(
         block = block or next(blocks, b"")
     if not fresh:
         raise SettingError(f"{path}: the {packing.name} stream is truncated; fetch the file again.")
+
+
+def _sliced(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), SLICE):
+            yield block[start : start + SLICE]
 
 
 def _is_text(data: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hostile.common import Outcome, call, refused
 from sandwich_jax import grid, sweep_file
 from sandwich_jax.members import members_of
-from sandwich_jax.running import sweep_folder
+from sandwich_jax.running import sweep_toml
 from sandwich_jax.types import SettingError
 
 TITLE = "sweep files (TOML)"
@@ -109,7 +109,7 @@ def attempt(case: bytes, folder: pathlib.Path) -> Outcome:
     path = folder / "grid.toml"
     path.write_bytes(case)
     try:
-        parts = grid.parse(sweep_folder.read(path))
+        parts = grid.parse(sweep_toml.read(path))
     except SettingError as error:
         if len(str(error).splitlines()) != 1:
             return Outcome("harm", f"not one sentence: {error}")

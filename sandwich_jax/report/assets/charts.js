@@ -190,6 +190,8 @@ function plotOf(chart, view, panel, points, domain, width) {
   const lines = points.filter((p) => p.kind !== "scatter");
   const banded = points.filter((p) => p.low !== null && p.low !== undefined);
   const channels = {x: "x", y: "y", z: "name"};
+  // Names of lines stand beside the plot, where they hide no curve.
+  const beside = Math.max(0, ...panel.references.map((r) => Math.min(r.name.length, 9))) * 7;
   const marks = [
     Vendor.gridY({stroke: "var(--grid)", strokeOpacity: 1}),
     ...panel.references.flatMap((r) => referenceMarks(r, span)),
@@ -197,12 +199,12 @@ function plotOf(chart, view, panel, points, domain, width) {
     Vendor.areaY(banded, {x: "x", y1: "low", y2: "high", z: "name", fill: "colour", fillOpacity: 0.16, clip: true}),
     ...dashes(lines).map(([dash, own]) => Vendor.line(own, {...channels, stroke: "colour", strokeWidth: 2, strokeDasharray: dash, clip: true})),
     Vendor.dot(points.filter((p) => p.symbol), {...channels, fill: "colour", symbol: "symbol", r: 3.8, clip: true}),
-    Vendor.text(panel.references, {x: () => span[1], y: "y", text: "name", textAnchor: "end", dx: 6, dy: -8, fill: "var(--quiet)", stroke: "var(--card)", strokeWidth: 4}),
+    Vendor.text(panel.references, {x: () => span[1], y: "y", text: "name", textAnchor: "start", lineWidth: 5, dx: 12, fill: "var(--quiet)"}),
     Vendor.dot(points, Vendor.pointer({x: "x", y: "y", r: 8, stroke: "colour", strokeWidth: 2})),
     Vendor.tip(points, Vendor.pointer({x: "x", y: "y", title: "text", fill: "var(--card)", stroke: "var(--quiet)", textPadding: 10, fontSize: 13, lineWidth: 24})),
   ];
   return Vendor.plot({
-    width, height: Math.max(230, Math.min(380, width * 0.62)), marginLeft: 52, marginBottom: 44, marginRight: 16, marginTop: 28,
+    width, height: Math.max(230, Math.min(380, width * 0.62)), marginLeft: 52, marginBottom: 44, marginRight: 16 + beside, marginTop: 28,
     style: {background: "transparent", color: "var(--ink)", fontSize: "12px", fontFamily: "inherit", overflow: "visible"},
     x: {label: panel.x || chart.x, domain: span, nice: false, labelAnchor: "center", labelArrow: "none", inset: 8,
         ...(chart.whole ? {ticks: wholeTicks(span, width)} : {}), tickFormat: show},
