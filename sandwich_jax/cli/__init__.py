@@ -29,17 +29,22 @@ VERBS = {
     "report": "Report",
     "kinds": "Kinds",
     "bench": "Bench",
+    "language-train": "LanguageTrain",
+    "language-run": "LanguageRun",
+    "language-sweep": "LanguageSweep",
+    "language-tune": "LanguageTune",
 }
-"""Every verb and the class of its settings; both are in the module that is called as the verb."""
+"""Every verb and the class of its settings; both are in the module that is called as the verb.
+Those with "corpus" or "language" in front are spelled as two words."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `sandwich-jax`."""
     own, arguments = arguments is None, sys.argv[1:] if arguments is None else list(arguments)
     console.start(arguments)  # before a verb is imported: pgx puts arrays on a device
-    # "corpus build" is one verb of two words.
-    if arguments[:2] == ["corpus", "build"]:
-        arguments = ["corpus-build", *arguments[2:]]
+    if arguments[:1] in (["corpus"], ["language"]) and len(arguments) > 1:
+        verb = "-".join(arguments[:2])
+        arguments = [verb, *arguments[2:]] if verb in VERBS else arguments
 
     def call() -> None:
         function, args = _read(arguments)
