@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sandwich_jax import given
 from sandwich_jax.report import cells, charts, figures
-from sandwich_jax.report.spec import Chart, Panel, Point, Reference, Series, View
+from sandwich_jax.report.collect import Source
+from sandwich_jax.report.spec import Chart, Panel, Point, Reference, Series, View, short
 
 Row = dict[str, Any]
 GAPS = {
@@ -34,11 +37,49 @@ OTHER = {
 MEANING = ("protocol", "advice", "misalignment", "lasts")
 
 
-def of_rows(rows: Sequence[Row]) -> list[Chart]:
-    """Every chart that rows of members and rounds allow."""
-    final = last(rows)
+def of_rows(rows: Sequence[Row], final: Sequence[Row]) -> list[Chart]:
+    """Every chart that rows of all rounds and of the last one allow."""
     made = (phase(final), in_figures(final), learning(rounds(rows)), use(final), style(final))
     return [chart for chart in made if chart]
+
+
+def of_sources(sources: Sequence[Source], beside: bool) -> list[Chart]:
+    """Every chart of the folders of text among some.
+
+    Args:
+        sources: folders.
+        beside: charts of games stand on the same page, under the same names.
+    """
+    rows = [{**row, "source": s.name} for s in sources for row in s.text]
+    final = [{**row, "source": s.name} for s in sources for row in s.cells_of_text or last(s.text)]
+    if not rows:
+        return []
+    made = of_rows(rows, final)
+    mark = lambda c: dataclasses.replace(c, id=f"text-{c.id}", title=f"Text: {c.title}")  # noqa: E731
+    return [mark(one) for one in made] if beside else made
+
+
+RESULTS = ("toxicity", "pgr", "preference", "pgr_preference", "normal_bits", "pgr_bits")
+"""Columns of the table of results that have intervals."""
+
+
+def results(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """The table of results, as the page has it."""
+    found = []
+    for source in sources:
+        for row in source.cells_of_text or last(source.text):
+            line = {n: row.get(n) for n in ("member", "round")} | {
+                "source": source.name,
+                "misalignment": cells.plain(row.get("misalignment")),
+                "seeds": row.get("seeds", 1),
+                "settings": row.get("cell") or "",
+                "in_regime": None,
+                "verdict": row.get("pgr_verdict"),
+            }
+            for name in RESULTS:
+                line[name] = [short(row.get(end)) for end in (name, f"{name}_lo", f"{name}_hi")]
+            found.append(line)
+    return found
 
 
 def last(rows: Sequence[Row]) -> list[dict[str, Any]]:
