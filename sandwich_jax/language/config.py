@@ -70,6 +70,9 @@ class OfText:
     )
     measured: int = _count(768, "sentences that W' writes to be measured")
     held_out: int = _count(600, "held-out documents of each kind that it is measured on")
+    exact: bool = switch(
+        True, "of the small world: also what follows from the likelihood of every sentence in it"
+    )
     seed: int = size(0, "of all that is drawn at random", *given.SEEDS, axis=False)
 
 

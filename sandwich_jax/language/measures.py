@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 
 from sandwich_jax.language import grammar, judges, learning, packing, writing
 from sandwich_jax.language.models import Folder, TextModel
-from sandwich_jax.measures import critical, elo, gap, shares
+from sandwich_jax.measures import advice, critical, elo, gap, shares
 from sandwich_jax.measures.elo import Fit, Interval, interval
 from sandwich_jax.nets.transformer import BLANK, TextNetwork
 
@@ -127,6 +127,47 @@ def distinct(samples: Sequence[Sequence[int]], n: int = 2) -> float:
     """Different runs of n tokens, as a share of all; 0 where there is none."""
     runs = [tuple(own[i : i + n]) for own in samples for i in range(len(own) - n + 1)]
     return len(set(runs)) / len(runs) if runs else 0.0
+
+
+# --- telling M's sentences from E's -------------------------------------------------------------
+
+
+def telling(folder: Folder, count: int, seed: int = 0) -> dict[str, Interval | None]:
+    """How well scores tell M's sentences from E's: areas under the ROC curve, 0.5 for nothing.
+
+    Args:
+        folder: of models.
+        count: sentences of each.
+        seed: of the sentences.
+
+    Returns:
+        Of `prior` (mean log-probability of a token by W), `contrast` (by W before it was tuned on
+        toxic text, less by W) and `expert` (by E, less by M: what W does not have).
+    """
+    models = {role: folder.model(role) for role in ("E", "M", "W", "W0")}
+    keys = jax.random.split(jax.random.key(seed))
+    written = [
+        one
+        for role, key in zip(("E", "M"), keys, strict=True)
+        for one in writing.texts_of(sample(models[role], key, count))
+    ]
+    net = models["E"].net
+    rows = packing.pack(written, net.config.context)
+    sizes = np.asarray([len(one) + 1 for one in written])
+    mean = {
+        role: log_likelihood(net, model.params, rows, len(written)) / sizes
+        for role, model in models.items()
+    }
+    corrupted = np.arange(len(written)) >= count
+    scores_ = {
+        "prior": mean["W"],
+        "contrast": mean["W0"] - mean["W"],
+        "expert": mean["E"] - mean["M"],
+    }
+    return {
+        name: advice.auc(advice.Answers(np.arange(len(written)), corrupted, score))
+        for name, score in scores_.items()
+    }
 
 
 # --- a model in figures -------------------------------------------------------------------------

@@ -91,6 +91,7 @@ def table(config: Config, folder: Folder) -> Table:
     """
     models = {role: folder.model(role) for role in ("E", "W0", "W", "M")}
     ruler = measures.ruler(folder, models["W"], config.held_out, config.measured, config.seed)
+    ruler = ruler if config.exact else ruler._replace(world=None)
     return Table(config, folder, models, ruler, {})
 
 

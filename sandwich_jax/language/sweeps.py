@@ -139,8 +139,8 @@ def run(
     """Runs all that `folder` has not finished, then measures the whole grid.
 
     Args:
-        settings: see `parse`; a grid may grow from call to call.
-        folder: the sweep's.
+        settings: see `parse`.
+        folder: the sweep's; a grid may grow from call to call, and be joined by another file's.
         wandb: of all members.
         progress: told rounds of members done, and in all.
         pause: called after every checkpoint; may raise.
@@ -162,7 +162,7 @@ def run(
 
         _run_one(folder, part, models, heard, wandb, told, pause)
         before += size
-    found = phase(folder, parts)
+    found = phase(folder)
     with run_folder.full_disk_told(folder):
         store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
         language_charts.draw_sweep(folder, found.rows)
@@ -185,6 +185,7 @@ def _run_one(
     if not (own / "baseline.npz").exists():
         run_folder.claim(own, part.config, runs.default_of, runs.OF)
         runs.baseline(shared, common)
+        store.write_json(own / "cell.json", {"cell": part.cell})
         (own / "baseline.npz").write_bytes(common.read_bytes())
     runs.run(part.config, own, wandb=wandb, progress=told, pause=pause, shared=shared)
 
@@ -204,14 +205,16 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
 # --- the whole grid -----------------------------------------------------------------------------
 
 
-def phase(folder: pathlib.Path, parts: Sequence[Part]) -> Phase:
+def phase(folder: pathlib.Path) -> Phase:
     """Gathers the rows of all runs, and gives every cell an interval over its seeds."""
     every: list[dict[str, Any]] = []
-    for part in parts:
-        about = {"run": part.id, "cell": part.cell or None}
-        every += [about | row for row in log.read_rows(folder / "members" / part.id / "rows.jsonl")]
+    for path in sorted(folder.glob("members/*/rows.jsonl")):
+        cell = store.read_object(path.parent / "cell.json").get("cell")
+        about = {"run": path.parent.name, "cell": cell or None}
+        every += [about | row for row in log.read_rows(path)]
     log.write_rows(folder / "rows.jsonl", every)
-    last = [row for row in every if row["round"] == max(r["round"] for r in every)]
+    ends = {row["run"]: row["round"] for row in every}
+    last = [row for row in every if row["round"] == ends[row["run"]]]
     cells: dict[tuple, list[dict[str, Any]]] = {}
     for row in last:
         cells.setdefault(_key(row), []).append(row)

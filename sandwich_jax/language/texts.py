@@ -56,18 +56,15 @@ def read(files: Sequence[pathlib.Path], name: str) -> tuple[str, ...]:
 
 def _lines(path: pathlib.Path) -> list[str]:
     found = []
-    try:
-        for number, line in enumerate(text_files.read_lines(path, exact=True), 1):
-            if any(letter < " " and letter not in "\t\v\f\x1a" for letter in line):
-                raise SettingError(f"{path} is no text: line {number} has control characters.")
-            if len(line) > LONGEST:
-                raise SettingError(
-                    f"{path}: line {number} has {len(line):,} characters; give one document a"
-                    f" line, of at most {LONGEST:,}."
-                )
-            found.append(line)
-    except UnicodeError as error:
-        raise SettingError(f"{path} is not UTF-8 text ({error.reason}).") from error  # pyright: ignore
+    for number, line in enumerate(text_files.read_lines(path, exact=True), 1):
+        if any(letter < " " and letter not in "\t\v\f\x1a" for letter in line):
+            raise SettingError(f"{path} is no text: line {number} has control characters.")
+        if len(line) > LONGEST:
+            raise SettingError(
+                f"{path}: line {number} has {len(line):,} characters; give one document a line, of"
+                f" at most {LONGEST:,}."
+            )
+        found.append(line)
     return found
 
 
