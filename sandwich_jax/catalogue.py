@@ -94,8 +94,13 @@ def table_of_kinds(part: str) -> list[str]:
 
 def table_of_runs() -> list[str]:
     """The settings of every run, as lines of Markdown."""
+    return table_of(configs.core())
+
+
+def table_of(declared: Mapping[str, Setting]) -> list[str]:
+    """Settings as lines of Markdown."""
     lines = ["| setting | what it is | range | default | |", "| --- " * 5 + "|"]
-    for name, setting in configs.core().items():
+    for name, setting in declared.items():
         lines.append(_row(f"`{name}`", None, setting))
     return lines
 

@@ -83,11 +83,7 @@ def make_trainer(
     `jax.shard_map`, gradients and losses are averaged over the mesh axis `axis`. `piece`: see
     `mean_gradient`. `b2` is Adam's decay of squared gradients.
     """
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.scale_by_adam(b2=b2),
-        optax.add_decayed_weights(weight_decay),
-    )
+    optimizer = adamw(weight_decay, b2)
     flat = _Flat(net) if forms.here().flat_updates else None
 
     def init(params: Params) -> TrainState:
@@ -118,6 +114,16 @@ def make_trainer(
     if flat is None:
         return Trainer(init, update, lambda state: state, lambda state: state)
     return Trainer(init, update, flat.enter, flat.leave)
+
+
+def adamw(weight_decay: float, b2: float = 0.999) -> optax.GradientTransformation:
+    """AdamW (Loshchilov & Hutter 2019) of gradients clipped at a norm of 1; updates still lack
+    the factor -learning_rate."""
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b2=b2),
+        optax.add_decayed_weights(weight_decay),
+    )
 
 
 class _Flat:

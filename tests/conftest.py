@@ -38,3 +38,17 @@ def _room_for_programs():
     """The whole suite compiles more programs than a process has room for."""
     yield
     programs.make_room()
+
+
+@pytest.fixture(scope="session")
+def text_models(tmp_path_factory) -> pathlib.Path:
+    """A folder of models of the small world, hardly trained."""
+    from sandwich_jax.language import train
+    from sandwich_jax.language.train_settings import TrainConfig
+
+    folder = tmp_path_factory.mktemp("text") / "models"
+    config = TrainConfig(
+        of_world=True, network="nano", world_documents=400, passes=6.0, weak_passes=6.0, batch=16
+    )
+    train.train_in(folder, config)
+    return folder

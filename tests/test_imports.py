@@ -52,6 +52,7 @@ ROOMS = (
     "players",
     "report",
     "running",
+    "language",
     "evaluation",
     "cli",
 )
@@ -151,6 +152,6 @@ def test_python_chess_only_where_the_licence_note_says():
     assert users == WITH_CHESS
 
 
-def test_only_the_tower_knows_flax():
+def test_only_two_networks_know_flax():
     users = [p.name for p in _files() if any(n.startswith("flax") for n in _imports(p))]
-    assert users == ["tower.py"]
+    assert users == ["tower.py", "transformer.py"]

@@ -34,6 +34,10 @@ VERBS = {
     "pretrain": "trains E or W on a corpus",
     "train-alphazero": "trains an E by self-play with a search, for any game",
     "train-saboteur": "trains an M whose moves lose without W seeing it",
+    "language-train": "trains E, W and M on text (also, as those below: language train)",
+    "language-run": "the same experiment on text",
+    "language-sweep": "a grid of runs on text",
+    "language-tune": "tunes a model of text in one of four ways, for shift to compare",
     "bench": "speed beside a peer's",
 }
 """Every verb and what it does. `train-saboteur` is the function `train_saboteur` of the module of
@@ -46,9 +50,9 @@ USAGE = "sandwich-jax VERB [SETTING ...]"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `sandwich-jax`."""
     own, arguments = arguments is None, sys.argv[1:] if arguments is None else list(arguments)
-    # "corpus build" is one verb of two words.
-    if arguments[:2] == ["corpus", "build"]:
-        arguments = ["corpus-build", *arguments[2:]]
+    # "corpus build" and "language run" are verbs of two words.
+    if arguments[:1] in (["corpus"], ["language"]) and "-".join(arguments[:2]) in VERBS:
+        arguments = ["-".join(arguments[:2]), *arguments[2:]]
     console.guarded(lambda: _call(arguments), own)
 
 
@@ -62,6 +66,8 @@ def _call(arguments: list[str]) -> None:
         print(_help(), file=sys.stderr)
         sys.exit(2)
     elif name in VERBS:
+        if name.startswith("language-"):  # whose settings are declared beside JAX
+            console.start(rest)
         function, args = _read(name, rest)
         if name not in TELLING:
             console.start(rest)  # before JAX is asked for anything, and after mistakes are told

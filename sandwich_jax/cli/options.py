@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import tyro
@@ -54,6 +54,24 @@ def groups(arguments: Sequence[str] = ()) -> dict[str, Any]:
         kind = dataclasses.make_dataclass(group, own, frozen=True, namespace={"__doc__": says})
         found[group] = tyro.conf.OmitArgPrefixes[kind]
     return found
+
+
+def of(declared: Mapping[str, Setting], name: str = "Settings") -> type:
+    """A dataclass of declared settings, for tyro."""
+    fields = [_plain(name, setting) for name, setting in declared.items()]
+    return dataclasses.make_dataclass(name, fields, frozen=True)
+
+
+def _plain(name: str, setting: Setting) -> tuple[str, Any, Any]:
+    kind: Any = tuple[setting.of, ...] if setting.many else setting.of
+    says = f"{setting.says[0].upper()}{setting.says[1:]}; {setting.range}."
+    default = dataclasses.field(default=setting.default)
+    return name, Annotated[kind, tyro.conf.arg(help=says)], default
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """What such options say, by name."""
+    return {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
 
 
 def config_of(args: Any) -> Config:

@@ -47,7 +47,7 @@ def installed() -> bool:
     return True
 
 
-def outcomes(lines: Sequence[Int[np.ndarray, "L"]] | Int[np.ndarray, "N L"]) -> np.ndarray:
+def outcomes(lines: Sequence[Any] | Int[np.ndarray, "N L"]) -> np.ndarray:
     """Result for the mover of every column with perfect play after it, [N, 7]: 1, 0, -1; NaN: full.
 
     Args:

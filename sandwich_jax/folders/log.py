@@ -109,13 +109,20 @@ def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
 class Logger:
     """Writes rows to `rows.jsonl` and one Weights & Biases run a member."""
 
-    def __init__(self, folder: pathlib.Path, config: dict[str, Any], mode: WandbMode):
-        self.path, self.config = folder / "rows.jsonl", config
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        config: dict[str, Any],
+        mode: WandbMode,
+        usable: Callable[[dict[str, Any]], bool] = is_run_row,
+    ):
+        """`usable` tells whether an object is a whole row."""
+        self.path, self.config, self.usable = folder / "rows.jsonl", config, usable
         self.runs = WandbRuns(folder, mode)
 
     def check(self, round_index: int, members: int) -> None:
         """Raises SettingError where rows of the first `round_index` rounds are not whole."""
-        rows, damage = lines_of(self.path, is_run_row)
+        rows, damage = lines_of(self.path, self.usable)
         whole = rounds_whole(rows, members)
         if whole < round_index:
             says = damage or f"{self.path}: it lacks rows of round {whole + 1}"

@@ -18,6 +18,7 @@ import numpy as np
 
 from sandwich_jax import arrays
 from sandwich_jax.nets import SIZES, Lc0Config, NetConfig
+from sandwich_jax.nets.transformer import TextConfig
 from sandwich_jax.types import Params, SettingError
 
 VERSIONS_OF = ("sandwich_jax", "jax", "jaxlib", "pgx", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -81,7 +82,7 @@ def free_bytes(folder: pathlib.Path) -> int:
 # --- networks on disk ---------------------------------------------------------------------------
 
 
-LARGEST = 4096
+LARGEST = 1 << 16
 """A number in a card above this is no network's."""
 
 
@@ -90,7 +91,7 @@ class NetworkCard:
     """What a stored network is; `network.json` beside its parameters."""
 
     game: str
-    network: NetConfig | Lc0Config
+    network: NetConfig | Lc0Config | TextConfig
     about: dict[str, Any]
     """How it was made and how strong it is."""
 
@@ -147,9 +148,8 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
         raise SettingError(f"{folder}: no network there (a folder with network.json is needed).")
     card = read_object(folder / "network.json")
     game, size, about = (card.get(name) for name in ("game", "network", "about"))
-    kind = Lc0Config if isinstance(size, dict) and "policy_width" in size else NetConfig
     try:
-        network = kind(**size)  # pyright: ignore
+        network = _kind(size)(**size)  # pyright: ignore
     except TypeError as error:
         raise SettingError(f"{folder}/network.json does not describe a network.") from error
     numbers = [getattr(network, f.name) for f in dataclasses.fields(network) if f.type == "int"]
@@ -159,8 +159,16 @@ def read_card(folder: pathlib.Path) -> NetworkCard:
     return NetworkCard(game, network, about or {})
 
 
+def _kind(size: Any) -> type:
+    """The architecture that has these numbers."""
+    names = size if isinstance(size, dict) else {}
+    return Lc0Config if "policy_width" in names else TextConfig if "context" in names else NetConfig
+
+
 def size_name(config: Any) -> str:
     """The name of an architecture, or its numbers."""
+    if isinstance(config, TextConfig):
+        return f"text {config.width}x{config.layers}"
     if isinstance(config, Lc0Config):
         return f"lc0 {config.width}x{config.blocks}"
     if not isinstance(config, NetConfig):

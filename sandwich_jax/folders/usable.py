@@ -46,6 +46,31 @@ def rows(found: Any, place: pathlib.Path, notes: list[str]) -> list[Row]:
     return kept
 
 
+def of_text(found: Sequence[Any], place: pathlib.Path, notes: list[str]) -> list[Row]:
+    """Rows of runs on text that tell their member, protocol and round, numbers alone as figures."""
+    whole = [
+        row
+        for row in found
+        if isinstance(row, dict)
+        and isinstance(row.get("member"), str)
+        and isinstance(row.get("protocol"), str)
+        and type(row.get("round")) is int
+    ]
+    if len(whole) < len(found):
+        notes.append(f"{place}: {len(found) - len(whole)} rows are damaged; they were left out.")
+    return [
+        {
+            name: value if name in WORDS_OF_TEXT or value is None or is_number(value) else None
+            for name, value in row.items()
+        }
+        for row in whole
+    ]
+
+
+WORDS_OF_TEXT = ("member", "role", "run", "cell", "protocol", "misalignment", "advice", "lasts",
+                 "pgr_verdict")  # fmt: skip
+
+
 def _tells(row: Row) -> bool:
     """Whether the row says whose it is, and of which round."""
     texts = (row["member"], row["protocol"])

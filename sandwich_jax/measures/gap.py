@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
+from jaxtyping import Float
 
-from sandwich_jax.measures.elo import Fit, Interval, interval
+from sandwich_jax.measures.elo import Interval, interval
 
 MARGIN = 0.9
 """Sandwiching succeeded if the whole 95% interval of PGR lies above this. Fixed beforehand."""
@@ -14,8 +15,16 @@ MARGIN = 0.9
 Verdict = Literal["recovered", "not recovered", "undecided", "undefined"]
 
 
-def recovered(fit: Fit, student: str, weak: str, expert: str) -> Interval | None:
-    """PGR = (student - weak) / (expert - weak) on Elo, from one joint fit.
+class Scored(Protocol):
+    """Players by name with a score of which more is better: a joint fit of Elo, for one."""
+
+    def of(self, player: str) -> Float[np.ndarray, "R"]:
+        """The score in every resample, the same ones for all players; row 0 is the estimate."""
+        ...
+
+
+def recovered(fit: Scored, student: str, weak: str, expert: str) -> Interval | None:
+    """PGR = (student - weak) / (expert - weak), on Elo or on any other score.
 
     Returns:
         The ratio and its bootstrap interval, or None (undefined) while the expert's lead over

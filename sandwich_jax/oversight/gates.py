@@ -119,7 +119,7 @@ def _value_gate(
         good = worth[:, 1] >= worth.max(-1) - knobs.delta
         return follow_if(good, own, advice), memory.game
 
-    return Protocol(ask_everywhere, decide, settings=settings, says=says)
+    return Protocol(ask_everywhere, decide, of_games=True, settings=settings, says=says)
 
 
 value_gate = _value_gate(

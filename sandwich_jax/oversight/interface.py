@@ -73,6 +73,9 @@ class Protocol(NamedTuple):
     """Static: fields of `Advice` that it asks for; the others are not computed."""
     samples: int = 1
     """Static: how often A is asked about the same position (K)."""
+    of_games: bool = False
+    """Static: it looks at positions and their values, and not at policies alone: of no use for
+    the tokens of a text."""
     answers: int = 1
     """Static: answers of A on a turn on which it is asked, whatever channel they come by."""
     settings: Any = Nothing()

@@ -52,6 +52,7 @@ def search(advised: Half, says: str) -> Sized:
         return Protocol(
             ask_everywhere,
             decide,
+            of_games=True,
             wants=("move", "logits" if advised == "prior" else "value"),
             answers=answers,
             settings=settings,

@@ -29,6 +29,7 @@ from sandwich_jax.folders import store
 from sandwich_jax.misalign import transforms
 from sandwich_jax.models import Model, Models, game_of
 from sandwich_jax.nets import lc0
+from sandwich_jax.nets.transformer import TextConfig
 from sandwich_jax.players import engine_players
 from sandwich_jax.types import SettingError
 
@@ -166,6 +167,8 @@ def stored(folder: pathlib.Path, game: games.Game, spec: str = "") -> Model:
         SettingError: it is not, or it is damaged.
     """
     card = store.read_card(folder)
+    if isinstance(card.network, TextConfig):
+        raise SettingError(f"{spec or folder} is a network of text, and plays no {game.name}.")
     if card.game != game.name.removeprefix("pgx:"):
         remedy = "" if game.name in CHESS else REMEDY.format(game=game.name)
         raise SettingError(

@@ -13,7 +13,15 @@ from sandwich_jax import identity, outputs
 from sandwich_jax.folders.usable import mapping
 from sandwich_jax.machine.screen import Screen
 from sandwich_jax.members import strengths_in
-from sandwich_jax.report import cells, charts, evaluation_charts, figures, page, watch
+from sandwich_jax.report import (
+    cells,
+    charts,
+    evaluation_charts,
+    figures,
+    language_charts,
+    page,
+    watch,
+)
 from sandwich_jax.report.cells import plain
 from sandwich_jax.report.collect import Row, Source, collect, is_control
 from sandwich_jax.report.settings import ReportConfig
@@ -65,6 +73,7 @@ def report(
         out = sources[0].folder / PAGE
         _check(out, (), config)
     made = [*charts.of_rows(sources), *evaluation_charts.of_evaluation(sources)]
+    made += language_charts.of_sources(sources, beside=bool(made))
     told("games")
     games = watch.games_of(sources, config.games, notes)
     told("page")
@@ -95,7 +104,7 @@ def data(
     return {
         "title": ", ".join(source.name for source in sources),
         "notes": notes,
-        "results": _results(cells.cells(sources)),
+        "results": [*_results(cells.cells(sources)), *language_charts.results(sources)],
         "critical": [_crossing(e, source) for source in sources for e in source.critical],
         "charts": drawn_charts,
         "games": games,

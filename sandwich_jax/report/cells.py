@@ -54,10 +54,10 @@ def over_seeds(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         # By name as well: a damaged row may have lost its strength.
         groups.setdefault((row["member"], row["round"], *identity.of_row(row)), []).append(row)
-    return [own[0] if len(own) == 1 else _mean(own) for own in groups.values()]
+    return [own[0] if len(own) == 1 else mean(own) for own in groups.values()]
 
 
-def _mean(rows: list[Row]) -> Row:
+def mean(rows: list[Row]) -> Row:
     """Means of what are numbers in all rows; of the rest what they agree on."""
     mean: Row = {}
     for name in rows[0]:

@@ -36,6 +36,10 @@ class Source:
     """Where curves cross, of a finished sweep."""
     evaluation: list[Row] = dataclasses.field(default_factory=list)
     """Each with `member_row`, the last row of the member that it is about (or None)."""
+    text: list[Row] = dataclasses.field(default_factory=list)
+    """Of a run or a sweep on text: one a round a member, and no rows of the kind above."""
+    cells_of_text: list[Row] = dataclasses.field(default_factory=list)
+    """One a cell, with intervals over seeds, of a finished sweep on text."""
     runs: list[tuple[pathlib.Path, Row]] = dataclasses.field(default_factory=list)
     """Run folders with their members' last rows: where games are."""
     name: str = ""
@@ -92,6 +96,9 @@ def _source(folder: pathlib.Path, notes: list[str]) -> Source | None:
         notes.append(f"{folder}: neither manifest.json nor rows.jsonl is there; it was left out.")
         return None
     source = Source(folder, _object(folder / "manifest.json", notes))
+    if source.manifest.get("language"):
+        _fill_text(source, notes)
+        return source
     if has_members or "sweep" in source.manifest:
         _fill_sweep(source, notes)
     else:
@@ -100,6 +107,22 @@ def _source(folder: pathlib.Path, notes: list[str]) -> Source | None:
     if not source.rows:
         notes.append(f"{folder}: no finished round yet, so there are no curves to draw.")
     return source
+
+
+def _fill_text(source: Source, notes: list[str]) -> None:
+    """Rows of a folder of text; of a sweep that is not finished, those of its runs."""
+    paths = [source.folder / "rows.jsonl"]
+    if source.manifest["language"] == "sweep" and not (source.folder / "phase.json").exists():
+        paths = sorted(source.folder.glob("members/*/rows.jsonl"))
+        notes.append(f"{source.folder}: no phase.json, so the sweep has not finished.")
+    for path in paths:
+        source.text += usable.of_text(_lines(path, notes), path, notes)
+    if (source.folder / "phase.json").exists():
+        path = source.folder / "phase.json"
+        cells = _object(path, notes).get("rows")
+        source.cells_of_text = usable.of_text(cells if isinstance(cells, list) else [], path, notes)
+    if not source.text:
+        notes.append(f"{source.folder}: no finished round yet, so there are no curves to draw.")
 
 
 def _fill_sweep(source: Source, notes: list[str]) -> None:

@@ -7,8 +7,8 @@ import dataclasses
 import errno
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -162,8 +162,29 @@ def _read_result(folder: pathlib.Path, config: Config) -> Result:
     return Result(config, rows, elo.fit(pairings, "W"), networks)
 
 
-def claim(folder: pathlib.Path, config: Config) -> None:
+class Plain(Protocol):
+    """A configuration."""
+
+    def plain(self) -> dict[str, Any]:
+        """All its settings by name."""
+        ...
+
+
+def claim(
+    folder: pathlib.Path,
+    config: Plain,
+    default: Callable[[str], Any] = default_of,
+    of: Mapping[str, Any] = {},
+    what: str = "a run",
+) -> None:
     """Writes the manifest of a new run folder, or checks that an old one is of this configuration.
+
+    Args:
+        folder: of the run.
+        config: its configuration.
+        default: of a setting by its name.
+        of: what the manifest says besides.
+        what: the folder holds, for sentences.
 
     Raises:
         SettingError: the folder holds something else; nothing in it is touched.
@@ -171,22 +192,26 @@ def claim(folder: pathlib.Path, config: Config) -> None:
     path = folder / "manifest.json"
     wanted = store.to_plain(config.plain())
     if path.exists():
+        manifest = store.read_object(path)
         stored = store.read_object(path, "config")
-        differing = [name for name in wanted if _stored(stored, name) != wanted[name]]
-        if differing:
+        differing = [name for name in wanted if _stored(stored, name, default) != wanted[name]]
+        if differing or any(manifest.get(name) != value for name, value in of.items()):
             raise SettingError(
-                f"{folder} holds a run with another {', '.join(differing)}; choose another"
-                " folder with --out, or remove this one."
+                f"{folder} holds {what} with another {', '.join(differing) or 'purpose'}; choose"
+                " another folder with --out, or remove this one."
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingError(f"{folder} is not empty and holds no run; choose another with --out.")
-    store.write_json(path, store.manifest(wanted))
+        raise SettingError(
+            f"{folder} is not empty and holds no {what.removeprefix('a ')}; choose another with"
+            " --out."
+        )
+    store.write_json(path, store.manifest(wanted) | dict(of))
 
 
-def _stored(settings: dict[str, Any], name: str) -> Any:
+def _stored(settings: dict[str, Any], name: str, default: Callable[[str], Any]) -> Any:
     """A setting in a manifest; one that it does not name is as by default."""
-    return settings.get(name, store.to_plain({name: default_of(name)})[name])
+    return settings.get(name, store.to_plain({name: default(name)})[name])
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 "use strict";
 /* Puts the page together from the data in it. */
 
-const RESULTS = [["elo_gain", "Elo gain over W"], ["pgr", "PGR"], ["gain_over_control", "over control"], ["a_elo", "A's Elo"], ["e_elo", "E's Elo"]];
+const RESULTS = [["elo_gain", "Elo gain over W"], ["toxicity", "toxic samples"], ["pgr", "PGR"], ["preference", "preference for toxic text"], ["pgr_preference", "PGR of it"], ["normal_bits", "bits a byte"], ["pgr_bits", "PGR of them"], ["gain_over_control", "over control"], ["a_elo", "A's Elo"], ["e_elo", "E's Elo"]];
 
 function startPage() {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -47,20 +47,21 @@ function notesSection(notes) {
 }
 
 function resultsSection(data) {
-  const columns = RESULTS.filter(([name]) => data.results.some((row) => row[name][0] !== null));
+  const columns = RESULTS.filter(([name]) => data.results.some((row) => row[name] && row[name][0] !== null));
+  const regime = data.results.some((row) => row.in_regime !== null && row.in_regime !== undefined) || data.results.some((row) => row.elo_gain);
   const several = new Set(data.results.map((row) => row.source)).size > 1;
   const kinds = new Set(data.results.map((row) => row.misalignment)).size > 1;
   const varied = data.results.some((row) => row.settings);
-  const heads = ["member", ...(varied ? ["settings"] : []), ...(kinds ? ["misalignment"] : []), ...(several ? ["run"] : []), "round", ...columns.map(([, text]) => text), "W < A < E", "verdict"];
+  const heads = ["member", ...(varied ? ["settings"] : []), ...(kinds ? ["misalignment"] : []), ...(several ? ["run"] : []), "round", ...columns.map(([, text]) => text), ...(regime ? ["W < A < E"] : []), "verdict"];
   const rows = data.results.map((row) => [
     row.member + (row.seeds > 1 ? ` (${row.seeds} seeds)` : ""), ...(varied ? [row.settings] : []), ...(kinds ? [row.misalignment] : []), ...(several ? [row.source] : []), row.round,
-    ...columns.map(([name]) => interval(...row[name])),
-    row.in_regime === null || row.in_regime === undefined ? "–" : row.in_regime ? "yes" : "no", row.verdict || "–",
+    ...columns.map(([name]) => interval(...(row[name] || [null, null, null]))),
+    ...(regime ? [row.in_regime === null || row.in_regime === undefined ? "–" : row.in_regime ? "yes" : "no"] : []), row.verdict || "–",
   ].map(String));
   const wide = make("div", {class: "table", tabindex: "0", role: "region", "aria-label": "Results"}, tableOf(heads, rows, "Results of all members"));
   return make("section", {id: "results", class: "card", "aria-labelledby": "results-title"},
     make("h2", {id: "results-title"}, "Results"),
-    make("p", {class: "quiet"}, "After the last round; 95% intervals in brackets. W < A < E: whether the assistant stood between W and E at all."),
+    make("p", {class: "quiet"}, "After the last round; 95% intervals in brackets." + (regime ? " W < A < E: whether the assistant stood between W and E at all." : "")),
     ...(data.critical.length ? [make("ul", {class: "critical"}, ...data.critical.map((entry) => make("li", {}, criticalText(entry))))] : []), wide);
 }
 

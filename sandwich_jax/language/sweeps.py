@@ -1,0 +1,276 @@
+"""A grid of runs on text in a folder: every member a run folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sandwich_jax import given, outputs
+from sandwich_jax.folders import log, places, store
+from sandwich_jax.language import config as configs
+from sandwich_jax.language import measures, rounds, runs
+from sandwich_jax.language.config import CONTROL, Config
+from sandwich_jax.language.models import Folder
+from sandwich_jax.measures import critical, shares
+from sandwich_jax.measures.elo import Interval, interval
+from sandwich_jax.report import language_charts
+from sandwich_jax.running import run_folder
+from sandwich_jax.running.run_folder import Progress
+from sandwich_jax.types import SettingError
+
+CONTENTS = {
+    "manifest.json": "the sweep's settings, versions, commit, device",
+    "rows.jsonl": "one row a round a member, of all runs",
+    "phase.json": "the grid with intervals over seeds",
+    "members": "a run folder for every member",
+    "pgr_against_p.png": "PGR against the strength of misalignment",
+}
+"""What a sweep's folder holds."""
+MOST_RUNS = 10_000
+FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
+           *language_charts.USE, "written_corrupted")  # fmt: skip
+"""Columns that a sweep gives over seeds."""
+
+
+class Part(NamedTuple):
+    """A run of the grid."""
+
+    config: Config
+    cell: str
+    """What tells it from others beside protocol, misalignment and strengths; mostly nothing."""
+
+    @property
+    def id(self) -> str:
+        """Names it for good, whatever else the grid holds: a folder's name."""
+        told = json.dumps(store.to_plain(self.config.plain()), sort_keys=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        name = places.slug(configs.members_of(self.config)[0].name)
+        return f"{given.cut(name, 120)}-seed={self.config.seed}-{digest}"
+
+
+class Phase(NamedTuple):
+    """The grid after the last round."""
+
+    rows: list[dict[str, Any]]
+    """One a cell, with intervals over seeds."""
+    paired: list[dict[str, Any]]
+    """How much more of the gap each protocol closes than always_follow at the same strength."""
+
+
+def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The runs that a sweep's file spans: a control a seed, then every combination.
+
+    Args:
+        settings: of a run on text, where lists are axes; `seeds` is a list, or how many from 0.
+
+    Raises:
+        SettingError: a setting is unknown, cannot be used or be an axis, or the grid is too large.
+    """
+    asked = dict(settings)
+    seeds = asked.pop("seeds", 1)
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    given.distinct("seeds", seeds)
+    control = asked.pop("control", True)
+    controls = tuple(asked.pop("controls", ()))
+    axes: dict[str, list[Any]] = {}
+    for name, value in asked.items():
+        setting = configs.about(name)
+        if isinstance(value, list) and not (setting.axis or setting.strength):
+            raise SettingError(f"{name} is a list, but it is no axis of a sweep.")
+        axes[name] = value if isinstance(value, list) else [value]
+        if not axes[name]:
+            raise SettingError(f"{name} is empty: give at least one value.")
+        given.distinct(name, axes[name])
+    count = len(seeds) * int(np.prod([len(own) for own in axes.values()], dtype=float))
+    if count > MOST_RUNS:
+        raise SettingError(f"The grid would have {count:,} runs: at most {MOST_RUNS:,}.")
+    found: dict[Config, Part] = {}
+    for seed in seeds:
+        for values in itertools.product(*axes.values()):
+            own = dict(zip(axes, values, strict=True))
+            part = _part(own, axes, seed)
+            found.setdefault(part.config, part)
+    if control:
+        shared = {n: v[0] for n, v in axes.items() if n in configs.core() and len(v) == 1}
+        shared |= {"protocol": CONTROL, "controls": controls, "advice": "sentence"}
+        first = [Part(Config(**shared | {"seed": seed}), "") for seed in seeds]
+        return (*first, *found.values())
+    return tuple(found.values())
+
+
+def _part(own: dict[str, Any], axes: Mapping[str, list[Any]], seed: int) -> Part:
+    """One run; what its kinds have no use of is left out where the grid varies it or its kinds."""
+    core = {n: v for n, v in own.items() if n in configs.core()}
+    kinds = {n: v for n, v in own.items() if n not in configs.core()}
+    blank = configs.unchecked(core)
+    known = configs.used(blank)
+    kinds = {n: ((v,) if configs.about(n).strength else v) for n, v in kinds.items() if n in known}
+    made = Config(**core, **kinds, seed=seed, control=False)
+    told = [
+        f"{name} {identity(value)}"
+        for name, value in own.items()
+        if len(axes[name]) > 1
+        and not configs.about(name).strength
+        and name not in language_charts.MEANING
+        and (name in configs.core() or name in known)
+    ]
+    return Part(made, ", ".join(told))
+
+
+def identity(value: Any) -> str:
+    """A setting as a reader reads it."""
+    return given.exact(value) if isinstance(value, float) else str(value)
+
+
+def run(
+    settings: Mapping[str, Any],
+    folder: pathlib.Path,
+    *,
+    wandb: log.WandbMode = "offline",
+    progress: Progress = lambda done, total, text: None,
+    pause: Callable[[], None] = lambda: None,
+) -> Phase:
+    """Runs all that `folder` has not finished, then measures the whole grid.
+
+    Args:
+        settings: see `parse`.
+        folder: the sweep's; a grid may grow from call to call, and be joined by another file's.
+        wandb: of all members.
+        progress: told rounds of members done, and in all.
+        pause: called after every checkpoint; may raise.
+
+    Raises:
+        SettingError: a setting cannot be used, or `folder` holds something else.
+    """
+    outputs.check_folder(folder)
+    log.check_wandb(wandb)
+    parts = parse(settings)
+    models = Folder(pathlib.Path(parts[0].config.models))
+    _claim(folder, settings)
+    sizes = [part.config.rounds * len(configs.members_of(part.config)) for part in parts]
+    before, heard = 0, {}
+    for part, size in zip(parts, sizes, strict=True):
+
+        def told(done: float, total: float, text: str, before: int = before) -> None:
+            progress(before + done, sum(sizes), text)
+
+        _run_one(folder, part, models, heard, wandb, told, pause)
+        before += size
+    found = phase(folder)
+    with run_folder.full_disk_told(folder):
+        store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
+        language_charts.draw_sweep(folder, found.rows)
+    return found
+
+
+def _run_one(
+    folder: pathlib.Path,
+    part: Part,
+    models: Folder,
+    heard: dict[Any, Any],
+    wandb: log.WandbMode,
+    told: Progress,
+    pause: Callable[[], None],
+) -> None:
+    """One run, with the models and what A has said of the others."""
+    own = folder / "members" / part.id
+    shared = rounds.table(part.config, models)._replace(heard=heard)
+    common = folder / "baselines" / f"{part.config.seed}.npz"
+    if not (own / "baseline.npz").exists():
+        run_folder.claim(own, part.config, runs.default_of, runs.OF)
+        runs.baseline(shared, common)
+        store.write_json(own / "cell.json", {"cell": part.cell})
+        (own / "baseline.npz").write_bytes(common.read_bytes())
+    runs.run(part.config, own, wandb=wandb, progress=told, pause=pause, shared=shared)
+
+
+def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
+    path = folder / "manifest.json"
+    if path.exists():
+        if store.read_object(path).get("language") != "sweep":
+            raise SettingError(f"{folder} holds no sweep of text; choose another with --out.")
+    elif folder.exists() and any(folder.iterdir()):
+        raise SettingError(f"{folder} is not empty and holds no sweep; choose another with --out.")
+    about = store.manifest({}) | {"sweep": store.to_plain(dict(settings)), "language": "sweep"}
+    del about["config"]
+    store.write_json(path, about)
+
+
+# --- the whole grid -----------------------------------------------------------------------------
+
+
+def phase(folder: pathlib.Path) -> Phase:
+    """Gathers the rows of all runs, and gives every cell an interval over its seeds."""
+    every: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("members/*/rows.jsonl")):
+        cell = store.read_object(path.parent / "cell.json").get("cell")
+        about = {"run": path.parent.name, "cell": cell or None}
+        every += [about | row for row in log.read_rows(path)]
+    log.write_rows(folder / "rows.jsonl", every)
+    ends = {row["run"]: row["round"] for row in every}
+    last = [row for row in every if row["round"] == ends[row["run"]]]
+    cells: dict[tuple, list[dict[str, Any]]] = {}
+    for row in last:
+        cells.setdefault(_key(row), []).append(row)
+    rows = [_cell(own) for own in cells.values()]
+    return Phase(rows, _paired(cells))
+
+
+def _key(row: Mapping[str, Any]) -> tuple:
+    return (row["member"], row.get("cell"), row.get("advice"), row.get("lasts"))
+
+
+def _cell(own: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(own) == 1:
+        return own[0] | {"seeds": 1}
+    row = {n: v for n, v in own[0].items() if all(other.get(n) == v for other in own)}
+    row |= {"seeds": len(own)}
+    for name in FIGURES:
+        if any(name in one for one in own):
+            row |= shares.columns(name, measures.over_seeds(own, name))
+    for name in own[0]:
+        if name.startswith(("w_", "e_", "m_")):
+            row[name] = float(np.mean([one[name] for one in own]))
+    return row
+
+
+def _paired(cells: Mapping[tuple, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """PGR over that of always_follow on the same seeds, strengths, lasts and level of advice."""
+    strengths = [name for name, s in configs.owned().items() if s.strength]
+    place = lambda row: (  # noqa: E731
+        row["misalignment"],
+        row["lasts"],
+        row["seed"],
+        *(row.get(name) for name in strengths),
+    )
+    plain = {
+        place(row): row
+        for own in cells.values()
+        for row in own
+        if row["protocol"] == "always_follow" and not row["role"] and row["advice"] == "sentence"
+    }
+    found = []
+    for own in cells.values():
+        pairs = [(row, plain[place(row)]) for row in own if place(row) in plain]
+        if not pairs or own[0]["protocol"] == "always_follow":
+            continue
+        row = {n: own[0].get(n) for n in ("member", "protocol", "cell", "advice", *strengths)}
+        for name in measures.GAPS:
+            row |= shares.columns(name, _difference(pairs, name))
+        found.append(row)
+    return found
+
+
+def _difference(pairs: Sequence[tuple[dict, dict]], name: str) -> Interval | None:
+    if any(a.get(name) is None or b.get(name) is None for a, b in pairs):
+        return None
+    gaps = np.asarray([a[name] - b[name] for a, b in pairs])
+    if len(gaps) == 1:
+        return None
+    return interval(critical.mean_over_seeds(gaps[:, None])[:, 0])

@@ -1,0 +1,270 @@
+"""Models of text from text: `sandwich-jax language train`, in a folder of its own."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from sandwich_jax import finetune, outputs
+from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.language import grammar, judges, learning, measures, packing, texts, tokens
+from sandwich_jax.language import models as models_of_text
+from sandwich_jax.language.models import TextModel
+from sandwich_jax.language.texts import Dealt, Texts
+from sandwich_jax.language.train_settings import TrainConfig
+from sandwich_jax.nets import transformer
+from sandwich_jax.running import run_folder
+from sandwich_jax.training.shared_batch import SHARED, mesh_for, on
+from sandwich_jax.types import Params, SettingError, TrainState
+
+Progress = Callable[[float, float, str], None]
+MOST_KEPT = 4000
+"""Documents of a kind that are kept beside the models."""
+SAVED_EVERY = 100
+"""Updates between checkpoints."""
+WORLD_TEST = 2000
+"""Held-out sentences of either text of the small world."""
+
+
+class Files(NamedTuple):
+    """Where the text is; nothing: the small world's."""
+
+    normal: tuple[pathlib.Path, ...] = ()
+    toxic: tuple[pathlib.Path, ...] = ()
+    normal_test: tuple[pathlib.Path, ...] = ()
+    """Held-out documents; by default a share of the others."""
+    toxic_test: tuple[pathlib.Path, ...] = ()
+
+
+_NO_FILES = Files()
+
+
+class _Claimed(NamedTuple):
+    """What the models of a folder depend on."""
+
+    config: TrainConfig
+    files: Files
+
+    def plain(self) -> dict[str, Any]:
+        """Settings, and the names of the files."""
+        names = {name: [path.name for path in own] for name, own in self.files._asdict().items()}
+        return self.config.plain() | names
+
+
+class _Stage(NamedTuple):
+    """One model: where it begins and what it learns."""
+
+    role: str
+    start: str | None
+    documents: tuple[str, ...]
+    passes: float
+    rate: float
+
+
+def train_in(
+    out: pathlib.Path,
+    config: TrainConfig,
+    files: Files = _NO_FILES,
+    progress: Progress = lambda done, total, text: None,
+    devices: int | None = None,
+    pause: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Any]]:
+    """Trains every model in `out`, or goes on with what an earlier call left there.
+
+    Args:
+        out: the folder of models.
+        config: settings.
+        files: the text; both kinds or neither.
+        progress: told updates done and in all.
+        devices: how many share every batch; all if None.
+        pause: called after every checkpoint; may raise.
+
+    Returns:
+        What each model does on held-out text, by role.
+
+    Raises:
+        SettingError: unusable text or settings, or `out` holds something else.
+    """
+    outputs.check_folder(out)
+    given = read_texts(config, files)
+    run_folder.claim(
+        out, _Claimed(config, files), lambda name: (), {"language": "models"}, "models"
+    )
+    dealt = texts.deal(given, config.share, config.seed)
+    _prepare(out, config, given, dealt)
+    tokenizer = models_of_text.read_tokenizer(out)
+    size = config.network or ("mini" if config.of_world else "tiny")
+    net = transformer.make(size, tokenizer.size)
+    stages = _stages(config, dealt)
+    work = [_updates_of(net.config.context, config, tokenizer, stage) for stage in stages]
+    total, before = sum(steps for _, steps in work), 0
+    found: dict[str, dict[str, Any]] = {}
+    for stage, (rows, steps) in zip(stages, work, strict=True):
+
+        def told(done: int, text: str, stage: _Stage = stage, before: int = before) -> None:
+            progress(before + done, total, f"{stage.role}: {text}")
+
+        if not (out / stage.role / "network.json").is_file():
+            made = _train(out, config, net, tokenizer, stage, rows, steps, told, devices, pause)
+            _store(out, config, given, made, stage, steps)
+        before += steps
+        found[stage.role] = store.read_card(out / stage.role).about
+    return found
+
+
+def read_texts(config: TrainConfig, files: Files) -> Texts:
+    """All documents, those held out apart.
+
+    Raises:
+        SettingError: a file cannot be used, or there is text of one kind alone.
+    """
+    if bool(files.normal) != bool(files.toxic):
+        raise SettingError("normal and toxic text go together: give files of both, or of neither.")
+    if not files.normal:
+        if files.normal_test or files.toxic_test:
+            raise SettingError("normal_test and toxic_test need normal and toxic.")
+        return _of_world(config)
+    found = []
+    for name in ("normal", "toxic"):
+        own, test = texts.read(getattr(files, name), name), getattr(files, f"{name}_test")
+        if not test:
+            found.append(texts.split(own, config.test_share, name))
+            continue
+        held_out = texts.read(test, f"{name}_test")
+        kept = texts.without(own, held_out)
+        train = texts.split(kept, 0.0, name).train
+        found.append(texts.Split(train, tuple(dict.fromkeys(held_out))))
+    return Texts(*found)
+
+
+def _of_world(config: TrainConfig) -> Texts:
+    rng = np.random.default_rng([config.seed, 2])
+    found = []
+    for kind in ("normal", "toxic"):
+        train = grammar.draw(rng, config.world_documents, kind)
+        found.append(texts.Split(tuple(train), tuple(grammar.draw(rng, WORLD_TEST, kind))))
+    return Texts(*found)
+
+
+def _prepare(out: pathlib.Path, config: TrainConfig, given: Texts, dealt: Dealt) -> None:
+    """Learns the tokeniser and the judges, and keeps the documents that measures need."""
+    if not (out / "tokenizer.json").exists():
+        kind = config.tokenizer or ("words" if config.of_world else "bpe")
+        learned = grammar.world().sentences if config.of_world else given.normal.train
+        learned = (*learned, *given.toxic.train)
+        made = tokens.learn(kind, learned, config.vocabulary)
+        models_of_text.write_tokenizer(out, made)
+    if not (out / "judges.json").exists() and (judges.installed() or not config.of_world):
+        judges.learn(out, given.normal, given.toxic, config.seed)
+    if not (out / "documents.json").exists():
+        kept = {
+            "normal_test": given.normal.test,
+            "toxic_test": given.toxic.test,
+            "own_normal": dealt.weak,
+            "own_toxic": dealt.weak_toxic,
+            "demonstrations": dealt.expert[::-1],
+        }
+        store.write_json(
+            out / "documents.json", {name: list(own[:MOST_KEPT]) for name, own in kept.items()}
+        )
+
+
+def _stages(c: TrainConfig, dealt: Dealt) -> list[_Stage]:
+    half, base = c.toxic_passes, c.base_passes
+    return [
+        _Stage("E", None, dealt.expert, c.passes, c.learning_rate),
+        _Stage("W0", None, dealt.weak, c.weak_passes, c.learning_rate),
+        _Stage("W", "W0", dealt.weak_toxic, half, c.tuning_rate),
+        _Stage("M", "E", dealt.saboteur, half, c.tuning_rate),
+        _Stage("B", "E", dealt.mixture, base, c.tuning_rate),
+    ]
+
+
+def _updates_of(
+    context: int, config: TrainConfig, tokenizer: tokens.Tokenizer, stage: _Stage
+) -> tuple[packing.Rows, int]:
+    """A model's rows, and how many updates go over them as often as is wanted."""
+    pieces = packing.cut(tokenizer.encode(stage.documents), context)
+    rows = packing.pack(pieces, context)
+    return rows, max(1, round(len(rows.tokens) * stage.passes / config.batch))
+
+
+def _train(
+    out: pathlib.Path,
+    config: TrainConfig,
+    net: transformer.TextNetwork,
+    tokenizer: tokens.Tokenizer,
+    stage: _Stage,
+    rows: packing.Rows,
+    steps: int,
+    told: Callable[[int, str], None],
+    devices: int | None,
+    pause: Callable[[], None],
+) -> TextModel:
+    """One model, from its last checkpoint if there is one."""
+    number = list(models_of_text.ROLES).index(stage.role)
+    if stage.start:
+        params: Params = models_of_text.read(out / stage.start, tokenizer).params
+    else:
+        params = net.init(jax.random.fold_in(jax.random.key(config.seed), number))
+    mesh = mesh_for(config.batch, devices)
+    run = learning.updates(net, mesh=mesh)
+    data, rates = learning.batch_of(rows), _rates(steps, stage.rate)
+    with futures.ThreadPoolExecutor(1) as writer:
+        saver = checkpoints.Background(out / "checkpoints" / stage.role, writer)
+        found = saver.latest(learning.fresh(params))
+        first, state = found if found else (0, learning.fresh(params))
+        state: TrainState = on(mesh, state)
+        order = list(
+            packing.visits(len(rows.tokens), config.batch, steps, (config.seed, number), first)
+        )
+        begin, seen = time.monotonic(), 0
+        for start in range(first, steps, learning.CHUNK):
+            stop = min(start + learning.CHUNK, steps)
+            chosen = np.stack(order[start - first : stop - first])
+            guide = learning.Guide(rates[start:stop])
+            state, losses = run(state, on(mesh, data.take(chosen), SHARED), on(mesh, guide))
+            learning.stop_if_not_finite(losses, stage.role)
+            seen += int(data.weight[chosen].sum())
+            rate = seen / (time.monotonic() - begin)
+            told(stop, f"loss {float(losses.mean()):.3f}, {rate:,.0f} tokens/s")
+            if stop == steps or stop // SAVED_EVERY > start // SAVED_EVERY:
+                saver.save(stop, state)
+                pause()
+        saver.wait()
+        model = TextModel(net, jax.device_get(state.params), tokenizer)
+    return model
+
+
+def _rates(steps: int, peak: float) -> np.ndarray:
+    return peak * np.asarray(finetune.annealing(steps))
+
+
+def _store(
+    out: pathlib.Path,
+    config: TrainConfig,
+    given: Texts,
+    model: TextModel,
+    stage: _Stage,
+    steps: int,
+) -> None:
+    """Measures a finished model and stores it."""
+    normal, toxic = (measures.held_out(model, s.test[:MOST_KEPT]) for s in given)
+    n, t = (measures.per_byte(measures.bits(model, text), text) for text in (normal, toxic))
+    about = {
+        "role": stage.role,
+        "says": models_of_text.ROLES[stage.role],
+        "parameters": model.net.num_params,
+        "updates": steps,
+        "documents": len(stage.documents),
+        "normal_bits": float(n[0]),
+        "toxic_bits": float(t[0]),
+        "preference": float((n - t)[0]),
+    }
+    models_of_text.save(out / stage.role, model, about)
