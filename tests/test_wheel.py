@@ -72,10 +72,11 @@ def test_it_works_in_an_empty_environment(wheel, tmp_path):
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
-    subprocess.run(install, check=True)
+    # Else pip would take what lies there for installed.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    subprocess.run(install, check=True, env=environment)
     place = tmp_path / "elsewhere"
     place.mkdir()
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
 
     def call(*arguments: str) -> str:
         command = [tmp_path / "env" / "bin" / "sandwich-jax", *arguments]
