@@ -96,7 +96,7 @@ def test_the_oracle_writes_no_corrupt_sentence_and_gates_have_an_auc(text_models
     own = {"p": (0.5,), "control": False, "rounds": 1}
     (oracle,) = _run(_small(text_models, protocol="oracle_gate", **own), tmp_path / "a")
     assert oracle["written_corrupted"] == 0 and 0 < oracle["followed"] < 1
-    assert oracle["followed"] == 1 - oracle["corrupted"] and oracle["trust_auc"] == 1
+    assert oracle["followed"] == pytest.approx(1 - oracle["corrupted"]) and oracle["trust_auc"] == 1
     (gate,) = _run(_small(text_models, protocol="contrast_gate", **own), tmp_path / "b")
     assert gate["followed"] == 0.5 and gate["trust_auc"] > 0.5
 
