@@ -59,13 +59,13 @@ class LanguageShift:
 
 def ways(args: LanguageShift) -> Mapping[str, TuneConfig]:
     """The four ways."""
-    few = {"rounds": args.rounds, "sentences": args.sentences, "seed": args.seed}
-    ppo = few | {"way": "ppo", "rounds": args.ppo_rounds, "learning_rate": args.ppo_rate}
+    best = TuneConfig(rounds=args.rounds, sentences=args.sentences, seed=args.seed)
+    ppo = dataclasses.replace(best, way="ppo", rounds=args.ppo_rounds, learning_rate=args.ppo_rate)
     return {
-        "best-rated": TuneConfig(way="best_rated", **few),  # pyright: ignore
-        "PPO": TuneConfig(**ppo),  # pyright: ignore
-        "PPO with KL": TuneConfig(kl=args.kl, **ppo),  # pyright: ignore
-        "demonstrations": TuneConfig(way="demonstrations", **few),  # pyright: ignore
+        "best-rated": best,
+        "PPO": ppo,
+        "PPO with KL": dataclasses.replace(ppo, kl=args.kl),
+        "demonstrations": dataclasses.replace(best, way="demonstrations"),
     }
 
 

@@ -48,7 +48,7 @@ def text_models(tmp_path_factory) -> pathlib.Path:
 
     folder = tmp_path_factory.mktemp("text") / "models"
     config = TrainConfig(
-        of_world=True, network="nano", world_documents=400, passes=6.0, weak_passes=6.0, batch=16
+        of_world=True, network="nano", world_documents=300, passes=8.0, weak_passes=8.0, batch=8
     )
     train.train_in(folder, config)
     return folder

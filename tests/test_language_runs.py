@@ -20,7 +20,7 @@ from sandwich_jax.misalign import transforms
 from sandwich_jax.misalign.sight import Chance, Transform, certain, coin
 from sandwich_jax.types import SettingError
 
-SMALL = {"sentences": 24, "updates": 4, "batch": 4, "measured": 48, "held_out": 20, "rounds": 2,
+SMALL = {"sentences": 24, "updates": 10, "batch": 8, "measured": 48, "held_out": 20, "rounds": 2,
          "exact": False}  # fmt: skip
 
 
@@ -89,14 +89,14 @@ def test_w_that_writes_nothing_stays_w(straight, text_models, tmp_path):
     assert row["written"] == 0 and row["loss"] is None
     for name in ("toxicity", "preference", "normal_bits"):
         assert row[name] == pytest.approx(row[f"w_{name}"])
-    assert row["pgr"] == 0
+    assert row["pgr_bits"] == 0
 
 
 def test_the_oracle_writes_no_corrupt_sentence_and_gates_have_an_auc(text_models, tmp_path):
     own = {"p": (0.5,), "control": False, "rounds": 1}
     (oracle,) = _run(_small(text_models, protocol="oracle_gate", **own), tmp_path / "a")
     assert oracle["written_corrupted"] == 0 and 0 < oracle["followed"] < 1
-    assert oracle["followed"] == pytest.approx(0.5) and oracle["trust_auc"] == 1
+    assert oracle["followed"] == pytest.approx(1 - oracle["corrupted"]) and oracle["trust_auc"] == 1
     (gate,) = _run(_small(text_models, protocol="contrast_gate", **own), tmp_path / "b")
     assert gate["followed"] == 0.5 and gate["trust_auc"] > 0.5
 
@@ -142,7 +142,7 @@ def test_a_sweep_spans_what_makes_a_difference(text_models):
     for settings, says in (
         ({"p": []}, "p is empty"),
         ({"rounds": [1, 2]}, "rounds is a list, but it is no axis"),
-        ({"hope": 1}, "Unknown setting hope"),
+        ({"hope": 1}, "Unknown setting 'hope'"),
         ({"seeds": [1, 1]}, "seeds has 1 more than once"),
     ):
         with pytest.raises(SettingError, match=says):
@@ -161,7 +161,7 @@ def test_a_sweep_gathers_its_members_and_is_reported(text_models, tmp_path):
     done = call("report", out)
     assert done.status == 0, done.err
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "PGR of toxicity" in page and "no finished round" not in page
+    assert "PGR of the preference" in page and "no finished round" not in page
     assert (out / "figures" / "phase.png").stat().st_size > 1000
 
 
@@ -169,7 +169,7 @@ def test_a_sweep_gathers_its_members_and_is_reported(text_models, tmp_path):
 
 
 def test_ways_of_tuning_are_compared(text_models, tmp_path):
-    small = {"rounds": 2, "sentences": 24, "updates": 4, "batch": 4}
+    small = {"rounds": 2, "sentences": 24, "updates": 10, "batch": 8}
     home = tmp_path / "models"
     shutil.copytree(text_models, home)
     for way in ("best_rated", "ppo"):
@@ -225,7 +225,7 @@ def test_a_misalignment_is_one_definition(text_models, tmp_path, monkeypatch):
         ({"lasts": "prompt"}, "lasts is 'prompt', but there is none: set prompt"),
         ({"controls": ("nope",)}, "Unknown control 'nope'"),
         ({"rounds": 0}, "rounds is 0"),
-        ({"hope": 1}, "Unknown setting hope"),
+        ({"hope": 1}, "Unknown setting 'hope'"),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_sentence(settings, says):

@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from sandwich_jax import sampling
 from sandwich_jax.language.writing import Turn, draw
 from sandwich_jax.misalign import transforms
 from sandwich_jax.misalign.sight import Sight, certain
@@ -175,8 +174,3 @@ def certain_rows(tokens: Int[Array, "B"], like: Float[Array, "B V"]) -> Float[Ar
 def everything(logits: Float[Array, "B V"]) -> Bool[Array, "B V"]:
     """All labels are legal."""
     return jnp.ones(logits.shape, bool)
-
-
-def greedy(logits: Float[Array, "B V"]) -> Int[Array, "B"]:
-    """The likeliest token."""
-    return sampling.greedy(logits, everything(logits))

@@ -31,6 +31,9 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 }
 """Which n-grams each looks at."""
 
+PACKAGE = "alt-profanity-check"
+"""Judges in the place of `words` where it was installed when the models were trained."""
+
 Score = Callable[[Sequence[str]], Float[np.ndarray, "N"]]
 """How toxic texts are, in [0, 1]."""
 
@@ -79,11 +82,10 @@ def learn(folder: pathlib.Path, normal: Split, toxic: Split, seed: int) -> dict[
         fit = linear.LogisticRegression(C=10.0, class_weight="balanced", max_iter=400)
         fit.fit(_features(name, texts), labels)
         weights[name] = np.append(fit.coef_[0], fit.intercept_).astype(np.float32)
-        answers = advice.Answers(
-            np.arange(len(test)), truth == 1, -_score(name, weights[name], test)
-        )
-        area = advice.auc(answers)
-        found[name] = area.value if area else float("nan")
+        found[name] = _area(_score(name, weights[name], test), truth)
+    package = other()
+    if package:
+        found[PACKAGE] = _area(package(test), truth)
     store.save_arrays(folder / "judges.npz", weights)
     store.write_json(folder / "judges.json", found)
     return found
@@ -110,9 +112,19 @@ def load(folder: pathlib.Path, of_world: bool) -> Judges:
         raise SettingError(f"{folder}/judges.npz is damaged; train the models again.")
     made = {name: functools.partial(_score, name, stored[f"['{name}']"]) for name in KINDS}
     auc = store.read_object(folder / "judges.json")
+    second = other() if PACKAGE in auc else made["words"]
+    if second is None:
+        raise SettingError(f"{folder} was judged with the package {PACKAGE}: install it.")
     if of_world:
-        return Judges(_of_world, _of_world, made["words"], auc)
-    return Judges(made["rater"], made["characters"], made["words"], auc)
+        return Judges(_of_world, _of_world, second, auc)
+    return Judges(made["rater"], made["characters"], second, auc)
+
+
+def _area(toxicity: np.ndarray, truth: np.ndarray) -> float:
+    """Area under the ROC curve; `truth` is 1 for toxic documents."""
+    answers = advice.Answers(np.arange(len(truth)), truth == 1, -toxicity)
+    area = advice.auc(answers)
+    return area.value if area else float("nan")
 
 
 def other() -> Score | None:

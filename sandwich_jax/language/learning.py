@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from sandwich_jax import finetune, losses
 from sandwich_jax.language.packing import Rows, targets
 from sandwich_jax.nets.transformer import TextNetwork
-from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE
+from sandwich_jax.training.shared_batch import AXIS, SHARED, WHOLE, on
 from sandwich_jax.types import Params, SettingError, TrainState
 
 CHUNK = 10
@@ -54,11 +54,14 @@ class Objective:
 class Guide(NamedTuple):
     """What a loss needs beside rows."""
 
-    learning_rate: Float[Array, "S"] | Any
-    """Of each update."""
-    kl: Float[Array, ""] | float = 0.0
-    clip: Float[Array, ""] | float = 0.2
+    learning_rate: Any = ()
+    """[S] of each update; at 0 there is none."""
+    kl: Any = np.float32(0.0)
+    clip: Any = np.float32(0.2)
     reference: Params = ()
+
+
+_NO_GUIDE = Guide()
 
 
 def batch_of(rows: Rows) -> Batch:
@@ -114,6 +117,12 @@ def updates(
     """
 
     def one(guide: Guide, state: TrainState, part: tuple[Batch, Array]) -> tuple[TrainState, Array]:
+        no_more = lambda state, part: (state, jnp.float32(0))  # noqa: E731
+        return jax.lax.cond(part[1] > 0, functools.partial(real, guide), no_more, state, part)
+
+    def real(
+        guide: Guide, state: TrainState, part: tuple[Batch, Array]
+    ) -> tuple[TrainState, Array]:
         batch, rate = part
         of = functools.partial(loss, net, objective, guide)
         found, grads = jax.value_and_grad(of)(state.params, batch)
@@ -133,7 +142,49 @@ def updates(
     return jax.jit(run, donate_argnums=0)
 
 
-def stop_if_not_finite(found: Float[Array, "S"], who: str) -> None:
+def learn(
+    net: TextNetwork,
+    state: TrainState,
+    data: Batch,
+    order: Sequence[np.ndarray],
+    rates: Float[np.ndarray, "S"],
+    who: str,
+    objective: Objective = Objective(),
+    guide: Guide = _NO_GUIDE,
+    mesh: Any = None,
+) -> Iterator[tuple[TrainState, Float[np.ndarray, "C"]]]:
+    """The state after every `CHUNK` updates, and the losses of these.
+
+    Args:
+        net: the network.
+        state: before them; it is overwritten.
+        data: rows, on the host.
+        order: row numbers of each update.
+        rates: learning rate of each update, above 0.
+        who: learns, for a sentence.
+        objective: what is minimised.
+        guide: what the loss needs besides.
+        mesh: devices that share every batch.
+
+    Raises:
+        SettingError: a loss was not finite.
+    """
+    run = updates(net, objective, mesh)
+    for first in range(0, len(order), CHUNK):
+        rows = np.stack(order[first : first + CHUNK])
+        count = len(rows)
+        # Always as many, so that one program is compiled: those at a rate of 0 are left out.
+        rows = np.concatenate([rows, np.repeat(rows[:1], CHUNK - count, axis=0)])
+        own = np.zeros(CHUNK, np.float32)
+        own[:count] = rates[first : first + count]
+        batch, told = on(mesh, data.take(rows), SHARED), guide._replace(learning_rate=own)
+        state, losses = run(state, batch, on(mesh, told))
+        found = np.asarray(losses)[:count]
+        stop_if_not_finite(found, who)
+        yield state, found
+
+
+def stop_if_not_finite(found: Float[np.ndarray, "S"], who: str) -> None:
     """Raises SettingError for a loss that was not finite."""
     if not np.isfinite(np.asarray(found)).all():
         raise SettingError(

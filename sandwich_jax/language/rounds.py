@@ -15,38 +15,35 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sandwich_jax import finetune
+from sandwich_jax.language import config as configs
 from sandwich_jax.language import (
-    assistant,
     learning,
     measures,
     packing,
     protocols,
     token_advice,
+    windows,
     writing,
 )
-from sandwich_jax.language import config as configs
 from sandwich_jax.language.assistant import Assistant
-from sandwich_jax.language.config import CONTROL, Config, Member
-from sandwich_jax.language.models import Folder, TextModel
+from sandwich_jax.language.config import Member
+from sandwich_jax.language.models import TextModel
 from sandwich_jax.language.protocols import NOTHING, OWN, View
+from sandwich_jax.language.table import (
+    Heard,
+    Table,
+    assistant_of,
+    hear,
+    lasting_keys,
+    on_host,
+)
+from sandwich_jax.language.windows import Window
 from sandwich_jax.language.writing import Sentences
 from sandwich_jax.measures import advice as of_advice
-from sandwich_jax.nets.transformer import BLANK, MARK, TextNetwork
+from sandwich_jax.nets.transformer import BLANK, TextNetwork
 from sandwich_jax.oversight import protocols as of_tokens
 from sandwich_jax.oversight.protocols import ProtocolConfig
 from sandwich_jax.types import Params, PRNGKey, TrainState
-
-
-class Window(NamedTuple):
-    """What was written in the last rounds, oldest first; M sentences."""
-
-    tokens: Int[np.ndarray, "M S"]
-    length: Int[np.ndarray, "M"]
-    """-1 where nothing was written."""
-    labels: Int[np.ndarray, "M S1"]
-    """What is to be said after each token, the mark that begins a sentence included."""
-    given: Int[np.ndarray, "M"]
-    """Tokens of the prompt, which are not learnt."""
 
 
 class Learner(NamedTuple):
@@ -58,53 +55,10 @@ class Learner(NamedTuple):
     window: Window
 
 
-class Table(NamedTuple):
-    """What all members of a run share."""
-
-    config: Config
-    folder: Folder
-    models: dict[str, TextModel]
-    ruler: measures.Ruler
-    heard: dict[Any, Any]
-    """What A has said already, by all that it depends on: W is not among that."""
-
-    @property
-    def net(self) -> TextNetwork:
-        """Of all models alike."""
-        return self.models["W"].net
-
-
-class Heard(NamedTuple):
-    """A's sentences, and what only the measurer may know of them."""
-
-    sentences: Sentences
-    """[K, N, ...]"""
-    corrupted: np.ndarray
-    """bool[K, N]"""
-
-
-def table(config: Config, folder: Folder) -> Table:
-    """Reads what a run needs.
-
-    Raises:
-        SettingError: a model is missing or damaged.
-    """
-    models = {role: folder.model(role) for role in ("E", "W0", "W", "M")}
-    ruler = measures.ruler(folder, models["W"], config.held_out, config.measured, config.seed)
-    ruler = ruler if config.exact else ruler._replace(world=None)
-    return Table(config, folder, models, ruler, {})
-
-
 def first_learner(shared: Table) -> Learner:
     """A member before its first round: W, and nothing written."""
     config, params = shared.config, shared.models["W"].params
-    count, size = config.window * config.sentences, shared.net.config.context - 1
-    window = Window(
-        np.full((count, size), BLANK, np.int32),
-        np.full(count, -1, np.int32),
-        np.full((count, size + 1), MARK, np.int32),
-        np.zeros(count, np.int32),
-    )
+    window = windows.empty(config.window * config.sentences, shared.net.config.context)
     return Learner(learning.fresh(params), params, window)
 
 
@@ -128,12 +82,11 @@ def play_round(
         written, figures = _token_by_token(shared, member, learner, index, keys["own"], prompts)
     else:
         written, figures = _sentences(shared, member, learner, index, keys["own"], prompts)
-    labels = labels_of(written)
+    labels = windows.labels_of(written)
     if member.role == "expert_labels":
         labels = _expert_labels(shared, written, keys["own"])
     own = Window(*written, labels, _sizes(prompts))
-    window = Window(*(np.concatenate([old, new])[len(new) :]
-                      for old, new in zip(learner.window, own, strict=True)))  # fmt: skip
+    window = windows.push(learner.window, own)
     before = learner.train.params
     train, loss = _learn(shared, learner.train, window, index)
     figures |= {"written": float((np.asarray(written.length) >= 0).mean()), "loss": loss}
@@ -168,15 +121,11 @@ def _sizes(prompts: Int[np.ndarray, "N P"]) -> Int[np.ndarray, "N"]:
     return (prompts != BLANK).sum(axis=1).astype(np.int32)
 
 
-def _host(sentences: Sentences) -> Sentences:
-    return Sentences(*(np.asarray(part) for part in sentences))  # pyright: ignore
-
-
 def _own(shared: Table, learner: Learner, key: PRNGKey, prompts: np.ndarray) -> Sentences:
     """What W writes by itself."""
     model = TextModel(shared.net, learner.train.params, shared.models["W"].tokenizer)
     temperature = shared.config.temperature
-    return _host(measures.sample(model, key, len(prompts), prompts, temperature))
+    return on_host(measures.sample(model, key, len(prompts), prompts, temperature))
 
 
 def own_corpus(shared: Table, key: PRNGKey) -> Sentences:
@@ -190,68 +139,6 @@ def own_corpus(shared: Table, key: PRNGKey) -> Sentences:
         one = documents[number][:size]
         tokens[i, : len(one)], length[i] = one, len(one)
     return Sentences(tokens, length)  # pyright: ignore
-
-
-def labels_of(written: Sentences) -> Int[np.ndarray, "N S1"]:
-    """After the mark and after each token the next one; at the end a mark."""
-    tokens = np.asarray(written.tokens)
-    padded = np.pad(tokens, ((0, 0), (0, 1)), constant_values=BLANK)
-    return np.where(padded == BLANK, MARK, padded)
-
-
-def _assistant(config: Config, samples: int = 1) -> Assistant:
-    return Assistant(assistant.parse(config.misalignment), config.lasts, samples)
-
-
-def _lasting(shared: Table, index: int, prompts: np.ndarray, again: int = 0) -> Any:
-    config = shared.config
-    run = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 2)
-    key = jax.random.fold_in(jax.random.fold_in(run, index), 0)
-    if config.lasts in ("token", "sentence"):  # asked again, A is corrupted anew
-        key = jax.random.fold_in(key, again)
-    made = assistant.lasting_keys(key, run, config.lasts, jnp.asarray(prompts), config.per_document)
-    return made
-
-
-def hear(shared: Table, member: Member, index: int, prompts: np.ndarray, samples: int) -> Heard:
-    """A's sentences of a round; kept, since other members may hear the same."""
-    config = shared.config
-    about = (config.misalignment, config.lasts, config.per_document, config.prompt, config.seed)
-    size = (config.sentences, index, samples)
-    place = ("heard", *about, *size, member.strengths)
-    if place not in shared.heard:
-        parts = [_hear_once(shared, member, index, prompts, k) for k in range(samples)]
-        sentences = [np.stack(x) for x in zip(*(part.sentences for part in parts), strict=True)]
-        corrupted = np.stack([part.corrupted for part in parts])
-        shared.heard[place] = Heard(Sentences(*sentences), corrupted)  # pyright: ignore
-    return shared.heard[place]
-
-
-def _hear_once(shared: Table, member: Member, index: int, prompts: np.ndarray, k: int) -> Heard:
-    config, made = shared.config, _assistant(shared.config)
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), 2**31 - 4), index)
-    keys = jax.random.split(jax.random.fold_in(key, k), len(prompts))
-    lasting = _lasting(shared, index, prompts, k)
-    params = tuple(shared.models[role].params for role in ("E", *made.voices))
-    knobs = configs.knobs_of(config, member)
-    written, counts = _advising(shared.net, made)(
-        params, keys, lasting, jnp.asarray(prompts), knobs
-    )
-    return Heard(_host(written), np.asarray(counts["corrupted"]) > 0)
-
-
-@functools.cache
-def _advising(net: TextNetwork, made: Assistant) -> Callable:
-    """A alone at the desk, jitted."""
-
-    def run(params: Any, keys: Any, lasting: Any, prompts: Any, knobs: Any) -> Any:
-        def speak(turn: writing.Turn, logits: Any, memory: Any) -> tuple[writing.Word, Any]:
-            said = made.say(turn, lasting, logits[0], logits[1:], knobs)
-            return writing.Word(said.token[0], {"corrupted": said.corrupted[0]}), memory
-
-        return writing.write((net,) * len(params), speak, params, keys, prompts)
-
-    return jax.jit(run)
 
 
 # --- with advice --------------------------------------------------------------------------------
@@ -354,7 +241,7 @@ def _token_by_token(
     prompts: np.ndarray,
 ) -> tuple[Sentences, dict[str, Any]]:
     """W and A write together."""
-    config, made = shared.config, _assistant(shared.config)
+    config, made = shared.config, assistant_of(shared.config)
     sizes = of_tokens.settings_of(member.protocol)
     named = ProtocolConfig(
         member.protocol,
@@ -363,7 +250,7 @@ def _token_by_token(
     roles = ("E", *made.voices)
     params = (learner.train.params, *(shared.models[role].params for role in roles))
     keys = jax.random.split(key, len(prompts))
-    lasting = _lasting(shared, index, prompts)
+    lasting = lasting_keys(shared, index, prompts)
     run = _writing_together(shared.net, made, named)
     knobs = configs.knobs_of(config, member)
     written, counts = run(params, keys, lasting, jnp.asarray(prompts), knobs)
@@ -379,7 +266,7 @@ def _token_by_token(
         "followed_though_corrupted": fooled / corrupted if corrupted else None,
         "refused_though_good": 1 - (followed - fooled) / honest if honest else None,
     }
-    return _host(written), figures
+    return on_host(written), figures
 
 
 @functools.cache
@@ -403,12 +290,10 @@ def _expert_labels(shared: Table, written: Sentences, key: PRNGKey) -> Int[np.nd
     texts = writing.texts_of(written)
     rows = packing.pack(texts, shared.net.config.context)
     drawn = _answers(shared.net)(shared.models["E"].params, jnp.asarray(rows.tokens), key)
-    labels, said = labels_of(written), np.asarray(drawn)
-    place = (rows.tokens == MARK).cumsum(axis=1)
+    labels, said = windows.labels_of(written), np.asarray(drawn)
     for number in range(len(texts)):
         where = rows.document == number
         labels[number, : where.sum()] = said[where]
-    assert place.max() >= 1
     return labels
 
 
@@ -431,39 +316,14 @@ def _learn(
 ) -> tuple[TrainState, float | None]:
     """The round's updates on what was written; none where nothing was."""
     config = shared.config
-    data = batch_of(window, shared.net.config.context)
+    data = windows.batch_of(window, shared.net.config.context)
     if not data.weight.any():
         return state, None
-    run = learning.updates(shared.net)
     rates = config.learning_rate * np.asarray(finetune.annealing(config.updates))
     order = packing.visits(len(data.tokens), config.batch, config.updates, (config.seed, index, 7))
-    chosen, losses = list(order), []
-    state = jax.tree.map(jnp.copy, state)  # updates overwrite their argument
-    for first in range(0, config.updates, learning.CHUNK):
-        rows = np.stack(chosen[first : first + learning.CHUNK])
-        guide = learning.Guide(jnp.asarray(rates[first : first + learning.CHUNK], jnp.float32))
-        state, found = run(state, jax.tree.map(jnp.asarray, data.take(rows)), guide)
-        learning.stop_if_not_finite(found, f"W in round {index + 1}")
-        losses.append(np.asarray(found))
-    return state, float(np.concatenate(losses).mean())
-
-
-def batch_of(window: Window, context: int) -> learning.Batch:
-    """What was written as rows with their labels; tokens of prompts are not learnt."""
-    there = np.flatnonzero(window.length >= 0)
-    texts = [window.tokens[i, : window.length[i]].tolist() for i in there]
-    rows = packing.pack(texts, context)
-    if not len(texts):
-        return learning.Batch(rows.tokens, rows.tokens, rows.tokens.astype(np.float32))
-    labels = np.zeros_like(rows.tokens)
-    weight = np.zeros(rows.tokens.shape, np.float32)
-    for number, source in enumerate(there):
-        row, place = np.nonzero(rows.document == number)
-        labels[row, place] = window.labels[source, : len(place)]
-        weight[row, place] = np.arange(len(place)) >= window.given[source]
-    return learning.Batch(rows.tokens, labels, weight)
-
-
-def is_control(row: dict[str, Any]) -> bool:
-    """Whether a row is of a member that never asks."""
-    return row.get("protocol") == CONTROL
+    own = jax.tree.map(jnp.copy, state)  # updates overwrite their argument
+    who = f"W in round {index + 1}"
+    states, losses = zip(
+        *learning.learn(shared.net, own, data, list(order), rates, who), strict=True
+    )
+    return states[-1], float(np.concatenate(losses).mean())

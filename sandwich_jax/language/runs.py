@@ -12,11 +12,12 @@ import numpy as np
 from sandwich_jax import arrays, outputs
 from sandwich_jax.folders import checkpoints, log, places, store
 from sandwich_jax.language import config as configs
-from sandwich_jax.language import measures, models, rounds
+from sandwich_jax.language import measures, models, rounds, table, windows
 from sandwich_jax.language.config import Config, Member, members_of
 from sandwich_jax.language.measures import Scores
 from sandwich_jax.language.models import Folder, TextModel
-from sandwich_jax.language.rounds import Learner, Table
+from sandwich_jax.language.rounds import Learner
+from sandwich_jax.language.table import Table
 from sandwich_jax.measures import shares
 from sandwich_jax.measures.gap import verdict
 from sandwich_jax.report import language_charts
@@ -82,7 +83,7 @@ def run(
     outputs.check_folder(folder)
     log.check_wandb(wandb)
     if shared is None:
-        shared = rounds.table(config, Folder(pathlib.Path(config.models)))
+        shared = table.table(config, Folder(pathlib.Path(config.models)))
     shared = shared._replace(config=config)
     run_folder.claim(folder, config, default_of, OF)
     done = _finished(folder, config, len(members))
@@ -152,8 +153,8 @@ def _play(
     return rows
 
 
-def _host(window: rounds.Window) -> rounds.Window:
-    return rounds.Window(*(np.asarray(part) for part in window))
+def _host(window: windows.Window) -> windows.Window:
+    return windows.Window(*(np.asarray(part) for part in window))
 
 
 def baseline(shared: Table, path: pathlib.Path) -> dict[str, Scores]:

@@ -14,7 +14,7 @@ import numpy as np
 from sandwich_jax import given, outputs
 from sandwich_jax.folders import log, places, store
 from sandwich_jax.language import config as configs
-from sandwich_jax.language import measures, rounds, runs
+from sandwich_jax.language import measures, runs, table
 from sandwich_jax.language.config import CONTROL, Config
 from sandwich_jax.language.models import Folder
 from sandwich_jax.measures import critical, shares
@@ -180,7 +180,7 @@ def _run_one(
 ) -> None:
     """One run, with the models and what A has said of the others."""
     own = folder / "members" / part.id
-    shared = rounds.table(part.config, models)._replace(heard=heard)
+    shared = table.table(part.config, models)._replace(heard=heard)
     common = folder / "baselines" / f"{part.config.seed}.npz"
     if not (own / "baseline.npz").exists():
         run_folder.claim(own, part.config, runs.default_of, runs.OF)

@@ -20,7 +20,7 @@ from sandwich_jax.language.texts import Dealt, Texts
 from sandwich_jax.language.train_settings import TrainConfig
 from sandwich_jax.nets import transformer
 from sandwich_jax.running import run_folder
-from sandwich_jax.training.shared_batch import SHARED, mesh_for, on
+from sandwich_jax.training.shared_batch import mesh_for, on
 from sandwich_jax.types import Params, SettingError, TrainState
 
 Progress = Callable[[float, float, str], None]
@@ -214,36 +214,29 @@ def _train(
     else:
         params = net.init(jax.random.fold_in(jax.random.key(config.seed), number))
     mesh = mesh_for(config.batch, devices)
-    run = learning.updates(net, mesh=mesh)
-    data, rates = learning.batch_of(rows), _rates(steps, stage.rate)
+    data = learning.batch_of(rows)
+    rates = stage.rate * np.asarray(finetune.annealing(steps))
     with futures.ThreadPoolExecutor(1) as writer:
         saver = checkpoints.Background(out / "checkpoints" / stage.role, writer)
         found = saver.latest(learning.fresh(params))
         first, state = found if found else (0, learning.fresh(params))
-        state: TrainState = on(mesh, state)
-        order = list(
-            packing.visits(len(rows.tokens), config.batch, steps, (config.seed, number), first)
-        )
-        begin, seen = time.monotonic(), 0
-        for start in range(first, steps, learning.CHUNK):
-            stop = min(start + learning.CHUNK, steps)
-            chosen = np.stack(order[start - first : stop - first])
-            guide = learning.Guide(rates[start:stop])
-            state, losses = run(state, on(mesh, data.take(chosen), SHARED), on(mesh, guide))
-            learning.stop_if_not_finite(losses, stage.role)
-            seen += int(data.weight[chosen].sum())
+        seed = (config.seed, number)
+        order = list(packing.visits(len(rows.tokens), config.batch, steps, seed, first))
+        begin, stop = time.monotonic(), first
+        begun: TrainState = on(mesh, state)
+        for state, losses in learning.learn(
+            net, begun, data, order, rates[first:], stage.role, mesh=mesh
+        ):
+            start, stop = stop, stop + len(losses)
+            seen = int(data.weight.mean() * data.weight.shape[1] * config.batch * (stop - first))
             rate = seen / (time.monotonic() - begin)
-            told(stop, f"loss {float(losses.mean()):.3f}, {rate:,.0f} tokens/s")
+            told(stop, f"loss {losses.mean():.3f}, {rate:,.0f} tokens/s")
             if stop == steps or stop // SAVED_EVERY > start // SAVED_EVERY:
                 saver.save(stop, state)
                 pause()
         saver.wait()
         model = TextModel(net, jax.device_get(state.params), tokenizer)
     return model
-
-
-def _rates(steps: int, peak: float) -> np.ndarray:
-    return peak * np.asarray(finetune.annealing(steps))
 
 
 def _store(

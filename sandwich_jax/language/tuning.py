@@ -136,21 +136,16 @@ def _round(
     tokens = writing.texts_of(written)
     rating = folder.judges.rater([model.tokenizer.decode(one) for one in tokens])
     objective, data = _data(folder, now, config, index, tokens, rating)
-    run = learning.updates(model.net, objective)
-    rates = config.learning_rate * np.asarray(finetune.annealing(config.updates), np.float32)
+    rates = config.learning_rate * np.asarray(finetune.annealing(config.updates))
     seed = (config.seed, index, 11)
-    chosen = list(packing.visits(len(data.tokens), config.batch, config.updates, seed))
-    state = jax.tree.map(jnp.copy, state)
-    for start in range(0, config.updates, learning.CHUNK):
-        rows = np.stack(chosen[start : start + learning.CHUNK])
-        guide = learning.Guide(
-            jnp.asarray(rates[start : start + learning.CHUNK]),
-            jnp.float32(config.kl),
-            jnp.float32(config.clip),
-            reference if objective.anchored else (),
-        )
-        state, losses = run(state, jax.tree.map(jnp.asarray, data.take(rows)), guide)
-        learning.stop_if_not_finite(losses, f"{config.way} in round {index + 1}")
+    order = list(packing.visits(len(data.tokens), config.batch, config.updates, seed))
+    guide = learning.Guide(
+        kl=np.float32(config.kl),
+        clip=np.float32(config.clip),
+        reference=reference if objective.anchored else (),
+    )
+    own, who = jax.tree.map(jnp.copy, state), f"{config.way} in round {index + 1}"
+    *_, (state, _) = learning.learn(model.net, own, data, order, rates, who, objective, guide)
     lengths = np.asarray([len(one) for one in tokens])
     return state, {
         "rating": float(rating.mean()),

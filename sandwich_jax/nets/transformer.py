@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from sandwich_jax.nets.network import compute_type
 from sandwich_jax.types import Params, PRNGKey, SettingError
@@ -245,8 +245,3 @@ def _weights(scores: Array, bias: Array, query: Array) -> Array:
     """Attention over the last axis (Vaswani et al. 2017, equation 1)."""
     scaled = scores.astype(jnp.float32) * query.shape[-1] ** -0.5
     return jax.nn.softmax(scaled + bias).astype(query.dtype)
-
-
-def seen(tokens: Int[Array, "B T"]) -> Bool[Array, "B T"]:
-    """Where a row holds something."""
-    return tokens >= 0
