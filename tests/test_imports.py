@@ -57,7 +57,7 @@ ROOMS = (
     "cli",
 )
 WORLD = {"wandb", "orbax", "tyro", "rich", "matplotlib", "chess", "platformdirs", "zstandard"}
-WORLD |= {"bitbully"}
+WORLD |= {"bitbully", "sklearn", "tokenizers"}
 # What of the world a room may use; rooms that are not here use nothing of it.
 WORLDLY = {
     "training": {"chess", "zstandard"},
@@ -67,6 +67,7 @@ WORLDLY = {
     "players": {"chess", "rich"},
     "report": {"chess", "matplotlib", "rich"},
     "running": {"rich"},
+    "language": {"rich", "sklearn", "tokenizers"},
     "evaluation": {"bitbully", "chess", "matplotlib", "rich"},
     "cli": {"tyro"},
 }
