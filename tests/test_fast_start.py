@@ -27,7 +27,7 @@ SAYS = {
     ("evaluate", "--help"): "--puzzle-count INT",
     ("run", "--protocol", "always_folow"): "did you mean always_follow?",
     ("run", "--misalignment", "policy_noise", "--p", "0.5"): "needs sigma",
-    ("run", "--game", "othello", "--max-plies", "9999"): "othello goes no further than 254 plies",
+    ("run", "--game", "othello", "--max-plies", "9999"): "othello goes no further than 250 plies",
     ("kinds", "prior_gate"): "least probability by W",
     ("sweep", "none.toml"): "none.toml",
 }
