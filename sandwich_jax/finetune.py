@@ -43,7 +43,7 @@ class LossConfig:
     anchored: bool = False
     """Adds the divergence from a reference network; without, it costs nothing."""
     soft: bool = False
-    """Samples hold a whole distribution, their `policy`."""
+    """Samples hold whole distributions, as their `behaviour`."""
     value_weight: float = VALUE_WEIGHT
     """Weight of the value loss beside the policy loss."""
 
@@ -177,8 +177,8 @@ def _loss(
     features = net.decoded(game, batch.positions)
     outputs = net.apply(params, features)
     if config.soft:
-        assert isinstance(batch.policy, SoftPolicy)
-        soft = losses.soft_cross_entropy(outputs.logits, *batch.policy)
+        assert isinstance(batch.behaviour, SoftPolicy)
+        soft = losses.soft_cross_entropy(outputs.logits, *batch.behaviour)
         policy = (soft * batch.policy_weight).mean()
     elif config.clipped:
         policy = _clipped(game, guide, outputs.logits, batch).mean()

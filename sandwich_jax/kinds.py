@@ -29,8 +29,10 @@ SOURCES = (
     "measures/of_games.py",
     "misalign",
     "objectives.py",
+    "openings.npz",
     "oversight",
     "settings.py",
+    "small_openings.npz",
     "words.py",
 )
 """Files and folders of this package that declare what the table tells."""
@@ -202,7 +204,10 @@ def checksums() -> Iterator[tuple[str, int]]:
     for name in SOURCES:
         place = ROOM / name
         for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
-            yield path.relative_to(ROOM).as_posix(), zlib.crc32(path.read_text("utf-8").encode())
+            data = path.read_bytes()
+            if path.suffix == ".py":
+                data = data.replace(b"\r\n", b"\n")
+            yield path.relative_to(ROOM).as_posix(), zlib.crc32(data)
 
 
 def made(measures: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -157,10 +157,9 @@ class Window(NamedTuple):
     value_target: Float[Array, "N"]
     """For the side to move, in [-1, 1]."""
     value_weight: Float[Array, "N"]
-    behaviour: Behaviour | tuple[()] = ()
-    """Kept for a policy gradient only."""
-    policy: SoftPolicy | tuple[()] = ()
-    """Where whole distributions are learnt, in the place of `moves`."""
+    behaviour: Behaviour | SoftPolicy | tuple[()] = ()
+    """What a policy gradient has to know; or, where whole distributions are learnt in the place of
+    `moves`, these."""
 
 
 class TrainState(NamedTuple):

@@ -5,10 +5,17 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sandwich_jax import given, outputs
+from sandwich_jax.config import Config
 from sandwich_jax.errors import SettingError
+from sandwich_jax.machine import console, display, interrupts, preempt
+from sandwich_jax.report.settings import ReportConfig
 from sandwich_jax.words import WandbMode
+
+if TYPE_CHECKING:
+    from sandwich_jax.models import Model
 
 CHESS = {"misalignment": "random_move", "p": (0.0, 0.5, 0.9), "control": True}
 """Settings of a run."""
@@ -41,16 +48,17 @@ class Demo:
     """Weights & Biases; offline needs no account."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises SettingError for a game without a demo."""
+        if self.game not in ("chess", *GRIDS):
+            raise SettingError(given.unknown("demo", self.game, ("chess", *GRIDS)))
+
 
 def demo(args: Demo) -> None:
     """`sandwich-jax demo`."""
-    if args.game not in ("chess", *GRIDS):
-        known = ", ".join(("chess", *GRIDS))
-        raise SettingError(f"There is no demo of '{args.game}': choose one of {known}.")
     default = "demo" if args.game == "chess" else f"demo_{args.game}"
     out = args.out or pathlib.Path("runs") / default
     if args.game == "chess":
-        from sandwich_jax import Config
         from sandwich_jax.running import terminal
 
         terminal.show(Config(**CHESS, seed=args.seed), out, args.wandb, "Demo")
@@ -60,11 +68,8 @@ def demo(args: Demo) -> None:
 
 def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> None:
     """Plays a grid, then shows tables, what a solver says, and where the report lies."""
-    from sandwich_jax import outputs
     from sandwich_jax.evaluation import evaluate_solver, solver
-    from sandwich_jax.machine import console, display, interrupts, preempt
     from sandwich_jax.report import build
-    from sandwich_jax.report.settings import ReportConfig
     from sandwich_jax.running import result_tables, sweep_folder
 
     def work() -> Any:
@@ -83,8 +88,8 @@ def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> Non
     outputs.show(work, shown)
 
 
-def _networks(out: pathlib.Path, game: str) -> Iterator[tuple[str, Any]]:
-    """Models: W before training, E, and W' of every member."""
+def _networks(out: pathlib.Path, game: str) -> Iterator[tuple[str, Model]]:
+    """W before training, E, and W' of every member."""
     from sandwich_jax.players import spelled
 
     for name, spec in (("W before training", "zoo:weak"), ("E", "zoo:expert")):

@@ -186,8 +186,7 @@ MEASURES: Mapping[str, Measure] = {
         whole=numbers(*(f"harm{end}" for end in ENDS)),
     ),
     "perfect play": Measure(
-        "Moves that keep the result of perfect play, and values one ply ahead beside it, in Connect"
-        " Four, by a solver.",
+        "Connect Four: moves that keep the result of perfect play, and values beside it.",
         whole=numbers("kept", "ordered", "correlation"),
         source="bitbully, a perfect solver that you install",
     ),

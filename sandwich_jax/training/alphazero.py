@@ -296,7 +296,7 @@ class _Made:
             policy_weight=ones,
             value_target=target[row, lane],
             value_weight=ones,
-            policy=SoftPolicy(labels, weights),
+            behaviour=SoftPolicy(labels, weights),
         )
 
 
