@@ -61,6 +61,7 @@ WORLDLY = {
     "players": {"chess", "rich"},
     "report": {"chess", "matplotlib", "rich"},
     "running": {"rich"},
+    "language": {"rich"},
     "evaluation": {"chess", "matplotlib", "rich"},
     "cli": {"tyro"},
 }
