@@ -1,7 +1,7 @@
 """Makes the zoo of Connect Four from a training by `train-alphazero`, with cards.
 
     sandwich-jax train-alphazero --out runs/alphazero
-    python experiments/make_small_zoo.py runs/alphazero --weak 6
+    python experiments/make_small_zoo.py runs/alphazero --weak 12
 
 E is the network at its end, W a snapshot. Cards tell what a perfect solver says of each (bitbully,
 AGPL-3, which you install by yourself) and the scores of matches.
@@ -32,7 +32,7 @@ class Config:
 
     trained: Annotated[pathlib.Path, tyro.conf.Positional]
     """Folder of `train-alphazero`."""
-    weak: int = 6
+    weak: int = 12
     """The snapshot that is W."""
     out: pathlib.Path = pathlib.Path("sandwich_jax/training/zoo/connect_four")
     positions: int = 1000

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandwich_jax.language import grammar, packing, texts, tokens
@@ -63,6 +63,7 @@ def test_any_text_comes_back_and_none_has_a_mark_inside(kind):
         assert again.decode(one) == text or "<mark>" in text
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 9), max_size=7), min_size=1, max_size=12))
 def test_packed_rows_hold_every_document_whole_and_in_order(documents):
     rows = packing.pack(documents, 8)
