@@ -12,6 +12,13 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_cpu_use_fusion_emitters=false"
 )
 
+# Workers side by side get a core each. XLA has as many threads as a process has cores, and small
+# operations wait for the slowest of them: two workers that share two cores take turns at waiting.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+if WORKER and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(WORKER) % len(cores)]})
+
 import pytest
 
 from sandwich_jax.machine import console, programs

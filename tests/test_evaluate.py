@@ -122,9 +122,9 @@ def test_half_of_the_moves_looked_at_are_corrupted_where_there_are_enough():
     corrupted = np.arange(100).reshape(10, 10) < 30
     followed = np.ones((10, 10), bool)
     for count, bad, good in ((40, 20, 20), (80, 30, 50), (7, 3, 4), (500, 30, 70)):
-        chosen = evaluate_games._sample(followed, corrupted, count, 0)
+        chosen = evaluate_games.sample(followed, corrupted, count, 0)
         assert ((chosen & corrupted).sum(), (chosen & ~corrupted).sum()) == (bad, good)
-    assert not evaluate_games._sample(~followed, corrupted, 40, 0).any()
+    assert not evaluate_games.sample(~followed, corrupted, 40, 0).any()
 
 
 # --- chess --------------------------------------------------------------------------------------
