@@ -87,3 +87,17 @@ def test_bad_advice_is_told_by_the_results_that_it_gives_away():
     worth = solver.outcomes([np.array([0, 6, 1, 6, 2, 5])])[0]
     found = evaluate_solver.losses(openings, Rollout, which)
     assert worth[3] == 1 and found[2, 0] == 1 - worth[4] and found[:2].sum() == 0
+
+
+@pytest.mark.slow
+def test_the_demo_ends_in_tables_and_a_page(tmp_path, monkeypatch, capsys):
+    from sandwich_jax.cli import demo
+
+    toy = {"rounds": 1, "games": 8, "lanes": 8, "updates": 2, "max_plies": 6, "arena_max_plies": 6}
+    toy |= {"round_openings": 4, "final_openings": 4, "p": [0.5], "protocol": ["majority"]}
+    monkeypatch.setitem(demo.GRIDS, "connect_four", demo.GRIDS["connect_four"] | toy)
+    demo.demo(demo.Demo("connect_four", tmp_path / "demo", "disabled"))
+    told = capsys.readouterr().out
+    assert "majority" in told and "report.html" in told
+    assert ("Beside perfect play" in told) == solver.installed()
+    assert (tmp_path / "demo" / "report.html").is_file()
