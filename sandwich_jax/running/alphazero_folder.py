@@ -13,6 +13,7 @@ from sandwich_jax import games, nets, outputs
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
+from sandwich_jax.running.claims import claim
 from sandwich_jax.training import alphazero
 from sandwich_jax.training.alphazero import Report
 from sandwich_jax.training.settings import AlphaZeroConfig
@@ -38,7 +39,7 @@ def train_in(
     """
     outputs.check_folder(out)
     game, start = games.make(config.game), begin_with(config)
-    _claim(out, config)
+    claim(out / "alphazero.json", dataclasses.asdict(config), "an AlphaZero training")
     last = time.monotonic()
 
     def report(found: Report) -> None:
@@ -83,18 +84,3 @@ def begin_with(config: AlphaZeroConfig) -> Model:
         return model
     net = nets.make(config.network, games.make(config.game).heads)
     return Model(net, net.init(jax.random.key(config.seed)))
-
-
-def _claim(out: pathlib.Path, config: AlphaZeroConfig) -> None:
-    """Marks `out` as this configuration's, or says that it is another's."""
-    path = out / "alphazero.json"
-    wanted = store.to_plain(dataclasses.asdict(config))
-    if path.exists():
-        if store.read_json(path) != wanted:
-            raise SettingError(
-                f"{out} holds an AlphaZero training of another configuration; choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise SettingError(f"{out} is not empty and holds no AlphaZero training; choose another.")
-    store.write_json(path, wanted)

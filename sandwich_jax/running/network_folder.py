@@ -13,9 +13,9 @@ from sandwich_jax import outputs
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.machine import cluster
 from sandwich_jax.players import spelled
+from sandwich_jax.running.claims import claim
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.pretrain import MoveMatch, PretrainConfig, Report, pretrain
-from sandwich_jax.types import SettingError
 
 
 def pretrain_in(
@@ -41,7 +41,7 @@ def pretrain_in(
         outputs.check_folder(out)
     data = corpora.load(corpus)
     if jax.process_index() == 0:
-        _claim(out, config)
+        claim(out / "pretrain.json", dataclasses.asdict(config), "a pretraining")
     cluster.barrier("claimed")
     cluster.check_shared(out / "pretrain.json")
     shown = ""
@@ -73,17 +73,3 @@ def pretrain_in(
             store.save_network(out, card, trained.params)
     cluster.barrier("stored")
     return trained.match
-
-
-def _claim(out: pathlib.Path, config: PretrainConfig) -> None:
-    """Marks `out` as this configuration's, or says that it is another's."""
-    path, wanted = out / "pretrain.json", dataclasses.asdict(config)
-    if path.exists():
-        if store.read_json(path) != wanted:
-            raise SettingError(
-                f"{out} holds a pretraining of another configuration; choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise SettingError(f"{out} is not empty and holds no pretraining; choose another --out.")
-    store.write_json(path, wanted)

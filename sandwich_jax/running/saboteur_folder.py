@@ -18,6 +18,7 @@ from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
+from sandwich_jax.running.claims import claim
 from sandwich_jax.running.settings import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
@@ -64,7 +65,8 @@ def train_in(
     outputs.check_folder(out)
     data = corpora.load(corpus)
     games_used = _games_used(data, corpus, material)
-    _claim(out, material, config)
+    wanted = {"material": dataclasses.asdict(material), "config": dataclasses.asdict(config)}
+    claim(out / "saboteur.json", wanted, "a saboteur")
     begin = spelled.load_network(material.start or material.expert)
     game = games.make("chess")
     bank = _bank(out / "bank.npz", data, games_used, material, told)
@@ -118,21 +120,6 @@ def _store(
     about |= {"training": dataclasses.asdict(config), "bank": positions}
     about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
     store.save_network(out, store.NetworkCard("chess", model.net.config, about), model.params)
-
-
-def _claim(out: pathlib.Path, material: Material, config: SaboteurConfig) -> None:
-    """Marks `out` as this configuration's, or says that it is another's."""
-    path = out / "saboteur.json"
-    wanted = {"material": dataclasses.asdict(material), "config": dataclasses.asdict(config)}
-    if path.exists():
-        if store.read_json(path) != wanted:
-            raise SettingError(
-                f"{out} holds a saboteur of another configuration; choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise SettingError(f"{out} is not empty and holds no saboteur; choose another --out.")
-    store.write_json(path, wanted)
 
 
 def _bank(
