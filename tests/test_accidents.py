@@ -19,7 +19,6 @@ import pytest
 from helpers import SMALL, small
 from orbax.checkpoint import v1 as ocp
 from report_folder import sweep as invented
-from rich.console import Console
 
 import sandwich_jax
 from sandwich_jax import arena, arrays, grid
@@ -28,6 +27,7 @@ from sandwich_jax.evaluation.ledger import Ledger
 from sandwich_jax.folders import checkpoints, log, places, store
 from sandwich_jax.folders.alone import alone
 from sandwich_jax.machine import cluster, devices, display, preempt
+from sandwich_jax.machine.screen import Screen
 from sandwich_jax.members import Config
 from sandwich_jax.running import interactive, run_folder, sweep_folder
 from sandwich_jax.running.match_book import MatchBook
@@ -496,7 +496,7 @@ def test_ctrl_c_shows_the_callers_line_and_no_insides(tmp_path, monkeypatch):
 def _watched(monkeypatch, **settings) -> str:
     """What a run from Python shows on such a console."""
     screen = io.StringIO()
-    monkeypatch.setattr(display, "Console", lambda **own: Console(file=screen, **settings))
+    monkeypatch.setattr(display, "Screen", lambda **own: Screen(file=screen, **settings))
 
     def run(config, folder, *, wandb, progress, pause):
         progress(1.0, 4.0, "round 1 of 4")
