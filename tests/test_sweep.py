@@ -322,7 +322,7 @@ def test_the_last_line_can_be_parsed(reference):
     assert pace["rounds"] == SIX * 2 and pace["memory"]["gib"] > 0 and pace["seconds"] > 0
     each = pace["games_per_second"] / pace["rounds_per_second"]
     assert each == pytest.approx(SWEEP["games"], rel=0.01)
-    assert pace["plies_per_second"] > 5 * pace["games_per_second"]
+    assert pace["plies_per_second"] > 3 * pace["games_per_second"]  # openings are 4 of 9 plies
     assert sum(pace["time"].values()) == pytest.approx(1, abs=0.002)
     assert min(pace["time"].values()) > 0
 
@@ -346,7 +346,7 @@ def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):
     ("change", "says"),
     [
         ({"temprature": 1.0}, "Unknown setting 'temprature'"),
-        ({"seed": 1}, r"Unknown setting 'seed': did you mean seeds\?.* A sweep has seeds"),
+        ({"seed": 1}, r"Unknown setting 'seed': did you mean seeds.* A sweep has seeds"),
         ({"rounds": [1, 2]}, "rounds is a list, but only network, misalignment"),
         ({"p": []}, r"p is \[\]: give at least one value"),
         ({"p": [0.0, 1.5]}, "p is 1.5: it must be between 0 and 1"),

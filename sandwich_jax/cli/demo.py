@@ -41,17 +41,20 @@ class Demo:
     """
 
     game: str = "chess"
-    """chess (ten minutes on two cores) or connect_four (eight)."""
+    """chess or connect_four, each about ten minutes on two quiet cores."""
     out: pathlib.Path | None = None
     """The folder; runs/demo by default, runs/demo_GAME for another game than chess."""
     wandb: WandbMode = "offline"
     """Weights & Biases; offline needs no account."""
     seed: int = 0
+    """Of chess; the other demo is a sweep, which has seeds of its own."""
 
     def __post_init__(self) -> None:
-        """Raises SettingError for a game without a demo."""
+        """Raises SettingError for a game without a demo, or one that has no seed."""
         if self.game not in ("chess", *GRIDS):
             raise SettingError(given.unknown("demo", self.game, ("chess", *GRIDS)))
+        if self.seed and self.game != "chess":
+            raise SettingError(f"seed is of chess alone, but game is {self.game}.")
 
 
 def demo(args: Demo) -> None:
@@ -63,7 +66,7 @@ def demo(args: Demo) -> None:
 
         terminal.show(Config(**CHESS, seed=args.seed), out, args.wandb, "Demo")
     else:
-        _sweep(GRIDS[args.game] | {"seed": args.seed}, out, args.wandb)
+        _sweep(GRIDS[args.game], out, args.wandb)
 
 
 def _sweep(settings: dict[str, Any], out: pathlib.Path, wandb: WandbMode) -> None:
