@@ -87,7 +87,7 @@ def test_other_boards(shape, actions):
 
 
 def test_unknown_size():
-    with pytest.raises(SettingError, match="Unknown network 'huge'.*nano, mini, tiny, base, large"):
+    with pytest.raises(SettingError, match=r"'huge'.*nano, mini, tiny, base, large"):
         nets.make("huge", HEADS)
 
 
