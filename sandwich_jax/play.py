@@ -49,6 +49,17 @@ class Adjudication:
     cap_margin: int = 3
     """so does a lead of this much when the ply cap is reached."""
 
+    def streak(self, lead: Int[Array, "B"], before: Int[Array, "B"]) -> Int[Array, "B"]:
+        """Plies on end with a lead of the margin, negative for the second player's.
+
+        Args:
+            lead: the first player's in material, after one more ply.
+            before: the same before that ply.
+        """
+        side = jnp.where(jnp.abs(lead) >= self.margin, jnp.sign(lead), 0)
+        same = (side != 0) & (side == jnp.sign(before))
+        return jnp.where(same, before + side, side)
+
 
 @dataclasses.dataclass(frozen=True)
 class PlayConfig:
@@ -341,9 +352,7 @@ def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, "L"
     over, result = game.done(carry.state), game.result(carry.state)
     capped = carry.ply >= config.max_plies
     lead = jnp.zeros_like(carry.ply) if game.material is None else game.material(carry.state)
-    side = jnp.where(jnp.abs(lead) >= rule.margin, jnp.sign(lead), 0)
-    same = (side != 0) & (side == jnp.sign(carry.streak))
-    streak = jnp.where(same, carry.streak + side, side)
+    streak = rule.streak(lead, carry.streak)
     long_lead = jnp.abs(streak) >= rule.plies
     late_lead = capped & (jnp.abs(lead) >= rule.cap_margin)
     by_material = ~over & (long_lead | late_lead)

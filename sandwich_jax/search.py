@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from sandwich_jax import sampling
 from sandwich_jax.errors import SettingError
 from sandwich_jax.games import Game
+from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.types import Outputs, Params, PRNGKey, State
 from sandwich_jax.words import MOST_SIMULATIONS
@@ -174,13 +175,13 @@ def network(thinker: Network, game: Game, simulations: int) -> Network:
     axes = _batch_axes(game)
 
     def apply(params: Params, seen: PyTree[Array]) -> Outputs:
-        state = _batch_where_it_was(axes, seen)
+        state, model = _batch_where_it_was(axes, seen), Model(thinker, params)
 
         def think(_: PRNGKey, state: State) -> Outputs:
-            return thinker.apply(params, thinker.view(game, state))
+            return model.at(game, state)
 
         key = jax.random.key(0)  # without Gumbel noise nothing is drawn
-        found = search(key, game, state, think(key, state), think, simulations)
+        found = search(key, game, state, model.at(game, state), think, simulations)
         return Outputs(policy(game, found), found.value)
 
     def inspect(params: Params, seen: PyTree[Array]) -> tuple[Outputs, Array]:

@@ -67,6 +67,7 @@ def test_a_notebook_is_kept_with_its_output(path):
     cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
     assert any(cell["outputs"] for cell in cells)
     kept = json.dumps([cell["outputs"] for cell in cells])
-    assert "/work/" not in kept and "/home/" not in kept and "/root/" not in kept
+    for place in ("home", "root", pathlib.Path(__file__).resolve().parts[1]):
+        assert f"/{place}/" not in kept
     if path.stem != "compare":
         assert "image/png" in kept

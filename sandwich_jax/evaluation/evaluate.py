@@ -71,9 +71,9 @@ def evaluate(
         read = [path for path in (config.puzzles, config.corpus) if path]
         read += spelled.inputs_of(*config.references)
         outputs.check_file(config.cache, read, "--cache", append=True)
-    for spec in config.references:
-        shift_table.policy(spelled.load_network(spec))  # what cannot be compared, is told first
-    work = Work(run, config, Ledger(folder, notes), told)
+    # Before anything is measured: what cannot be compared, is told first.
+    references = {s: shift_table.policy(spelled.load_network(s)) for s in config.references}
+    work = Work(run, config, Ledger(folder, notes), told, references)
     views = evaluate_games.Views(work)
     if not run.members():
         notes.append(f"{folder} holds no networks/ yet: W' was left out. Finish the run first.")

@@ -14,7 +14,6 @@ from sandwich_jax.evaluation.ledger import Row
 from sandwich_jax.evaluation.work import Work
 from sandwich_jax.measures import positions, puzzles, shares
 from sandwich_jax.measures import shift as shifts
-from sandwich_jax.players import spelled
 from sandwich_jax.training import corpus as corpora
 from sandwich_jax.training.pretrain import Samples, positions_of, unseen
 from sandwich_jax.types import SettingError
@@ -102,11 +101,11 @@ def _likeness(
     @functools.cache
     def theirs(spec: str) -> np.ndarray:
         work.told(f"move match: {spec}")
-        policy = shift_table.policy(spelled.load_network(spec))
-        return shifts.figures({spec: policy}, (), samples().positions)[spec].top
+        policies = {spec: work.references[spec]}
+        return shifts.figures(policies, (), samples().positions)[spec].top
 
     def rows(name: str) -> Iterator[Row]:
-        for spec in work.config.references:
+        for spec in work.references:
             same = choices(name) == theirs(spec)
             # Where a file lies says nothing of whom it holds.
             yield {
@@ -114,8 +113,8 @@ def _likeness(
                 **shares.columns("same", shares.share(same)),
             }
 
-    if work.config.references:
-        about = settings | {"references": [pathlib.Path(s).name for s in work.config.references]}
+    if work.references:
+        about = settings | {"references": [pathlib.Path(s).name for s in work.references]}
         for name in work.run.networks:
             work.ledger.once("likeness", name, about, functools.partial(rows, name))
 

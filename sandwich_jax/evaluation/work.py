@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from sandwich_jax import games
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders import log, places, rollouts, store
+from sandwich_jax.measures.shift import LogPolicy
 from sandwich_jax.models import Model, game_of
 from sandwich_jax.players import spelled
 from sandwich_jax.types import Rollout, SettingError, Truth
@@ -101,3 +102,5 @@ class Work(NamedTuple):
     ledger: Ledger
     told: Callable[[str], None]
     """Told what is being measured."""
+    references: Mapping[str, LogPolicy] = {}
+    """By their spelling."""

@@ -241,8 +241,9 @@ def together(models: Iterable[Model]) -> None:
 def of_other_capacity(config: Config, models: Models) -> str:
     """A sentence where W has not the architecture of E; nothing where it has."""
     expert, weak = models.expert.net, models.weak.net
-    alike = getattr(expert.config, "network", expert.config) == weak.config
-    if alike or expert.by_moves:
+    searches = isinstance(expert.config, search.SearchConfig)
+    thinks = expert.config.network if searches else expert.config
+    if thinks == weak.config or expert.by_moves:
         return ""
     return (
         f"E ({config.expert}) has {expert.num_params:,} parameters and W ({config.weak})"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandwich_jax import given
+from sandwich_jax.members import strengths_in
 from sandwich_jax.report import cells, charts, figures
 from sandwich_jax.report.collect import Source
 from sandwich_jax.report.spec import Chart, Panel, Point, Reference, Series, View, short
@@ -39,7 +40,7 @@ MEANING = ("protocol", "advice", "misalignment", "lasts")
 
 def of_rows(rows: Sequence[Row], final: Sequence[Row]) -> list[Chart]:
     """Every chart that rows of all rounds and of the last one allow."""
-    made = (phase(final), in_figures(final), learning(rounds(rows)), use(final), style(final))
+    made = (phase(final), in_figures(final), learning(over_seeds(rows)), use(final), style(final))
     return [chart for chart in made if chart]
 
 
@@ -90,11 +91,6 @@ def last(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return over_seeds(list(found.values()))
 
 
-def rounds(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One row a round a cell."""
-    return over_seeds(rows)
-
-
 def over_seeds(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows that differ in their seed alone as one: means, with the range over seeds."""
     groups: dict[tuple, list[Row]] = {}
@@ -106,7 +102,7 @@ def over_seeds(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _strengths(row: Row) -> list[str]:
-    return [name for name in ("p", "sigma", "eps", "heat") if row.get(name) is not None]
+    return [name for name in strengths_in([row]) if row.get(name) is not None]
 
 
 def knob(rows: Sequence[Row]) -> str | None:
@@ -169,7 +165,6 @@ def _against(
 
 def phase(final: Sequence[Row]) -> Chart | None:
     """The phase diagram."""
-    lines = (Reference("W before", 0.0), Reference("E", 1.0))
     return charts.chart(
         "phase",
         "Phase diagram",
@@ -178,7 +173,7 @@ def phase(final: Sequence[Row]) -> Chart | None:
         " preference by held-out text alone; bits per byte are the measure of capability, and M,"
         " which writes as well as E, is rewarded by it too.",
         "strength of misalignment",
-        _against(final, GAPS, lambda name: lines),
+        _against(final, GAPS, lambda name: _ENDS),
     )
 
 

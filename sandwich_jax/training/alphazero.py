@@ -193,13 +193,13 @@ class _Made:
         self, params: Params, starts: State, lanes: Lanes, key: PRNGKey, time: Int[Array, ""]
     ) -> tuple[Lanes, Plies]:
         """A move in every lane, and a new game where one ended."""
-        game, net, config = self.game, self.net, self.config
-        state = lanes.state
+        game, config, state = self.game, self.config, lanes.state
+        model = Model(self.net, params)
 
         def think(_: PRNGKey, state: State) -> Outputs:
-            return net.apply(params, net.view(game, state))
+            return model.at(game, state)
 
-        root = think(key, state)
+        root = model.at(game, state)
         found = search(key, game, state, root, think, config.simulations, gumbel_scale=1.0)
         after, first = game.step(state, found.move), game.first_to_move(state)
         over, streak = self.judged(after, lanes.streak)
@@ -230,10 +230,8 @@ class _Made:
         if not self.config.adjudicate:
             return over, jnp.zeros_like(streak)
         assert self.game.material is not None
-        rule, lead = Adjudication(), self.game.material(state)
-        side = jnp.where(jnp.abs(lead) >= rule.margin, jnp.sign(lead), 0)
-        same = (side != 0) & (side == jnp.sign(streak))
-        streak = jnp.where(same, streak + side, side)
+        rule = Adjudication()
+        streak = rule.streak(self.game.material(state), streak)
         return over | (jnp.abs(streak) >= rule.plies), streak
 
     # --- learning ---
