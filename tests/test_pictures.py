@@ -5,6 +5,7 @@ import pytest
 from sandwich_jax.members import strength_names
 from sandwich_jax.report import cells, charts, figures, pictures
 from sandwich_jax.report.collect import Source
+from sandwich_jax.report.spec import Panel, Point, Reference, Series, View
 
 BLANK = dict.fromkeys(strength_names())
 
@@ -44,3 +45,13 @@ def test_a_run_of_one_strength_has_no_curve_against_it(tmp_path):
 def test_nothing_is_drawn_of_nothing(tmp_path):
     assert not pictures.draw_run(tmp_path, [])
     assert not pictures.draw_evaluation(tmp_path, [])
+
+
+def test_lines_that_lie_together_have_one_name_beside_them():
+    ends = Point(0.0, 0.0), Point(1.0, 1.0)
+    lines = (Reference("E", 0.0), Reference("W", 1.0), Reference("M", 0.01))
+    panel = Panel("", (Series("one", ends, 0),), lines)
+    chart = charts.chart("id", "title", "says", "x", [View("a", "a", (panel,))])
+    assert chart
+    (axes,) = figures.draw(chart, chart.views[0]).axes
+    assert [text.get_text() for text in axes.texts] == ["E, M", "W"]

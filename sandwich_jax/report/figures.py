@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sandwich_jax.errors import printable
-from sandwich_jax.report.spec import Chart, Panel, Series, View
+from sandwich_jax.report.spec import Chart, Panel, Reference, Series, View
 
 matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
 
@@ -117,10 +118,6 @@ def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
     axes.set_title(printable(panel.title), fontsize="medium")
     for reference in panel.references:
         axes.axhline(reference.y, color="black", linewidth=1, linestyle=":")
-        name = printable(reference.name)
-        axes.annotate(name, (1, reference.y), xycoords=("axes fraction", "data"),
-                      xytext=(4, 0), textcoords="offset points", va="center",
-                      fontsize="small")  # fmt: skip
         if reference.low is not None and reference.high is not None:
             axes.axhspan(reference.low, reference.high, color="black", alpha=0.06, linewidth=0)
     if panel.diagonal:
@@ -131,6 +128,27 @@ def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
         _draw(axes, series, style)
         sample = Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.line)
         handles.setdefault(printable(series.name), sample)
+    _name_references(axes, panel.references)
+
+
+LINE = 0.05
+"""Height of a line of small letters, as a share of the axes."""
+
+
+def _name_references(axes: Axes, references: Sequence[Reference]) -> None:
+    """Names beside the axes; of lines too close for two names, in one."""
+    low, high = axes.get_ylim()
+    together: list[list[Reference]] = []
+    for one in sorted(references, key=lambda reference: reference.y):
+        if together and one.y - together[-1][-1].y < LINE * abs(high - low):
+            together[-1].append(one)
+        else:
+            together.append([one])
+    for own in together:
+        name = ", ".join(printable(one.name) for one in own)
+        y = sum(one.y for one in own) / len(own)
+        axes.annotate(name, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0),
+                      textcoords="offset points", va="center", fontsize="small")  # fmt: skip
 
 
 def _style(series: Series, curves: int) -> Style:
