@@ -158,6 +158,7 @@ class Pool:
             work.queue.appendleft(index)
             self.faults += 1
             if self.faults > self.config.restarts:
+                work.over = True  # what fails beside it is not counted
                 raise EngineFault(self._blame(fault, work.questions[index])) from fault
 
     def _blame(self, fault: uci_client.Fault, question: Question) -> str:

@@ -281,7 +281,7 @@ def draw_run(folder: pathlib.Path, rows: Sequence[Row]) -> list[pathlib.Path]:
     strength = knob(final)
     if strength and any(len(own) > 1 for own in curves(final, strength).values()):
         found[f"pgr_against_{strength}"] = phase(final)
-    found["learning_curves"] = learning(rounds(rows))  # the last: of a whole run
+    found["learning_curves"] = learning(over_seeds(rows))  # the last: of a whole run
     return [
         figures.save(folder / f"{name}.png", figures.draw(chart, chart.views[0], "95% intervals"))
         for name, chart in found.items()
