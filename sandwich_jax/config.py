@@ -309,13 +309,10 @@ def _check_controls(c: Config) -> None:
 
 def _check_learning(c: Config) -> None:
     """Raises SettingError for an objective that cannot work with the other settings."""
-    objective, protocol = (
-        book().named("objective", c.objective),
-        book().named("protocol", c.protocol),
-    )
+    objective = book().named("objective", c.objective)
     if c.results == "adjudicated" and not kinds.game(c.game).material:
         raise SettingError(f"results is 'adjudicated', but {c.game} has no material: choose rules.")
-    if objective.clipped and c.noise_loss != "none":
+    if (objective.clipped or objective.soft) and c.noise_loss != "none":
         raise SettingError(
             f"noise_loss is '{c.noise_loss}', but objective '{c.objective}' has no labels: leave"
             " noise_loss at none."
@@ -324,10 +321,4 @@ def _check_learning(c: Config) -> None:
         raise SettingError(
             f"temperature is {c.temperature:g}: objective '{c.objective}' needs moves drawn at"
             " random, at a temperature of at least 0.01."
-        )
-    # The control, which never asks, has the same objective.
-    for part in set(objective.wants) - set(protocol.wants) if protocol.asks else ():
-        raise SettingError(
-            f"Objective '{c.objective}' learns from the {part} that A tells, which"
-            f" protocol '{c.protocol}' never asks for."
         )

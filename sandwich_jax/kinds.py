@@ -64,7 +64,9 @@ class Kind(NamedTuple):
     judges_moves: bool = False
     """A schedule that compares A's move with E's."""
     clipped: bool = False
-    """An objective without labels."""
+    """An objective of PPO's loss."""
+    soft: bool = False
+    """An objective that learns distributions."""
     corpus: bool = False
     """An objective that learns from games from elsewhere."""
 
@@ -169,9 +171,8 @@ def _registered(*registries: tuple) -> Book:
             chess=kind.chess, judges_moves=kind.judges_moves
         )
     for name, kind in learning.items():
-        wants = (kind.wants,) if kind.wants else ()
         found["objective"][name] = _told(kind)._replace(
-            wants=wants, clipped=kind.clipped, corpus=kind.corpus
+            wants=tuple(kind.wants), clipped=kind.clipped, soft=kind.soft, corpus=kind.corpus
         )
     for name in ways:
         made = protocols.make(name)

@@ -37,8 +37,8 @@ def loss_of(config: Config) -> LossConfig:
     """Static settings of W's loss."""
     from sandwich_jax.finetune import LossConfig  # this and the like load JAX
 
-    clipped = book().named("objective", config.objective).clipped
-    return LossConfig(config.noise_loss, clipped, anchored=config.kl > 0)
+    kind = book().named("objective", config.objective)
+    return LossConfig(config.noise_loss, kind.clipped, anchored=config.kl > 0, soft=kind.soft)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sandwich_jax import losses, settings
+from sandwich_jax import losses, sampling, settings
 from sandwich_jax.games import Game
 from sandwich_jax.models import Model
 from sandwich_jax.settings import Knob, Nothing
-from sandwich_jax.types import Behaviour, Knobs, Rollout, State, Window
+from sandwich_jax.types import Behaviour, Knobs, Rollout, SoftPolicy, State, Window
 
 MOST_WEIGHT = 20.0
 """Of a move in advantage-weighted regression (Peng et al. 2019, section 5)."""
@@ -42,7 +42,7 @@ class Targets(NamedTuple):
     policy_weight: Float[Array, "T B"]
     value_target: Float[Array, "T B"]
     value_weight: Float[Array, "T B"]
-    behaviour: Behaviour | tuple[()] = ()
+    behaviour: Behaviour | SoftPolicy | tuple[()] = ()
 
 
 @settings.settings
@@ -76,8 +76,10 @@ class Objective(NamedTuple):
     """Static: it needs `Seen`, which costs one forward pass over the games."""
     clipped: bool = False
     """Static: the policy loss is PPO's, not the cross-entropy of labels."""
-    wants: str | None = None
-    """Static: the part of advice that it learns from; a protocol has to ask for it."""
+    soft: bool = False
+    """Static: it learns whole distributions, no labels."""
+    wants: tuple[str, ...] = ()
+    """Static: fields of `Advice` that it learns from; A tells it beside what the protocol asks."""
     corpus: bool = False
     """Static: the window holds games from elsewhere, and those just played are not learnt from."""
     results: bool = True
@@ -91,7 +93,7 @@ class Objective(NamedTuple):
         rest = {
             "results": self.results,
             "corpus": self.corpus,
-            "noise_loss": not self.clipped,  # labels may be wrong; PPO has none
+            "noise_loss": not (self.clipped or self.soft),  # of labels that may be wrong
         }
         own = settings.declared(self.settings)
         return (*own, *(name for name, there in rest.items() if there))
@@ -169,6 +171,16 @@ def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     return _with_results(rollout, rollout.advice, mask(rollout) * rollout.asked)
 
 
+def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
+    """The likeliest moves of all advice with the probabilities that A gave them.
+
+    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1.
+    """
+    assert isinstance(rollout.told, SoftPolicy)
+    targets = _with_results(rollout, rollout.advice, mask(rollout) * rollout.asked)
+    return targets._replace(behaviour=rollout.told)
+
+
 def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
@@ -212,10 +224,17 @@ OBJECTIVES: Mapping[str, Objective] = {
     ),
     "distil_accepted": Objective("The advice that W took, and nothing else.", distil_accepted),
     "distil_advice": Objective("All advice, whether W took it or not.", distil_advice),
+    "distil_policy": Objective(
+        "The likeliest moves of all advice, taken or not, with the probabilities that A gave them.",
+        distil_policy,
+        soft=True,
+        wants=("logits",),
+        source="Hinton et al. 2015",
+    ),
     "distil_value": Objective(
         "Every move; the value head learns what A said the position is worth.",
         distil_value,
-        wants="value",
+        wants=("value",),
         results=False,
     ),
     "ppo": Objective(
@@ -274,6 +293,9 @@ def empty_window(game: Game, samples: int, objective: str = "imitate") -> Window
         bits = jnp.zeros((samples, -(-game.num_actions // 8)), jnp.uint8)
         bits = bits if game.legal_of is None else ()
         behaviour = Behaviour(jnp.zeros(samples), jnp.zeros(samples), bits)
+    elif OBJECTIVES[objective].soft:
+        shape = (samples, min(sampling.LIKELIEST, game.num_actions))
+        behaviour = SoftPolicy(jnp.zeros(shape, jnp.int16), jnp.zeros(shape))
     return Window(
         positions=jnp.zeros((samples, *code.shape[1:]), code.dtype),
         moves=jnp.zeros(samples, jnp.int16),

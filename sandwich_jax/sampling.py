@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax.board.sample import draw, first
+from sandwich_jax.types import SoftPolicy
 
 ILLEGAL = -1e30
 """Logit of an illegal action: its probability is exactly 0 in float32."""
+LIKELIEST = 8
+"""Moves that are kept of a distribution that A tells."""
 
 
 def mask_logits(logits: Float[Array, "*B A"], legal: Bool[Array, "*B A"]) -> Float[Array, "*B A"]:
@@ -51,3 +55,20 @@ def sample(
 def uniform_legal(uniform: Float[Array, "*B"], legal: Bool[Array, "*B A"]) -> Int[Array, "*B"]:
     """A uniformly random legal label; 0 where nothing is legal."""
     return draw(uniform, legal.astype(jnp.float32))
+
+
+def likeliest(
+    log_probs: Float[Array, "K B A"], there: Bool[Array, "B"], count: int = LIKELIEST
+) -> SoftPolicy:
+    """The likeliest labels of distributions, and their share of one another, [B, count].
+
+    Args:
+        log_probs: of all labels; of K distributions their mean is taken.
+        there: where there is a distribution; elsewhere there are no labels.
+        count: labels kept; fewer where there are fewer.
+    """
+    shares = jnp.exp(log_probs).mean(0)
+    top, labels = jax.lax.top_k(shares, min(count, shares.shape[-1]))
+    known = (top > 0) & there[:, None]
+    weights = jnp.where(known, top / jnp.maximum(top.sum(-1, keepdims=True), 1e-9), 0.0)
+    return SoftPolicy(jnp.where(known, labels, -1).astype(jnp.int16), weights)

@@ -93,9 +93,9 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
     """`(member, key, run, round, models, starts) -> RoundResult`, to be mapped over members."""
     config = setup.config
     made = assistant.make(setup.game, assistant_of(config))
-    table = Table(setup.game, made, protocol_of(config, protocol))
-    play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
     objective, trainer = OBJECTIVES[config.objective], setup.trainer
+    table = Table(setup.game, made, protocol_of(config, protocol), objective.wants)
+    play_config = SelfPlayConfig(config.games, config.lanes, config.max_plies, config.every)
 
     def one_round(
         member: tuple[Learner, Knobs],

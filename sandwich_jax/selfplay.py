@@ -24,6 +24,7 @@ from sandwich_jax.types import (
     PRNGKey,
     Query,
     Rollout,
+    SoftPolicy,
     State,
     Truth,
 )
@@ -50,6 +51,7 @@ class _Extras(NamedTuple):
     advised_value: Float[Array, "B"]
     followed: Bool[Array, "B"]
     notes: PyTree[Array]
+    told: SoftPolicy | tuple[()]
     corrupted: Bool[Array, "B"]
     honest: Int[Array, "B"]
     value: Float[Array, "B"]
@@ -83,6 +85,8 @@ class Table(NamedTuple):
     game: Game
     assistant: Assistant
     protocol: Protocol
+    hears: tuple[str, ...] = ()
+    """Fields of `Advice` that W learns from, beside those that its protocol asks for."""
 
 
 def selfplay(
@@ -168,7 +172,8 @@ def assisted_turn(
     known = Memory(game_memory, sides.lore)
     numbers = protocol.numbers(sides.knobs)
     query = protocol.plan(own, known, numbers)
-    query = query._replace(wants=protocol.wants, samples=protocol.samples)
+    more = tuple(name for name in table.hears if name not in protocol.wants)
+    query = query._replace(wants=(*protocol.wants, *more), samples=protocol.samples)
 
     asked_at = Asked(sides.run, sides.models, state, own.legal, a_memory, sides.knobs)
 
@@ -188,10 +193,16 @@ def assisted_turn(
         advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
     truth = (reply.corrupted,) if protocol.told else ()
     decision, game_memory = protocol.decide(k_decide, own, advice, known, numbers, *truth)
-    return decision.move, _recorded(own, advice, reply, decision), (game_memory, a_memory)
+    told = ()
+    if "logits" in table.hears:
+        assert advice.logits is not None
+        told = sampling.likeliest(advice.logits, advice.asked)
+    return decision.move, _recorded(own, advice, reply, decision, told), (game_memory, a_memory)
 
 
-def _recorded(own: Own, advice: Advice, reply: Reply, decision: Decision) -> _Extras:
+def _recorded(
+    own: Own, advice: Advice, reply: Reply, decision: Decision, told: SoftPolicy | tuple[()]
+) -> _Extras:
     """What is kept of a turn."""
     asked = advice.asked
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
@@ -202,6 +213,7 @@ def _recorded(own: Own, advice: Advice, reply: Reply, decision: Decision) -> _Ex
         advised_value=jnp.where(asked, value, 0.0),
         followed=decision.followed & asked,
         notes=decision.notes,
+        told=told,
         corrupted=reply.corrupted[0],
         honest=jnp.where(asked, reply.honest, -1).astype(jnp.int16),
         value=reply.value,
@@ -256,6 +268,9 @@ def _split(
     """Parts what W may see from what only the measurer may."""
     extras: _Extras = record.extras
     assert record.positions is not None
+    told = extras.told
+    if isinstance(told, SoftPolicy):
+        told = told._replace(labels=jnp.where(extras.asked[..., None], told.labels, -1))
     rollout = Rollout(
         opening=rows,
         assisted_first=play.a_is_first(config.games, config.lanes),
@@ -271,6 +286,7 @@ def _split(
         result=record.result,
         finished=record.finished,
         positions=record.positions,
+        told=told,
     )
     truth = Truth(
         corrupted=extras.corrupted,

@@ -83,6 +83,15 @@ class Decision(NamedTuple):
     """What the protocol wants to find again in the rollout, leading axis B."""
 
 
+class SoftPolicy(NamedTuple):
+    """A whole distribution to learn, over a list of labels; N samples, or [T, B]."""
+
+    labels: Int[Array, "*N W"]
+    """-1 after the last."""
+    weights: Float[Array, "*N W"]
+    """Probabilities, 0 where there is no label."""
+
+
 class Rollout(NamedTuple):
     """What was played and advised: everything that W may learn from.
 
@@ -114,6 +123,9 @@ class Rollout(NamedTuple):
     """The rules ended the game (not the ply cap)."""
     positions: Array
     """[T, B, ...] encoded positions before each move: a cache that `games.replay` rebuilds."""
+    told: SoftPolicy | tuple[()] = ()
+    """The likeliest moves of what A told, leading axes [T, B]; only where the objective learns
+    them."""
 
 
 class Truth(NamedTuple):
@@ -137,15 +149,6 @@ class Behaviour(NamedTuple):
     advantage: Float[Array, "*N"]
     legal: Array | tuple[()]
     """Legal moves in bits, [*N, A / 8] of 8 bits; nothing where a position's code tells them."""
-
-
-class SoftPolicy(NamedTuple):
-    """A whole distribution to learn, over a list of labels; N samples."""
-
-    labels: Int[Array, "N W"]
-    """-1 after the last."""
-    weights: Float[Array, "N W"]
-    """Probabilities, 0 where there is no label."""
 
 
 class Window(NamedTuple):

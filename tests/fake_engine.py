@@ -44,6 +44,8 @@ for line in sys.stdin:
         for move in moves.split():
             board.push_uci(move)
     elif word == "go":
+        with open(marks / "asked", "a") as asked:
+            asked.write(board.epd() + "\\n")
         wrong = bool(fault) and faulty()
         if wrong and fault == "crash":
             os._exit(3)
@@ -67,7 +69,9 @@ def make(
     answer: str = "{move}",
     lead: str = "",
 ) -> str:
-    """The path of a new engine in `folder`, where it leaves a file `pid-N` a process.
+    """The path of a new engine in `folder`.
+
+    It leaves a file `pid-N` a process there, and in `asked` the positions that it searched.
 
     Args:
         folder: an empty one.

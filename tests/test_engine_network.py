@@ -1,5 +1,13 @@
 """An engine in the place of E: what it is asked, how often, and what cannot be done with it."""
 
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
 import chess
 import fake_engine
 import jax
@@ -12,8 +20,10 @@ from sandwich_jax import board, games
 from sandwich_jax.config import Config
 from sandwich_jax.engines import analyses, engine_network, processes
 from sandwich_jax.engines.engine_network import Asked, EngineNet, boards_of
+from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import log, places, rollouts
 from sandwich_jax.players import board_player, spelled
+from sandwich_jax.running import run_folder
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import SettingError
 
@@ -98,13 +108,43 @@ TINY = dict(
 )  # fmt: skip
 
 
-def test_at_p_zero_a_run_follows_the_engine(fake, tmp_path):
-    sandwich_jax.run(Config(**TINY, p=(0.0, 1.0)), tmp_path / "run", wandb="disabled")
+def test_a_run_follows_the_engine_and_when_it_is_killed_asks_nothing_twice(tmp_path):
+    """Only what the engine was thinking about when the run was killed is asked again."""
+    fake, cache = fake_engine.make(tmp_path), tmp_path / "cache"
+    environment = os.environ | {processes.VARIABLE: fake, "XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, "-m", "sandwich_jax.cli", "run", "--out", str(tmp_path / "run")]
+    command += ["--wandb", "disabled", "--no-control", "--p", "0", "1"]
+    for name, value in TINY.items():
+        command += [f"--{name}", str(value)] if name != "control" else []
+    asked = tmp_path / "asked"
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and (not asked.exists() or asked.read_text().count("\n") < 8):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL and fake_engine.die_out(tmp_path)
+    before = asked.read_text().splitlines()
+    (path,) = cache.rglob("*.sqlite")
+    query = "select position from choices"
+    kept = {position for (position,) in sqlite3.connect(path).execute(query)}
+    assert len(kept) >= len(before) - Pool(EngineConfig(fake)).size > 0
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = asked.read_text().splitlines()[len(before) :]
+    assert after and not kept & set(after) and len(set(after)) == len(after)
     rows = log.read_rows(tmp_path / "run" / "rows.jsonl")
     assert [row["corrupted"] for row in rows] == [0.0, 1.0]
     _, rollout, truth = rollouts.load(places.games_file(tmp_path / "run", "always_follow E"))
     turns = np.asarray(rollout.assisted)
     assert turns.any() and (np.asarray(rollout.moves) == np.asarray(truth.honest))[turns].all()
+
+
+def test_progress_tells_how_long_the_engine_took(fake):
+    told: list[str] = []
+    work = run_folder.Work(2.0, lambda done, total, text: told.append(text))
+    work.step(1.0, "a round")
+    asked = Asked(EngineNet(10), fake)
+    asked.of(np.stack([board_player.encode(chess.Board(fen)) for fen in FENS]))
+    work.step(1.0, "a round")
+    assert told[0] == "a round" and re.fullmatch(r"a round \| engine \d+%", told[1])
 
 
 @pytest.mark.parametrize(

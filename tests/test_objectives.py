@@ -203,9 +203,7 @@ def test_ppo_resumed_is_ppo_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize("objective", [n for n in objectives.OBJECTIVES if n != "own_corpus"])
 def test_every_objective_has_its_own_control(objective):
-    found = objectives.OBJECTIVES[objective]
-    protocol = "cross_examination" if found.wants else "always_follow"
-    config = small(objective=objective, protocol=protocol)
+    config = small(objective=objective)
     assert [m.protocol for m in members_of(config)][-1] == "never_ask"
     assert members.loss_of(config).clipped == (objective == "ppo")
 
@@ -213,8 +211,8 @@ def test_every_objective_has_its_own_control(objective):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (dict(objective="distil_value"), "never asks for"),
         (dict(objective="ppo", noise_loss="symmetric"), "has no labels"),
+        (dict(objective="distil_policy", noise_loss="truncated"), "has no labels"),
         (dict(objective="ppo", temperature=0.0), "at least 0.01"),
         (dict(results="adjudicated"), "no material"),
         (dict(noise_loss="huber"), "choose one of none, symmetric, truncated"),
@@ -227,20 +225,67 @@ def test_settings_that_do_not_go_together(changes, said):
         small(**changes)
 
 
-def test_distil_value_takes_a_protocol_that_asks_for_values(monkeypatch):
-    asking = protocols.always_follow._replace(wants=("move", "value"))
-    monkeypatch.setitem(protocols.PROTOCOLS, "value_asker", asking)
-    config = small(protocol="value_asker", objective="distil_value", control=False, p=(0.0,))
-    setup, member = _setup(config), members_of(config)[0]
+def _one_round(config: Config, sharper: float = 1.0) -> tuple[sandwich.Setup, sandwich.RoundResult]:
+    """A round with an E whose parameters are multiplied, so that it is surer of itself."""
+    models = spelled.load_models(config)
+    sure = jax.tree.map(lambda x: x * sharper, models.expert.params)
+    models = models._replace(expert=models.expert.with_params(sure))
+    setup, member = sandwich.prepare(config, models), members_of(config)[0]
     play = sandwich.rounds_of(setup, member.protocol, lane_layout.layout("loop", 1))
     learner = sandwich.first_learner(setup, member.protocol)
     lane = sandwich.lane_of(config, member, learner, 0)
     ((_, results),) = play([lane], setup.models, setup.starts)
-    window, rollout = results[0].learner.window, results[0].rollout
+    return setup, results[0]
+
+
+def test_distil_value_hears_a_value_that_its_protocol_does_not_ask_for():
+    assert "value" not in protocols.always_follow.wants
+    _, result = _one_round(small(objective="distil_value", control=False, p=(0.0,)))
+    window, rollout = result.learner.window, result.rollout
     said = np.asarray(rollout.advised_value).reshape(-1)
     told, target = (np.asarray(x)[: len(said)] for x in (window.value_weight, window.value_target))
-    assert told.sum() == rollout.asked.sum() > 0
+    assert told.sum() == rollout.asked.sum() > 0 and said.any()
     np.testing.assert_array_equal(target[told > 0], said[told > 0])
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_distil_policy_learns_what_a_told_with_its_probabilities(p):
+    """E's own distribution where A is honest; a certain move where it plays at random."""
+    config = small(
+        objective="distil_policy", control=False, p=(p,), games=64, updates=300, learning_rate=1e-2
+    )
+    setup, result = _one_round(config, sharper=8.0)
+    window, rollout = result.learner.window, result.rollout
+    count = rollout.moves.size
+    weight = np.asarray(window.policy_weight)[:count]
+    labels, shares = (np.asarray(x)[:count] for x in window.behaviour)
+    asked = np.asarray(rollout.asked).reshape(-1)
+    np.testing.assert_array_equal(weight, asked.astype(float))
+    assert asked.any() and (labels[~asked] == -1).all() and not shares[~asked].any()
+    np.testing.assert_allclose(shares[asked].sum(-1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(labels[asked, 0], np.asarray(rollout.advice).reshape(-1)[asked])
+    if p:
+        assert (shares[asked, 0] == 1).all() and (labels[asked, 1:] == -1).all()
+        return
+    state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
+    first = np.asarray(rollout.asked)[0]
+    legal, outputs = GAME.legal(state), setup.models.expert.at(GAME, state)
+    whole = np.asarray(jax.nn.softmax(jnp.where(legal, outputs.logits, -jnp.inf)))
+    rows = np.flatnonzero(first)
+    wanted = whole[rows[:, None], labels[rows]] * (labels[rows] >= 0)
+    wanted /= wanted.sum(-1, keepdims=True)
+    np.testing.assert_allclose(shares[rows], wanted, atol=1e-3)  # sums in another order
+
+    def apart(params) -> float:
+        """Divergence of E from W over the moves that A told."""
+        codes, there = window.positions[:count][asked], labels[asked] >= 0
+        logits = setup.models.weak.with_params(params).of_encoded(GAME, codes).logits
+        own = np.take_along_axis(np.asarray(logits), np.maximum(labels[asked], 0).astype(int), -1)
+        own = np.where(there, jax.nn.log_softmax(jnp.where(there, own, -jnp.inf)), 0)
+        told = shares[asked]
+        return float(np.where(told > 0, told * (np.log(np.maximum(told, 1e-9)) - own), 0).mean())
+
+    assert 0 < 2 * apart(result.learner.train.params) < apart(setup.models.weak.params)
 
 
 def test_adjudicated_results_are_learnt_from_only_when_asked_for():

@@ -3,7 +3,9 @@
 A verdict is known by the engine's name and version, the nodes, and the position: pieces, side to
 move, castling rights and legal en passant. The engine is told nothing else (no clock, no game), so
 that the same question always has the same answer. An SQLite file holds them; several processes may
-use it at a time, and each piece of work is written in one transaction.
+use it at a time. Each verdict is written as soon as it is there, without waiting for the disk: what
+kills a process loses nothing, and a machine that loses its power may lose the file, which only
+costs its making.
 """
 
 from __future__ import annotations
@@ -52,8 +54,6 @@ class Table(NamedTuple):
     of_line: Callable[[questions.Line], tuple]
     by_rules: Callable[[chess.Board], tuple | None]
     """The record where nothing can be asked: mate, stalemate or no material to mate with."""
-    piece: int
-    """Positions asked about between two writes: what a killed process loses."""
 
 
 def default_path() -> pathlib.Path:
@@ -82,6 +82,7 @@ class Analyses:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.database = sqlite3.connect(path, timeout=WAIT, check_same_thread=False)
+            self.database.execute("pragma synchronous = off")
             self.database.execute(
                 f"create table if not exists {self.table.name} (engine text, nodes integer,"
                 f" position text, {self.table.columns},"
@@ -115,10 +116,7 @@ class Analyses:
         found = {key: by_rules(board) for key, board in zip(keys, boards, strict=True)}
         found |= self._known([key for key, record in found.items() if record is None])
         missing = [key for key, record in found.items() if record is None]
-        piece = self.table.piece
-        for first in range(0, len(missing), piece):
-            found |= self._ask(missing[first : first + piece])
-            told(min(first + piece, len(missing)), len(missing))
+        found |= self._ask(missing, told)
         return [record for key in keys if (record := found[key])]
 
     def _known(self, keys: Sequence[str]) -> dict[str, Any]:
@@ -135,30 +133,29 @@ class Analyses:
             raise self._unusable(error) from error
         return found
 
-    def _ask(self, keys: Sequence[str]) -> dict[str, Any]:
-        try:
-            lines = self.pool.analyse([f"{key} 0 1" for key in keys], self.nodes)
-        except engine_pool.EngineFault as fault:
-            self._keep(keys, fault.done)
-            raise
-        return self._keep(keys, lines)
+    def _ask(self, keys: Sequence[str], told: Callable[[int, int], None]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
 
-    def _keep(self, keys: Sequence[str], lines: Sequence) -> dict[str, Any]:
-        pairs = zip(keys, lines, strict=False)
-        found = {
-            key: self.table.record(*self.table.of_line(line[0])) for key, line in pairs if line
-        }
-        self.asked += len(found)
-        rows = [(self.engine, self.nodes, key, *record) for key, record in found.items()]
-        marks = ",".join("?" * (3 + len(self.table.record._fields)))
+        def keep(index: int, lines: list[questions.Line]) -> None:
+            found[keys[index]] = self._keep(keys[index], lines[0])
+            told(len(found), len(keys))
+
+        self.pool.analyse([f"{key} 0 1" for key in keys], self.nodes, told=keep)
+        return found
+
+    def _keep(self, key: str, line: questions.Line) -> Any:
+        record = self.table.record(*self.table.of_line(line))
+        marks = ",".join("?" * (3 + len(record)))
         try:
             with self.database:
-                self.database.executemany(
-                    f"insert or ignore into {self.table.name} values ({marks})", rows
+                self.database.execute(
+                    f"insert or ignore into {self.table.name} values ({marks})",
+                    (self.engine, self.nodes, key, *record),
                 )
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-        return found
+        self.asked += 1
+        return record
 
     def _unusable(self, error: Exception) -> SettingError:
         return SettingError(f"{self.path} cannot be used as a cache of analyses ({error}).")
@@ -186,7 +183,6 @@ VERDICTS = Table(
     Verdict,
     lambda line: (line.centipawns, line.win),
     _by_rules,
-    piece=200,
 )
 CHOICES = Table(
     "choices",
@@ -194,5 +190,4 @@ CHOICES = Table(
     Choice,
     lambda line: (line.move.uci(), line.centipawns, line.win),
     _choice_by_rules,
-    piece=32,
 )

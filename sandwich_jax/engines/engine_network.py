@@ -25,6 +25,7 @@ from sandwich_jax.engines import analyses
 from sandwich_jax.engines.analyses import Analyses, Choice
 from sandwich_jax.engines.engine_pool import Pool
 from sandwich_jax.games.chess import CODE_WORDS
+from sandwich_jax.machine import waiting
 from sandwich_jax.models import Model
 from sandwich_jax.nets import Network
 from sandwich_jax.sampling import ILLEGAL
@@ -84,7 +85,7 @@ class Asked:
         codes = np.asarray(encoded)
         lead = codes.shape[:-1]
         codes = codes.reshape(-1, codes.shape[-1])[:, :CODE_WORDS]
-        with self.lock:
+        with self.lock, waiting.on("engine"):
             keys = _keys(codes)
             missing = {key: row for row, key in enumerate(keys) if key and key not in self.known}
             boards = boards_of(codes[list(missing.values())])

@@ -13,7 +13,7 @@ import os
 import pathlib
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -77,7 +77,11 @@ class Pool:
             slot.stop()
 
     def analyse(
-        self, boards: Sequence[chess.Board | str], nodes: int, multipv: int = 1
+        self,
+        boards: Sequence[chess.Board | str],
+        nodes: int,
+        multipv: int = 1,
+        told: Callable[[int, list[Line]], None] = lambda index, lines: None,
     ) -> list[list[Line]]:
         """The best `multipv` lines (fewer where fewer moves are legal) of every position.
 
@@ -85,6 +89,8 @@ class Pool:
             boards: positions or FENs; none may be over.
             nodes: searched a position, all its lines together.
             multipv: lines wanted, best first.
+            told: called with every answer as soon as it is there, one at a time, by the number of
+                its position; what it raises ends the work.
 
         Raises:
             EngineFault: the engine failed too often; `done` holds what was finished.
@@ -93,7 +99,8 @@ class Pool:
         if nodes < 1 or multipv < 1:
             raise SettingError("nodes and multipv must be at least 1.")
         positions = [_board(board) for board in boards]
-        return self._answer([questions.Analysis(board, nodes, multipv) for board in positions])
+        asked = [questions.Analysis(board, nodes, multipv) for board in positions]
+        return self._answer(asked, told)
 
     def moves(
         self, boards: Sequence[chess.Board], strengths: Strength | Sequence[Strength]
@@ -117,11 +124,15 @@ class Pool:
         """
         return self._answer([questions.Name()])[0]
 
-    def _answer(self, questions: Sequence[Question]) -> list[Any]:
+    def _answer(
+        self,
+        questions: Sequence[Question],
+        told: Callable[[int, Any], None] = lambda index, answer: None,
+    ) -> list[Any]:
         """Has all questions answered; what ends this early, as Ctrl-C does, ends the engines."""
         if self._closed:
             raise SettingError("This pool of engines is closed.")
-        work, busy = _Work(questions), self._slots[: len(questions)]
+        work, busy = _Work(questions, told), self._slots[: len(questions)]
         with self._one_caller, futures.ThreadPoolExecutor(self.size) as threads:
             tasks = [threads.submit(self._serve, slot, work) for slot in busy]
             try:
@@ -145,10 +156,12 @@ class Pool:
         while (index := work.next()) is not None:
             try:
                 engine = slot.engine()
-                work.answers[index] = work.questions[index].ask(engine, self.config.seconds)
+                answer = work.questions[index].ask(engine, self.config.seconds)
             except uci_client.Fault as fault:
                 slot.stop()
                 self._again(index, fault, work)
+            else:
+                work.keep(index, answer)
 
     def _again(self, index: int, fault: uci_client.Fault, work: _Work) -> None:
         """Puts a question back, unless there were too many faults; raises EngineFault then."""
@@ -183,11 +196,18 @@ class Pool:
 class _Work:
     """Questions, the queue of those that wait, and answers."""
 
-    def __init__(self, questions: Sequence[Question]):
-        self.questions = questions
+    def __init__(self, questions: Sequence[Question], told: Callable[[int, Any], None]):
+        self.questions, self.told = questions, told
         self.answers: list[Any] = [None] * len(questions)
         self.queue = collections.deque(range(len(questions)))
         self.lock, self.over = threading.Lock(), False
+
+    def keep(self, index: int, answer: Any) -> None:
+        """Takes in an answer, unless all is over."""
+        with self.lock:
+            if not self.over:
+                self.answers[index] = answer
+                self.told(index, answer)
 
     def next(self) -> int | None:
         """One to put; None where there is none, or all is over."""

@@ -1,7 +1,7 @@
 """One round's games of a member as an .npz: what `evaluate` reads.
 
-Every field of `Rollout` but the positions, which the moves give again, and the protocol's notes,
-and of `Truth`, by its name;
+Every field of `Rollout` but the positions, which the moves give again, and what is kept for
+learning alone (the protocol's notes, the likeliest moves of advice); and of `Truth`; by its name.
 `round` is the round. Moves and advice are labels of 16 bits, shapes as in `types`.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from sandwich_jax import arrays
 from sandwich_jax.types import Rollout, SettingError, Truth
 
-LEFT_OUT = ("positions", "notes")
+LEFT_OUT = ("positions", "notes", "told")
 FAULT = "missing, damaged or of another version"
 
 
@@ -44,5 +44,5 @@ def load(path: pathlib.Path) -> tuple[int, Rollout, Truth]:
     rollout = {name: stored[name] for name in Rollout._fields if name not in LEFT_OUT}
     truth = {name: stored[name] for name in Truth._fields}
     rollout["positions"] = np.zeros((*rollout["moves"].shape, 0), np.uint32)
-    rollout["notes"] = ()
+    rollout["notes"] = rollout["told"] = ()
     return int(stored["round"]), Rollout(**rollout), Truth(**truth)

@@ -26,6 +26,7 @@ from sandwich_jax.config import CHESS, Config, protocol_of
 from sandwich_jax.controls import BENIGN
 from sandwich_jax.engines import engine_network, fens
 from sandwich_jax.folders import store
+from sandwich_jax.kinds import book
 from sandwich_jax.misalign import transforms
 from sandwich_jax.models import Model, Models, game_of
 from sandwich_jax.nets import lc0
@@ -220,6 +221,8 @@ def check(config: Config, models: Models) -> None:
                 f"{who}: misalignment {name} needs their probabilities; choose one of"
                 f" {', '.join(known)}."
             )
+    if "logits" in book().named("objective", config.objective).wants:
+        raise SettingError(f"{who}: objective {config.objective} learns their probabilities.")
     if "logits" in protocol_of(config).wants:
         raise SettingError(
             f"{who}: protocol {config.protocol} needs their probabilities; choose one that asks"

@@ -16,6 +16,7 @@ from sandwich_jax import finetune, lane_layout, sampling, sandwich
 from sandwich_jax.members import Config, assistant_of, members_of, protocol_of
 from sandwich_jax.misalign import assistant
 from sandwich_jax.misalign.assistant import Models
+from sandwich_jax.objectives import OBJECTIVES
 from sandwich_jax.sandwich import Lane, Setup
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
 from sandwich_jax.types import Rollout, State
@@ -74,7 +75,7 @@ def _fastest(piece: Callable, setup: Setup, where: lane_layout.Layout) -> tuple[
 def _plies(setup: Setup) -> Callable:
     c = setup.config
     made = assistant.make(setup.game, assistant_of(c))
-    table = Table(setup.game, made, protocol_of(c))
+    table = Table(setup.game, made, protocol_of(c), OBJECTIVES[c.objective].wants)
     config = SelfPlayConfig(c.lanes, c.lanes, min(PLIES, c.max_plies), c.every)
 
     def run(lane: Lane, models: Models, starts: State) -> Array:

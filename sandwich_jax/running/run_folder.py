@@ -18,7 +18,7 @@ from sandwich_jax.config import default_of
 from sandwich_jax.driver import Result
 from sandwich_jax.folders import checkpoints, log, pgn, places, rollouts, store
 from sandwich_jax.folders.alone import alone
-from sandwich_jax.machine import notices
+from sandwich_jax.machine import notices, waiting
 from sandwich_jax.measures import elo, standing
 from sandwich_jax.members import Config, Member, compiled_of, members_of
 from sandwich_jax.models import Model, Models, encoded_values
@@ -110,15 +110,16 @@ class Work:
 
     def __init__(self, total: float, progress: Progress):
         self.total, self.told, self.done = total, progress, 0.0
+        self.waits = waiting.Shares()
 
     def skip(self, amount: float) -> None:
         """Work that an earlier call did."""
         self.total -= amount
 
     def step(self, amount: float, text: str) -> None:
-        """Counts work."""
+        """Counts work; tells also how much of the time engines took, if any is asked."""
         self.done += amount
-        self.told(self.done, self.total, text)
+        self.told(self.done, self.total, " | ".join(filter(None, (text, str(self.waits)))))
 
 
 def _with_benign(
