@@ -43,6 +43,9 @@ class Human:
     """Held-out human games."""
     weak: tuple[str, ...] = ("maia-1100", "zoo:weak")
     """W of each run; a bare name is a Maia's."""
+    learning_rate: tuple[float, ...] = (3e-4, 1e-3)
+    """Of each run: what suits a network of this project is too much for a Maia, whose normalising
+    layers are folded into its weights."""
     p: tuple[float, ...] = (0.0, 0.5)
     rounds: int = 4
     games: int = 384
@@ -61,11 +64,11 @@ def spec_of(args: Human, name: str) -> str:
     return name if ":" in name else f"lc0:{args.maia / name}.pb.gz"
 
 
-def play(args: Human, weak: str) -> pathlib.Path:
+def play(args: Human, weak: str, learning_rate: float) -> pathlib.Path:
     """One run and what its networks have in common with humans; returns its folder."""
     config = Config(
         expert=spec_of(args, "maia-1900"), weak=spec_of(args, weak), p=args.p, seed=args.seed,
-        rounds=args.rounds, games=args.games, updates=args.updates,
+        learning_rate=learning_rate, rounds=args.rounds, games=args.games, updates=args.updates,
         round_openings=min(args.openings, 32), final_openings=args.openings,
     )  # fmt: skip
     folder = args.out / weak.replace(":", "-")
@@ -115,8 +118,8 @@ def tables(folder: pathlib.Path, weak: str) -> str:
     count = next(iter(human.values()))["positions"]
     return "\n\n".join((
         f"### W = {weak}, E = maia-1900",
-        f"{c['rounds']} rounds of {c['games']} games and {c['updates']} updates, seed {c['seed']},"
-        f" matches of {2 * c['final_openings']} games at temperature {c['arena_temperature']:g}"
+        f"{c['rounds']} rounds of {c['games']} games and {c['updates']} updates at a"
+        f" learning rate of {c['learning_rate']:g}, seed {c['seed']}, matches of {2 * c['final_openings']} games at temperature {c['arena_temperature']:g}"
         f" (JAX {about['versions']['jax']}, commit {about['commit']}).",
         doc_pages.table(("member", "p", "Elo gain over W", "PGR"), gains),
         f"How often the first move is the human's, E's and each Maia's, in {count:,} positions of"
@@ -129,7 +132,8 @@ def tables(folder: pathlib.Path, weak: str) -> str:
 
 def main(args: Human) -> None:
     """Plays what is missing and prints the page's tables."""
-    made = "\n\n".join(tables(play(args, weak), weak) for weak in args.weak)
+    runs = zip(args.weak, args.learning_rate, strict=True)
+    made = "\n\n".join(tables(play(args, weak, rate), weak) for weak, rate in runs)
     print(made)
     if args.page is not None:
         doc_pages.fill(args.page, SCRIPT, made)

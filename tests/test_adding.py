@@ -29,7 +29,7 @@ REGISTRIES = {
     "objective": OBJECTIVES,
     "measure": of_games.MEASURES,
 }
-TINY = ("--game", "tic_tac_toe", "--expert", "fresh:1", "--weak", "fresh:2", "--rounds", 1,
+TINY = ("--game", "tic_tac_toe", "--network", "nano", "--expert", "fresh:1", "--weak", "fresh:2", "--rounds", 1,
         "--games", 8, "--lanes", 8, "--max-plies", 8, "--arena-max-plies", 8, "--updates", 2,
         "--batch", 8, "--window", 1, "--round-openings", 4, "--final-openings", 4,
         "--no-control", "--wandb", "disabled")  # fmt: skip
