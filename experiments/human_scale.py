@@ -118,9 +118,10 @@ def tables(folder: pathlib.Path, weak: str) -> str:
     count = next(iter(human.values()))["positions"]
     return "\n\n".join((
         f"### W = {weak}, E = maia-1900",
-        f"{c['rounds']} rounds of {c['games']} games and {c['updates']} updates at a"
-        f" learning rate of {c['learning_rate']:g}, seed {c['seed']}, matches of {2 * c['final_openings']} games at temperature {c['arena_temperature']:g}"
-        f" (JAX {about['versions']['jax']}, commit {about['commit']}).",
+        f"{c['rounds']} rounds of {c['games']} games and {c['updates']} updates at a learning rate"
+        f" of {c['learning_rate']:g}, seed {c['seed']}; matches of {2 * c['final_openings']} games"
+        f" at temperature {c['arena_temperature']:g} (JAX {about['versions']['jax']}, commit"
+        f" {about['commit']}).",
         doc_pages.table(("member", "p", "Elo gain over W", "PGR"), gains),
         f"How often the first move is the human's, E's and each Maia's, in {count:,} positions of"
         " held-out games:",
