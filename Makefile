@@ -35,7 +35,7 @@ demo: $(READY)
 	$(RUN)/sandwich-jax demo $(if $(GAME),--game $(GAME))
 
 test: .venv/.ready-dev
-	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/.ready-dev
 	SANDWICH_DATA=$(DATA) $(RUN)/python -m pytest -m 'slow or not slow' -rs

@@ -29,9 +29,10 @@ REGISTRIES = {
     "objective": OBJECTIVES,
     "measure": of_games.MEASURES,
 }
-TINY = ("--game", "tic_tac_toe", "--network", "nano", "--expert", "fresh:1", "--weak", "fresh:2", "--rounds", 1,
-        "--games", 8, "--lanes", 8, "--max-plies", 8, "--arena-max-plies", 8, "--updates", 2,
-        "--batch", 8, "--window", 1, "--round-openings", 4, "--final-openings", 4,
+TINY = ("--game", "tic_tac_toe", "--network", "nano", "--expert", "fresh:1",
+        "--weak", "fresh:2", "--rounds", 1, "--games", 8, "--lanes", 8, "--max-plies", 8,
+        "--arena-max-plies", 8, "--updates", 2, "--batch", 8, "--window", 1, "--round-openings", 4,
+        "--final-openings", 4,
         "--no-control", "--wandb", "disabled")  # fmt: skip
 ADDED = {
     "near_miss": ("misalignment", {"p": 0.5, "margin": 1.0}),

@@ -174,6 +174,7 @@ def test_devices_that_do_not_fit_are_named(built):
 def _train(corpus_path, out, devices, *flags):
     """`sandwich-jax pretrain` in a process of so many devices; see `test_sweep._environment`."""
     numbers = {"games": 1, "steps": 40, "batch": 32, "eval-every": 20, "warmup": 5}
+    numbers["network"] = "nano"
     command = [sys.executable, "-m", "sandwich_jax.cli", "pretrain", "--role", "weak", "--corpus"]
     command += [str(corpus_path), "--out", str(out), *flags]
     command += [word for name, number in numbers.items() for word in (f"--{name}", str(number))]

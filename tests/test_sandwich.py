@@ -168,6 +168,7 @@ def test_a_run_stopped_again_and_again_is_the_run(tmp_path, finished):
     _same(resumed.networks, result.networks)
 
 
+@pytest.mark.slow  # a run is a sweep along one axis, and sweeps are killed in the fast tests
 def test_killed_then_told_to_stop_the_same_command_goes_on(tmp_path, finished):
     """SIGKILL, and SIGTERM, which exits with 75."""
     whole, _ = finished

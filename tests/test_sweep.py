@@ -144,6 +144,7 @@ def _same_networks(one: pathlib.Path, other: pathlib.Path) -> None:
         assert all((first[key] == second[key]).all() for key in first)
 
 
+@pytest.mark.slow  # the next test has two devices a process, too
 def test_two_devices_are_one(reference, tmp_path):
     config = _toml(SWEEP, tmp_path / "grid.toml")
     _finish([_start(config, tmp_path / "out", devices=2)])
