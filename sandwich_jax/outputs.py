@@ -25,6 +25,8 @@ class Unwritten(SettingError):
     """A result that could not be written in the end, to be shown instead."""
 
     def __init__(self, path: pathlib.Path, error: OSError, result: Any):
+        # What stands where a file was to be put is named by itself.
+        path = pathlib.Path(os.fsdecode(error.filename2)) if error.filename2 else path
         super().__init__(f"{path} cannot be written ({reason(error)}).")
         self.result = result
 

@@ -394,3 +394,14 @@ def test_an_error_that_is_not_the_systems_stays_one():
 
     with pytest.raises(OSError, match="a fault"):
         console.guarded(call)
+
+
+def test_what_stands_in_a_file_s_way_is_named(tmp_path):
+    (tmp_path / "folder" / "x").mkdir(parents=True)
+    (tmp_path / "made").write_text("")
+    with (
+        pytest.raises(outputs.Unwritten, match=r"folder cannot be written \(") as caught,
+        outputs.keeping("found", tmp_path),
+    ):
+        os.replace(tmp_path / "made", tmp_path / "folder")
+    assert caught.value.result == "found"

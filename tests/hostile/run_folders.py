@@ -84,7 +84,11 @@ def _resumed(place: pathlib.Path) -> Outcome:
     flags = [x for k, v in SMALL.items() if k != "p" for x in (f"--{k.replace('_', '-')}", v)]
     done = call("run", "--out", place, "--wandb", "disabled", "--p", 0.5, "--no-control", *flags)
     if done.status:
-        return refused(done)
+        # Before it ends, a run tells what it went back to, and how far it is.
+        *told, last = done.err.splitlines()
+        if any(not line.startswith(("sandwich-jax: ", "Run: ")) for line in told):
+            return Outcome("harm", f"not sentences: {done.err!r}")
+        return refused(done._replace(err=last))
     rows = [_timeless(path / "rows.jsonl") for path in (place, _base("played"))]
     same = rows[0] == rows[1]
     return Outcome("read") if same else Outcome("harm", f"other rows: {done.err!r}")
