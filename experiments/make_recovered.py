@@ -5,8 +5,8 @@
         --out runs/recovered
     python experiments/make_recovered.py runs/recovered --member "only_listen E" --name recovered
 
-Where bitbully is installed (AGPL-3, which you install by yourself), the card also tells what a
-perfect solver says of W'. Anybody can then repeat the match:
+Of Connect Four the card also tells what a perfect solver says of W' (bitbully, AGPL-3, which you
+install by yourself). Anybody can then repeat the match:
 
     sandwich-jax match zoo:recovered zoo:expert --game connect_four --openings 376
 """
@@ -59,10 +59,9 @@ def main(config: Config) -> None:
     for role in ("expert", "weak"):
         with matches.Hall((spec, settings[role]), asked) as hall:
             found = matches.match_row(hall, spec, settings[role])
-        ends = (found[end] for end in ("elo", "elo_lo", "elo_hi"))
         against = {"expert": "E", "weak": "W"}[role]
         strength[f"score against {against}"] = round(found["score"], 4)
-        strength[f"Elo over {against}"] = "{:+.0f} [{:+.0f}, {:+.0f}]".format(*ends)
+        strength[f"Elo over {against}"] = doc_pages.interval(found, "elo", "+.0f")
     about = {
         "role": config.name,
         "p": row["p"],
@@ -79,11 +78,7 @@ def main(config: Config) -> None:
     }
     model = spelled.load_network(spec, game)
     if game == "connect_four":
-        sets = solver.sets(config.positions, 0)
-        about["perfect play"] = {
-            name: {k: round(float(v), 4) for k, v in solver.figures(model, each).items()}
-            for name, each in sets.items()
-        }
+        about["perfect play"] = solver.on_card(model, solver.sets(config.positions, 0))
     print(about)
     store.save_network(
         config.out / config.name, dataclasses.replace(card, about=about), model.params

@@ -21,6 +21,7 @@ from sandwich_jax.evaluation import solver
 from sandwich_jax.folders import store
 from sandwich_jax.players import matches, spelled
 from sandwich_jax.players.settings import MatchConfig
+from sandwich_jax.report import doc_pages
 
 GAME = "connect_four"
 LIMITS = "It sees one position and searches nothing; openings are drawn positions after six plies."
@@ -56,18 +57,11 @@ def main(config: Config) -> None:
         strength[f"score of {name}"] = round(row["score"], 4)
         print(name, strength[f"score of {name}"], flush=True)
         if name == "E against W":
-            ends = "elo", "elo_lo", "elo_hi"
-            strength["Elo of E over W"] = "{:+.0f} [{:+.0f}, {:+.0f}]".format(
-                *(row[end] for end in ends)
-            )
+            strength["Elo of E over W"] = doc_pages.interval(row, "elo", "+.0f")
     sets = solver.sets(config.positions, 0)
     for role, place in places.items():
         model = spelled.load_network(specs[role], GAME)
-        found = {name: solver.figures(model, each) for name, each in sets.items()}
-        shown = {
-            name: {key: round(float(value), 4) for key, value in row.items()}
-            for name, row in found.items()
-        }
+        shown = solver.on_card(model, sets)
         print(role, shown, flush=True)
         card = store.read_card(place)
         about = card.about | {

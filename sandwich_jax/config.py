@@ -312,7 +312,7 @@ def _check_learning(c: Config) -> None:
     objective = book().named("objective", c.objective)
     if c.results == "adjudicated" and not kinds.game(c.game).material:
         raise SettingError(f"results is 'adjudicated', but {c.game} has no material: choose rules.")
-    if (objective.clipped or objective.soft) and c.noise_loss != "none":
+    if c.noise_loss != "none" and "noise_loss" not in objective.uses:
         raise SettingError(
             f"noise_loss is '{c.noise_loss}', but objective '{c.objective}' has no labels: leave"
             " noise_loss at none."

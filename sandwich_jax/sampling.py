@@ -57,18 +57,13 @@ def uniform_legal(uniform: Float[Array, "*B"], legal: Bool[Array, "*B A"]) -> In
     return draw(uniform, legal.astype(jnp.float32))
 
 
-def likeliest(
-    log_probs: Float[Array, "K B A"], there: Bool[Array, "B"], count: int = LIKELIEST
-) -> SoftPolicy:
-    """The likeliest labels of distributions, and their share of one another, [B, count].
+def likeliest(log_probs: Float[Array, "K B A"]) -> SoftPolicy:
+    """The likeliest labels of distributions, and their share of one another, [B, `LIKELIEST`].
 
     Args:
         log_probs: of all labels; of K distributions their mean is taken.
-        there: where there is a distribution; elsewhere there are no labels.
-        count: labels kept; fewer where there are fewer.
     """
     shares = jnp.exp(log_probs).mean(0)
-    top, labels = jax.lax.top_k(shares, min(count, shares.shape[-1]))
-    known = (top > 0) & there[:, None]
-    weights = jnp.where(known, top / jnp.maximum(top.sum(-1, keepdims=True), 1e-9), 0.0)
-    return SoftPolicy(jnp.where(known, labels, -1).astype(jnp.int16), weights)
+    top, labels = jax.lax.top_k(shares, min(LIKELIEST, shares.shape[-1]))
+    weights = top / jnp.maximum(top.sum(-1, keepdims=True), 1e-9)
+    return SoftPolicy(jnp.where(top > 0, labels, -1).astype(jnp.int16), weights)

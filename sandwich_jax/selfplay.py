@@ -193,19 +193,17 @@ def assisted_turn(
         advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
     truth = (reply.corrupted,) if protocol.told else ()
     decision, game_memory = protocol.decide(k_decide, own, advice, known, numbers, *truth)
-    told = ()
+    extras = _recorded(table, own, advice, reply, decision)
+    return decision.move, extras, (game_memory, a_memory)
+
+
+def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: Decision) -> _Extras:
+    """What is kept of a turn."""
+    asked, told = advice.asked, ()
+    value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
     if "logits" in table.hears:
         assert advice.logits is not None
-        told = sampling.likeliest(advice.logits, advice.asked)
-    return decision.move, _recorded(own, advice, reply, decision, told), (game_memory, a_memory)
-
-
-def _recorded(
-    own: Own, advice: Advice, reply: Reply, decision: Decision, told: SoftPolicy | tuple[()]
-) -> _Extras:
-    """What is kept of a turn."""
-    asked = advice.asked
-    value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
+        told = sampling.likeliest(advice.logits)
     return _Extras(
         own=own.move.astype(jnp.int16),
         asked=asked,
@@ -270,7 +268,8 @@ def _split(
     assert record.positions is not None
     told = extras.told
     if isinstance(told, SoftPolicy):
-        told = told._replace(labels=jnp.where(extras.asked[..., None], told.labels, -1))
+        there = extras.asked[..., None]
+        told = SoftPolicy(jnp.where(there, told.labels, -1), jnp.where(there, told.weights, 0.0))
     rollout = Rollout(
         opening=rows,
         assisted_first=play.a_is_first(config.games, config.lanes),

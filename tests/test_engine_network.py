@@ -155,6 +155,7 @@ def test_progress_tells_how_long_the_engine_took(fake):
             "misalignment policy_noise needs their probabilities",
         ),
         ({"protocol": "product"}, "protocol product needs their probabilities"),
+        ({"objective": "distil_policy"}, "objective distil_policy learns their probabilities"),
         ({"weak": "stockfish:nodes=10", "network": "tiny"}, "an engine cannot be trained"),
         ({"expert": "stockfish:nodes=10,q=0.5"}, "errs at random"),
         ({"game": "tic_tac_toe"}, "plays chess, but tic_tac_toe is wanted"),

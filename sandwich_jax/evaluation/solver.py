@@ -6,7 +6,7 @@ It is under the AGPL-3, so it is neither shipped nor depended on; `pip install b
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -159,6 +159,14 @@ def _looks(model: Model, game: games.Game, lines: Array) -> tuple[Array, Array]:
     state = jax.lax.scan(ply, game.init(lines.shape[0]), lines.T)[0]
     move = sampling.greedy(model.at(game, state).logits, game.legal(state))
     return move, lookahead.action_values(game, (model,), state)[0]
+
+
+def on_card(model: Model, positions: Mapping[str, Positions]) -> dict[str, dict[str, float]]:
+    """The figures of a model by set of positions, rounded as cards have them."""
+    return {
+        name: {key: round(float(value), 4) for key, value in figures(model, found).items()}
+        for name, found in positions.items()
+    }
 
 
 def figures(model: Model, found: Positions) -> dict[str, Any]:
