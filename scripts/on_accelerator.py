@@ -16,11 +16,15 @@ import argparse
 import pathlib
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.accelerator import wheels  # noqa: E402
+from scripts.accelerator import ahead, wheels  # noqa: E402
+
+AHEAD = 120.0
+CACHE = pathlib.Path(tempfile.gettempdir()) / "sandwich_jax-xla"
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -36,8 +40,27 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         own.add_argument("--wheels", type=pathlib.Path, help="a folder of wheels")
         own.add_argument("--toy", action="store_true", help="sizes for a CPU, to try it out")
         own.add_argument("--out", type=pathlib.Path, help="a folder for rows and networks")
+        own.add_argument(
+            "--cache",
+            type=pathlib.Path,
+            default=CACHE,
+            help="a folder of compiled programs, to be carried to the next machine",
+        )
         if verb == "train":
-            own.add_argument("--corpus", type=pathlib.Path, required=True, help="a compact corpus")
+            own.add_argument(
+                "--corpus",
+                type=pathlib.Path,
+                help="a compact corpus for E and W; without one, those shipped",
+            )
+            own.add_argument("--sweep", type=pathlib.Path, help="settings of the sweep, in TOML")
+        else:
+            own.add_argument(
+                "--ahead",
+                type=float,
+                default=AHEAD,
+                help=f"seconds to compile side by side first; {AHEAD:g} by default",
+            )
+            own.add_argument("--share", type=_share, help=argparse.SUPPRESS)
     own = verbs.add_parser("corpus")
     own.add_argument("--corpus", type=pathlib.Path, required=True, help="of 'corpus build'")
     own.add_argument("--out", type=pathlib.Path, required=True, help="the compact file")
@@ -47,6 +70,11 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     if not parsed.verb and not parsed.list_wheels:
         parser.error("say measure, train, corpus or --list-wheels")
     return parsed
+
+
+def _share(text: str) -> tuple[int, int]:
+    first, count = text.split("/")
+    return int(first), int(count)
 
 
 def main(given: list[str] | None = None) -> int:
@@ -97,24 +125,38 @@ def _stages(args: argparse.Namespace) -> int:
 
     from sandwich_jax import forms
 
+    began = time.monotonic()
+    if args.verb == "measure" and not args.share and args.ahead > 0 and ahead.shares():
+        _compile_ahead(args)
     forms.capture_loops()
     # What one call compiled, the next on the same machine need not.
-    cache = pathlib.Path(tempfile.gettempdir()) / "sandwich_jax-xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_compilation_cache_dir", str(args.cache))
     from scripts.accelerator import measure, train
     from scripts.accelerator.stages import Stages
 
-    stages = Stages(args.seconds, args.out)
+    stages = Stages(args.seconds, args.out, began)
     if args.verb == "measure":
-        measure.run(stages, args.toy)
+        measure.run(stages, args.toy, args.share)
     else:
-        train.compact.load(args.corpus)  # likewise
-        plan = train.TOY if args.toy else train.Plan()
+        corpus = train.compact.load(args.corpus) if args.corpus else None  # likewise
+        plan = train.plan_of(args.sweep, args.toy)
         out = args.out or pathlib.Path(tempfile.mkdtemp(prefix="on_accelerator-"))
         stages.run("machine", measure.machine)
-        train.run(stages, args.corpus, out, plan)
+        train.run(stages, corpus, out, plan)
     print(f"{stages.spent:.0f} s; failed: {', '.join(stages.failed) or 'nothing'}", file=sys.stderr)
     return bool(stages.failed)
+
+
+def _compile_ahead(args: argparse.Namespace) -> None:
+    """Before JAX takes the device's memory in this process."""
+    command = [__file__, "measure", "--seconds", str(args.ahead)]
+    command += ["--toy"] * args.toy + ["--wheels", str(args.wheels)] * bool(args.wheels)
+    command += ["--cache", str(args.cache)]
+    began = time.monotonic()
+    ended = ahead.compile_side_by_side(command, args.ahead, ahead.shares())
+    print(f"compiled ahead in {time.monotonic() - began:.0f} s; exit statuses: "
+          + ", ".join("stopped" if status is None else str(status) for status in ended),
+          file=sys.stderr, flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

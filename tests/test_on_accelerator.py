@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from sandwich_jax import grid
+from sandwich_jax.folders import log
+from sandwich_jax.members import Config
 from sandwich_jax.training import corpus_file
 from sandwich_jax.types import SettingError
 from scripts import on_accelerator
-from scripts.accelerator import compact, measure, parity, speed, train, wheels
+from scripts.accelerator import ahead, compact, measure, page, parity, speed, train, wheels
 from scripts.accelerator.stages import Stages
 from scripts.gpu_check import costs
 
@@ -117,6 +119,37 @@ def test_floors_are_scaled_to_lanes_and_device(monkeypatch):
     assert isinstance(h100, costs.Peak)
 
 
+# --- compiling ahead -----------------------------------------------------------------------------
+
+
+def test_every_stage_is_in_one_share(capsys, monkeypatch):
+    tried = []
+
+    def stages_of(same, sizes):
+        assert sizes.repeats == 1  # as shortly as can be
+        return [(str(i), lambda i=i: tried.append(i) or []) for i in range(7)]
+
+    monkeypatch.setattr(measure, "stages_of", stages_of)
+    for first in range(3):
+        measure.run(Stages(60), toy=True, share=(first, 3))
+    assert sorted(tried) == list(range(7))
+    assert not capsys.readouterr().out
+
+
+def test_processes_are_stopped_when_the_time_is_up():
+    code = "import os, sys, time; assert os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'] == 'false'"
+    quick = ["-c", f"{code}; sys.exit(int(sys.argv[2][0]))"]
+    assert ahead.compile_side_by_side(quick, 600, 2) == [0, 1]
+    slow = ["-c", "import time; time.sleep(1000)"]
+    assert ahead.compile_side_by_side(slow, 0, 2) == [None, None]
+
+
+def test_few_processors_compile_nothing_ahead(monkeypatch):
+    for cores, processes in ((2, 0), (16, 6), (8, 4)):
+        monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda _, n=cores: set(range(n)))
+        assert ahead.shares() == processes
+
+
 # --- training ------------------------------------------------------------------------------------
 
 
@@ -154,11 +187,38 @@ def test_a_first_round_is_no_measure_of_the_next():
     assert train.expected([0.0, 100.0, 112.0]) == pytest.approx(12)
 
 
-@pytest.mark.parametrize("plan", [train.Plan(), train.TOY], ids=["real", "toy"])
-def test_the_sweep_is_one_that_can_be_run(plan):
-    parts = grid.parse(train.settings_of(plan, seeds=2))
-    assert len(parts) == 2 * (len(plan.strengths) + 1)  # each seed has a control
-    assert {part.config.rounds for part in parts} == {plan.rounds}
+@pytest.mark.parametrize("toy", [False, True])
+def test_the_sweep_is_one_that_can_be_run(toy):
+    plan = train.plan_of(None, toy)
+    parts = grid.parse(plan.sweep)
+    assert len(parts) == plan.sweep["seeds"] * len(plan.sweep["p"])
+    assert len(grid.programs(list(parts))) == 1
+    # Further matches of the same shape compile nothing.
+    assert all(part.config.round_openings == part.config.final_openings for part in parts)
+
+
+def test_a_sweep_may_come_from_a_file(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text('misalignment = "policy_noise"\nsigma = [0.0, 1.0]\n')
+    assert dict(train.plan_of(file, toy=False).sweep)["sigma"] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("text", ["p = [", "sigma = 1.0", "nonsense = 3"])
+def test_a_sweep_that_cannot_be_run_is_told_before_any_work(text, tmp_path, capsys):
+    file = tmp_path / "own.toml"
+    file.write_text(text)
+    assert on_accelerator.main(["train", "--sweep", str(file)]) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and not said.out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    [(-5, 0), (10, 0), (20, 1000), (60, 5000), (70, 5000), (80, 6000)],
+)
+def test_updates_are_as_many_as_fit_beside_replaying_the_games(seconds, steps):
+    """100 updates a second; a pass is 10 s of replaying and 5,000 updates."""
+    assert train.steps_within(seconds, 100, 10, 5000) == pytest.approx(steps)
 
 
 @pytest.mark.parametrize("sizes", [speed.Sizes(), measure.TOY[1]], ids=["real", "toy"])
@@ -169,13 +229,14 @@ def test_the_round_of_members_is_one_that_can_be_run(sizes):
 def test_members_are_as_many_as_memory_holds(monkeypatch):
     kept = {"programs": {"sweep/base/1024/members, update": {"temp_mib": 16 * 4096.0}}}
     monkeypatch.setattr(train.figures, "read", lambda path: kept)
-    plan = train.Plan()  # a quarter of the lanes and of the batch: a GiB each
+    plan = train.Plan()
+    config = Config(lanes=256, games=512, batch=256)  # a quarter of either: a GiB each
     for gib, members in ((20, 20), (1000, plan.most_members), (0.1, 1)):
         free = int(gib * 2**30)
         monkeypatch.setattr(train.lane_layout, "free_memory", lambda device, free=free: free)
-        assert train._members(plan)[0] == members
+        assert train._members(plan, config)[0] == members
     monkeypatch.setattr(train.lane_layout, "free_memory", lambda device: None)
-    assert train._members(plan)[0] == plan.most_members
+    assert train._members(plan, config)[0] == plan.most_members
 
 
 # --- what is carried -----------------------------------------------------------------------------
@@ -326,4 +387,45 @@ def test_every_stage_runs_at_toy_size(data, tmp_path, capsys):
         "weak/network.json", "weak/params.npz",
     ]  # fmt: skip
     rows = _rows((out / "rows.jsonl").read_text())
-    assert {row["p"] for row in rows if row.get("what") == "cell"} == {0.0, 0.5, None}
+    assert {row["p"] for row in rows if row.get("what") == "cell"} == {0.0, 0.5}
+
+
+@pytest.mark.slow
+def test_members_that_are_stopped_early_still_meet_their_expert(tmp_path, capsys):
+    stages = Stages(0.0, tmp_path)
+    plan = dataclasses.replace(train.TOY, sweep=train.TOY.sweep | {"rounds": 3, "p": [0.0]})
+    list(train.sandwiches(train.Training(plan, tmp_path, stages)))
+    rows = _rows((tmp_path / "rows.jsonl").read_text())
+    assert [row["round"] for row in rows] == [1, 1]
+    assert rows[0]["score_against_e"] is None and rows[1]["score_against_e"] is not None
+    assert (tmp_path / "students-0.npz").exists()
+
+
+# --- what is told of it --------------------------------------------------------------------------
+
+
+def test_the_page_has_every_row_that_was_measured():
+    rows = log.read_rows(page.PLACE / "measured.jsonl")
+    text = page.PAGE.read_text()
+    assert len(rows) > 20
+    for row in rows:
+        if row["stage"] != "machine":
+            assert f"| {' | '.join(page.line(row))} |" in text
+        else:
+            assert page.heading(row) in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "yes"), (239741489.25, "239,741,489"), (0.48122, "0.481"), (3, "3")]
+)
+def test_figures_have_three_digits(value, text):
+    assert page.number(value) == text
+
+
+def test_a_student_that_was_stored_is_found_again(tmp_path):
+    students = {name: {"w": np.full(4, i, np.float32)} for i, name in enumerate("ab")}
+    train._store(tmp_path, students)
+    like = {"w": np.zeros(4, np.float32)}
+    found = train.student(tmp_path / "students-0.npz", "b", like)
+    assert found is not None and (found["w"] == 1).all() and found["w"].dtype == np.float32
+    assert train.student(tmp_path / "students-0.npz", "c", like) is None

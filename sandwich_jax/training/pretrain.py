@@ -163,6 +163,7 @@ def pretrain(
     start_params: Params | None = None,
     devices: int | None = None,
     together: Callable[[], None] = lambda: None,
+    evaluation: Samples | None = None,
 ) -> Trained:
     """Trains a network; goes on from the last checkpoint if there is one.
 
@@ -176,6 +177,8 @@ def pretrain(
             all devices do, and every process gets the same network.
         together: called before devices work together, with all compiled; returns when every
             process has called it.
+        evaluation: positions for move match; those of `held_out` if None, which replays every
+            training game.
 
     Raises:
         SettingError: too few games, devices that do not divide the batch, or a loss that is not
@@ -193,7 +196,8 @@ def pretrain(
     found = saver.latest((state, np.float32(0)))
     _, (state, before) = found if found else (0, (state, np.float32(0)))
     choose = first_choice(game, net)
-    evaluation = held_out(corpus, training, config.eval_positions)
+    if evaluation is None:
+        evaluation = held_out(corpus, training, config.eval_positions)
     run, match = compiled(_jitted_updates(trainer, config, mesh), together), None
     begin = last = time.monotonic()
     state, placed = on(mesh, state), (None, None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandwich_jax import arena, driver, grid, sandwich
 from sandwich_jax.folders import store
+from sandwich_jax.measures.standing import Matches
 from sandwich_jax.types import Params
 from scripts.accelerator.stages import Row, Stages
 
@@ -28,6 +29,7 @@ class Kept:
         self.part, self.stages = part, stages
         self.params: Params | None = None
         self.row: Row = {}
+        self.baseline: Matches = {}
 
     def latest(self, like: Any) -> None:
         """There is no checkpoint."""
@@ -47,8 +49,10 @@ class Kept:
     def forget_rows_after(self, round_index: int) -> None:
         """There are none."""
 
-    def matches(self, name: str, matches: Any) -> None:
-        """Rows tell them."""
+    def matches(self, name: str, matches: Matches) -> None:
+        """Keeps those before the first round; rows tell the others."""
+        if name == "baseline":
+            self.baseline = matches
 
     def games(self, round_index: int, member: Any, rollout: Any, truth: Any) -> None:
         """Rows tell them."""

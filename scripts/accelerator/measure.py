@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
+from typing import Any
 
 import jax
 
 from scripts.accelerator import parity, speed
 from scripts.accelerator.stages import GIB, Row, Stages
+
+Stage = Callable[[], Iterable[Row]]
 
 TOY = (
     parity.Sizes(games=32, plies=24, lanes=4, game_plies=6),
@@ -49,34 +53,62 @@ def _version(name: str) -> str | None:
         return None
 
 
-def run(stages: Stages, toy: bool) -> None:
-    """Every stage that the time allows, those worth most first."""
-    same, sizes = TOY if toy else (parity.Sizes(), speed.Sizes())
+def stages_of(same: parity.Sizes, sizes: speed.Sizes) -> list[tuple[str, Stage]]:
+    """Every stage by name, those worth most first."""
     alone: list[float] = []
     begin = functools.partial
-    stages.run("machine", machine)
+    found: list[tuple[str, Stage]] = []
+
+    def add(name: str, stage: Callable[..., Iterable[Row]], *about: Any) -> None:
+        found.append((name, begin(stage, *about)))
+
     for batch in sizes.board[:1]:
-        stages.run("board", begin(speed.board, (batch,), sizes, True))
-    stages.run("parity", begin(parity.chess, same))
+        add("board", speed.board, (batch,), sizes, True)
+    add("parity", parity.chess, same)
     for size, lanes in sizes.lanes:
-        stages.run("self-play", begin(speed.self_play, size, lanes, sizes))
+        add("self-play", speed.self_play, size, lanes, sizes)
     for batch in sizes.batches:
-        stages.run("updates", begin(speed.updates, sizes.size, batch, sizes))
-    stages.run("parity", begin(parity.logits, same))
+        add("updates", speed.updates, sizes.size, batch, sizes)
+    add("parity", parity.logits, same)
     for count in sizes.members:
-        stages.run("members", begin(speed.members, count, alone, sizes))
-    stages.run("parity", begin(parity.identities, same))
+        add("members", speed.members, count, alone, sizes)
+    add("parity", parity.identities, same)
     for batch in sizes.convolutions:
-        stages.run("convolutions", begin(speed.convolutions, batch, sizes))
+        add("convolutions", speed.convolutions, batch, sizes)
     for batch in sizes.board[1:]:
-        stages.run("board", begin(speed.board, (batch,), sizes, True))
+        add("board", speed.board, (batch,), sizes, True)
     first, *others = sizes.more_lanes
-    stages.run("self-play", begin(speed.self_play, *first, sizes))
+    add("self-play", speed.self_play, *first, sizes)
     for batch in sizes.more_board:
-        stages.run("board", begin(speed.board, (batch,), sizes, False))
+        add("board", speed.board, (batch,), sizes, False)
     for batch in sizes.more_batches:
-        stages.run("updates", begin(speed.updates, sizes.size, batch, sizes))
+        add("updates", speed.updates, sizes.size, batch, sizes)
     for count in sizes.more_members:
-        stages.run("members", begin(speed.members, count, alone, sizes))
+        add("members", speed.members, count, alone, sizes)
     for size, lanes in others:
-        stages.run("self-play", begin(speed.self_play, size, lanes, sizes))
+        add("self-play", speed.self_play, size, lanes, sizes)
+    return found
+
+
+def run(stages: Stages, toy: bool, share: tuple[int, int] | None = None) -> None:
+    """Every stage that the time allows, those worth most first.
+
+    Args:
+        stages: runs them.
+        toy: at sizes for a CPU.
+        share: (i, n) tries every n-th stage from the i-th on, as shortly as can be: what it
+            compiles is then in the cache.
+    """
+    same, sizes = TOY if toy else (parity.Sizes(), speed.Sizes())
+    if share:
+        sizes = dataclasses.replace(sizes, repeats=1, seconds=0.01)
+    else:
+        stages.run("machine", machine)
+    for name, stage in stages_of(same, sizes)[slice(*share_of(share))]:
+        stages.run(name, stage)
+
+
+def share_of(share: tuple[int, int] | None) -> tuple[int, None, int]:
+    """Start, stop and step of a share of the stages."""
+    first, count = share or (0, 1)
+    return first, None, count

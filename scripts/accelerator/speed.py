@@ -19,7 +19,7 @@ from sandwich_jax.members import Config, members_of
 from sandwich_jax.models import Model, Models
 from sandwich_jax.nets import convolution
 from scripts.accelerator.stages import GIB, Row, timed
-from scripts.gpu_check import costs, figures, hlo
+from scripts.gpu_check import costs, figures
 
 PEAKS = {
     "H100": costs.Peak(3.35e12, 990e12),
@@ -88,10 +88,18 @@ def self_play(size: str, lanes: int, sizes: Sizes) -> Iterator[Row]:
 
 def floor_of(size: str, lanes: int, peak: costs.Peak | None) -> float | None:
     """Seconds of a ply of all lanes: scaled from what was compiled for 4,096 lanes on an H100."""
-    kept = figures.read(figures.CEILINGS)["programs"].get(f"selfplay/{size}/4096")
-    if peak is None or kept is None:
-        return None
-    return kept["floor_us"] * 1e-6 * lanes / 4096 * costs.Peak().bandwidth / peak.bandwidth
+    kept = _kept(f"selfplay/{size}/4096")
+    return None if peak is None or kept is None else _scaled(kept, lanes, peak)
+
+
+def _kept(program: str) -> dict[str, float] | None:
+    """Figures of a program as it was compiled for an H100."""
+    return figures.read(figures.CEILINGS)["programs"].get(program)
+
+
+def _scaled(kept: dict[str, float], batch: int, peak: costs.Peak) -> float:
+    """Seconds of its floor, from a batch of 4,096 to another and to another device's memory."""
+    return kept["floor_us"] * 1e-6 * batch / 4096 * costs.Peak().bandwidth / peak.bandwidth
 
 
 def _batch(game: games.Game, size: int) -> finetune.Window:
@@ -124,16 +132,18 @@ def updates(size: str, batch: int, sizes: Sizes) -> Iterator[Row]:
     row: Row = {
         "what": f"update, {size}", "batch": batch, "seconds": seconds,
         "samples per second": batch / seconds, "compile seconds": took,
-        "temporary GiB": compiled.memory_analysis().temp_size_in_bytes / GIB,
     }  # fmt: skip
     peak = peak_of(jax.devices()[0].device_kind)
-    if peak:
-        module = hlo.parse(compiled.as_text())
-        cost = costs.cost(module, module.entry, peak)
-        floor = cost.floor / sizes.updates
+    kept = _kept(f"update/{size}/4096")
+    if peak and kept:
+        floor = _scaled(kept, batch, peak)
         row |= {"floor seconds": floor, "of floor": floor / seconds}
-        row["share of peak"] = cost.flops / sizes.updates / seconds / peak.flops
+        row["share of peak"] = kept["gflop"] * 1e9 * batch / 4096 / seconds / peak.flops
     yield row
+    # Told apart: not every compiled program can say it.
+    memory = compiled.memory_analysis()
+    yield {"what": f"memory of update, {size}", "batch": batch,
+           "temporary GiB": memory.temp_size_in_bytes / GIB}  # fmt: skip
 
 
 def convolutions(batch: int, sizes: Sizes) -> Iterator[Row]:
@@ -194,13 +204,17 @@ def members(count: int, alone: list[float], sizes: Sizes) -> Iterator[Row]:
     jax.block_until_ready(compiled(placed, shared))
     seconds = timed(lambda: compiled(placed, shared), sizes.repeats)
     alone += [seconds] if count == 1 else []
-    memory = compiled.memory_analysis()
     yield {
         "what": f"a round of members at once, {sizes.size}",
         "members": count,
         "seconds": seconds,
         "of a loop": seconds / (count * alone[0]) if alone else None,
         "compile seconds": took,
+    }
+    memory = compiled.memory_analysis()
+    yield {
+        "what": f"memory of a round of members at once, {sizes.size}",
+        "members": count,
         "temporary GiB": memory.temp_size_in_bytes / GIB,
         "arguments and results GiB": (
             memory.argument_size_in_bytes + memory.output_size_in_bytes

@@ -19,8 +19,9 @@ GIB = 2**30
 class Stages:
     """Runs stages one after another and tells their rows, a JSON object a line."""
 
-    def __init__(self, seconds: float, out: pathlib.Path | None = None):
-        self.started, self.seconds = time.monotonic(), seconds
+    def __init__(self, seconds: float, out: pathlib.Path | None = None, began: float | None = None):
+        """A budget of so many seconds from `began` on, by the monotonic clock; from now if None."""
+        self.started, self.seconds = time.monotonic() if began is None else began, seconds
         self.file = (out / "rows.jsonl").open("a") if out else None
         self.failed: list[str] = []
 
