@@ -174,10 +174,12 @@ def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
 def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """The likeliest moves of all advice with the probabilities that A gave them.
 
-    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1.
+    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1. W that never asks
+    learns what it itself would have said: the control differs in who tells, and in nothing else.
     """
     assert isinstance(rollout.told, SoftPolicy)
-    targets = _with_results(rollout, rollout.advice, mask(rollout) * rollout.asked)
+    told = mask(rollout) * (rollout.told.labels[..., 0] >= 0)
+    targets = _with_results(rollout, rollout.advice, told)
     return targets._replace(behaviour=rollout.told)
 
 

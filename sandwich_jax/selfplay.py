@@ -134,7 +134,7 @@ def selfplay(
     look = functools.partial(look_at, game, sides.weak)
     players = play.Players(assisted, alone, memory, look)
     record = play.play(key, game, players, starts, rows, loop)
-    return _split(record, rows, config)
+    return _split(record, rows, config, protocol.asks)
 
 
 def new_memory(protocol: Protocol, batch: int) -> tuple:
@@ -201,7 +201,9 @@ def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: De
     """What is kept of a turn."""
     asked, told = advice.asked, ()
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
-    if "logits" in table.hears:
+    if "logits" in table.hears and not table.protocol.asks:  # W is all that it can learn from
+        told = sampling.likeliest(jax.nn.log_softmax(own.logits)[None])
+    elif "logits" in table.hears:
         assert advice.logits is not None
         told = sampling.likeliest(advice.logits)
     return _Extras(
@@ -261,14 +263,14 @@ def own_move(key: PRNGKey, seen: Seen, knobs: Knobs) -> Int[Array, "B"]:
 
 
 def _split(
-    record: play.Record, rows: Int[Array, "N"], config: SelfPlayConfig
+    record: play.Record, rows: Int[Array, "N"], config: SelfPlayConfig, asks: bool
 ) -> tuple[Rollout, Truth]:
     """Parts what W may see from what only the measurer may."""
     extras: _Extras = record.extras
     assert record.positions is not None
     told = extras.told
     if isinstance(told, SoftPolicy):
-        there = extras.asked[..., None]
+        there = (extras.asked if asks else record.by_a & record.played)[..., None]
         told = SoftPolicy(jnp.where(there, told.labels, -1), jnp.where(there, told.weights, 0.0))
     rollout = Rollout(
         opening=rows,

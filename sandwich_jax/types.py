@@ -125,7 +125,7 @@ class Rollout(NamedTuple):
     """[T, B, ...] encoded positions before each move: a cache that `games.replay` rebuilds."""
     told: SoftPolicy | tuple[()] = ()
     """The likeliest moves of what A told, leading axes [T, B]; only where the objective learns
-    them."""
+    them. Those of W itself where its protocol never asks."""
 
 
 class Truth(NamedTuple):

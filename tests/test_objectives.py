@@ -288,6 +288,24 @@ def test_distil_policy_learns_what_a_told_with_its_probabilities(p):
     assert 0 < 2 * apart(result.learner.train.params) < apart(setup.models.weak.params)
 
 
+def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
+    config = small(objective="distil_policy", protocol="never_ask", games=64, updates=4)
+    setup, result = _one_round(config)
+    rollout, weight = result.rollout, np.asarray(result.learner.window.policy_weight)
+    labels, shares = (np.asarray(x) for x in rollout.told)
+    own = np.asarray(rollout.played & rollout.assisted)
+    np.testing.assert_array_equal(weight[: own.size], own.reshape(-1).astype(float))
+    assert not rollout.asked.any() and own.any()
+    assert (labels[own][:, 0] >= 0).all() and (labels[~own] == -1).all()
+    state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
+    legal, outputs = GAME.legal(state), setup.models.weak.at(GAME, state)
+    whole = np.asarray(jax.nn.softmax(jnp.where(legal, outputs.logits, -jnp.inf)))
+    rows = np.flatnonzero(own[0])
+    wanted = whole[rows[:, None], labels[0, rows]] * (labels[0, rows] >= 0)
+    wanted /= wanted.sum(-1, keepdims=True)
+    np.testing.assert_allclose(shares[0, rows], wanted, atol=1e-3)  # sums in another order
+
+
 def test_adjudicated_results_are_learnt_from_only_when_asked_for():
     by_rules = games_of_four()
     truth = sandwich.Truth(*[jnp.zeros((4, 6))] * 3, adjudicated=jnp.ones(6))
