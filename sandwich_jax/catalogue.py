@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sandwich_jax import config as configs
@@ -46,17 +46,18 @@ def _measures() -> Mapping[str, tuple[str, str]]:
     return {name: (one.says, one.source) for name, one in MEASURES.items()}
 
 
-def entry(name: str) -> Entry:
-    """One of them.
+def named(name: str, every: Iterable[Entry]) -> list[Entry]:
+    """Those of a name: a protocol for moves and one for sentences may share it.
 
     Raises:
-        SettingError: there is none of this name.
+        SettingError: there is none.
     """
-    every = list(entries())
-    for found in every:
-        if found.name == name:
-            return found
-    raise SettingError(given.unknown("kind", name, [one.name for one in every], given.ALL_KINDS))
+    every = list(every)
+    found = [one for one in every if one.name == name]
+    if not found:
+        names = list(dict.fromkeys(one.name for one in every))
+        raise SettingError(given.unknown("kind", name, names, given.ALL_KINDS))
+    return found
 
 
 def value(setting: Setting) -> str:

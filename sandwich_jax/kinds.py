@@ -26,6 +26,7 @@ TABLE = ROOM / "kinds.json"
 SOURCES = (
     "declare.py",
     "games",
+    "language/protocols.py",
     "measures/of_games.py",
     "misalign",
     "objectives.py",
@@ -144,6 +145,14 @@ def measures() -> Mapping[str, tuple[str, str]] | None:
     return {name: tuple(told) for name, told in kept["measures"].items()}
 
 
+def of_text() -> Mapping[str, Kind] | None:
+    """Protocols for sentences; None where they must be asked themselves."""
+    kept = table()
+    if kept is None or "sandwich_jax.language.protocols" in sys.modules:
+        return None
+    return {name: _unpacked(told) for name, told in kept["text"].items()}
+
+
 # --- from the registries ------------------------------------------------------------------------
 
 
@@ -211,17 +220,19 @@ def checksums() -> Iterator[tuple[str, int]]:
             yield path.relative_to(ROOM).as_posix(), zlib.crc32(data)
 
 
-def made(measures: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def made(measures: Mapping[str, Sequence[str]], of_text: Mapping[str, Kind]) -> dict[str, Any]:
     """The table as it should be.
 
     Args:
         measures: what each tells, and its source.
+        of_text: protocols for sentences.
     """
     parts = _registered(*_registries()).parts
     return {
         "sources": dict(checksums()),
         "games": {name: list(facts_of(name)) for name in games.NAMES},
         "measures": {name: list(told) for name, told in measures.items()},
+        "text": {name: _packed(kind) for name, kind in of_text.items()},
         "kinds": {
             part: {name: _packed(kind) for name, kind in own.items()} for part, own in parts.items()
         },

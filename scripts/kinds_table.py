@@ -12,12 +12,14 @@ from sandwich_jax.machine import console
 console.start([])
 
 from sandwich_jax import kinds  # noqa: E402
+from sandwich_jax.language import on_text  # noqa: E402
 from sandwich_jax.measures.of_games import MEASURES  # noqa: E402
 
 
 def text() -> str:
     """What the file should hold."""
-    told = kinds.made({name: (one.says, one.source) for name, one in MEASURES.items()})
+    measures = {name: (one.says, one.source) for name, one in MEASURES.items()}
+    told = kinds.made(measures, on_text.declarations())
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 

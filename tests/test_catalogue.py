@@ -8,6 +8,7 @@ from hostile.common import call
 
 from sandwich_jax import catalogue, grid, settings, uses
 from sandwich_jax.config import Config
+from sandwich_jax.language import on_text
 from sandwich_jax.members import knobs_of, members_of
 from sandwich_jax.misalign import transforms
 from sandwich_jax.types import SettingError
@@ -26,20 +27,21 @@ def test_the_page_of_settings_is_what_is_declared():
 
 
 def test_every_kind_says_what_it_does():
-    every = list(catalogue.entries())
+    every = [*catalogue.entries(), *on_text.entries()]
     assert len({(one.part, one.name) for one in every}) == len(every) > 50
     for one in every:
         assert one.says.endswith(".") and len(one.says) < 100, one.name
     told = [s for own in every for s in own.settings.values()]
     assert all(s.says and s.range for s in told)
     assert {one.part for one in every} == {
-        "misalignment", "schedule", "protocol", "objective", "measure"
+        "misalignment", "schedule", "protocol", "objective", "protocol on text", "measure"
     }  # fmt: skip
 
 
 def test_a_kind_by_name():
     told = call("kinds", "prior_gate").out
     assert "  tau: least probability by W" in told and "[0, 2]; by default 0.05; traced" in told
+    assert "prior_gate: a protocol on text." in told and "  keep: share of A's" in told
     done = call("kinds", "hope")
     assert done.status == 2 and "Unknown kind 'hope': there are" in done.err
     assert "did you mean prior_gate" in call("kinds", "prior_gaet").err

@@ -8,6 +8,7 @@ import tyro
 
 from sandwich_jax import catalogue
 from sandwich_jax.catalogue import Entry
+from sandwich_jax.language import on_text
 from sandwich_jax.machine.console import OUT
 
 
@@ -21,13 +22,15 @@ class Kinds:
 
 def kinds(args: Kinds) -> None:
     """`sandwich-jax kinds`."""
+    every = [*catalogue.entries(), *on_text.entries()]
     if args.name:
-        _show(catalogue.entry(args.name))
+        for one in catalogue.named(args.name, every):
+            _show(one)
         return
     from sandwich_jax.report import kinds_table
 
     parts: dict[str, list[Entry]] = {}
-    for one in catalogue.entries():
+    for one in every:
         parts.setdefault(one.part, []).append(one)
     for part, own in parts.items():
         OUT.print(kinds_table.of_kinds(part, own))
