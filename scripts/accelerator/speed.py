@@ -49,7 +49,7 @@ class Sizes:
     """Of networks, unless told otherwise."""
     plies: int = 80
     updates: int = 20
-    convolutions: tuple[int, ...] = (2048, 8192)
+    convolutions: tuple[int, ...] = (1024, 256, 2048, 8192)
     members: tuple[int, ...] = (1, 16)
     more_members: tuple[int, ...] = (64, 4)
     member_lanes: int = 256
