@@ -17,7 +17,7 @@ from sandwich_jax.training.saboteur_training import SaboteurConfig
 from sandwich_jax.types import SettingError
 
 GAME = games.make("connect_four")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 EXPERT, WEAK = (Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2))
 SMALL = SaboteurConfig(rounds=3, updates=6, detector_updates=4, pool=2, batch=16)
 
