@@ -153,7 +153,7 @@ def test_a_saboteur_may_be_trained_on_without_imitation():
 
 def test_it_learns_to_lose():
     """Against the closed form, which is the best that any policy can do."""
-    config = SaboteurConfig(rounds=1, updates=150, batch=32, notice=0.0, divergence=0.1)
+    config = SaboteurConfig(rounds=1, updates=600, batch=32, notice=0.0, divergence=0.1)
     bank = _bank()
     params, _ = _train(_Memory(), config)
     data = saboteur_training.tables(bank, None, config)
@@ -173,7 +173,7 @@ def test_it_learns_to_lose():
 
 
 def test_what_is_distilled_is_imitated():
-    bank, config = _bank(), SaboteurConfig(rounds=1, updates=150, batch=32)
+    bank, config = _bank(), SaboteurConfig(rounds=1, updates=600, batch=32)
     data = saboteur_training.tables(bank, None, config)
     worst = saboteur_moves.training_free(bank)["value_worst"]
     target = np.zeros(bank.labels.shape)

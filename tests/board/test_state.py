@@ -71,7 +71,7 @@ def test_vmap_is_one_larger_batch():
     states = board.from_fen(FENS)
     key = jax.random.key(0)
     uniform = jax.random.uniform(key, (24,))
-    labels = jax.jit(board.sample_uniform)(uniform, states.words)
+    labels = board.sample_uniform(uniform, states.words)
     whole = board.step(states, labels)
 
     def split(x):
