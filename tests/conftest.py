@@ -19,15 +19,16 @@ if WORKER and hasattr(os, "sched_setaffinity"):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(WORKER) % len(cores)]})
 
-import jax
+# Each file, and each process that a test starts, compiles the same small programs anew, which takes
+# longer than reading them.
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
 import pytest
 
 from sandwich_jax.machine import console, programs
 
 console.start([])
 console.quiet_start()
-# Each file compiles the same small programs anew, which takes longer than reading them.
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # A shell ignores these for what it starts in the background, and what tests start would too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -68,13 +68,21 @@ def _options(name):
     return options
 
 
-@pytest.mark.parametrize("name", ADDED)
-def test_it_is_an_option_of_run(name, tmp_path):
-    done = call("run", *TINY, *_options(name), "--out", tmp_path / "run")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, added):
+    """A run of all that is new, for two strengths."""
+    folder = tmp_path_factory.mktemp("added") / "run"
+    options = [option for name in ADDED for option in _options(name)]
+    done = call("run", *TINY, *options, "--p", 0.25, 0.75, "--out", folder)
     assert done.status == 0, done.err
-    (row,) = log.read_rows(tmp_path / "run" / "rows.jsonl")[-1:]
+    return folder
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_it_is_an_option_of_run(name, run, tmp_path):
+    rows = log.read_rows(run / "rows.jsonl")
     part, _ = ADDED[name]
-    assert row[part] == name
+    assert [(row[part], row["p"]) for row in rows] == [(name, 0.25), (name, 0.75)]
     refused = call("run", *TINY, *_options(name)[2:], "--out", tmp_path / "other")
     assert refused.status == 2 and f"it is for {name}" in refused.err
 
@@ -115,15 +123,13 @@ def test_each_has_a_row_in_kinds():
     assert "surprise" in every and call("kinds", "surprise").out.startswith("surprise: a measure")
 
 
-def test_the_measure_has_rows_and_a_chart(tmp_path):
-    done = call("run", *TINY, "--p", 0.25, 0.75, "--out", tmp_path / "run")
+def test_the_measure_has_rows_and_a_chart(run):
+    done = call("evaluate", run)
     assert done.status == 0, done.err
-    done = call("evaluate", tmp_path / "run")
-    assert done.status == 0, done.err
-    rows = log.read_rows(tmp_path / "run" / places.EVALUATION)
+    rows = log.read_rows(run / places.EVALUATION)
     found = [row for row in rows if row["measure"] == "surprise"]
     assert len(found) == 2 and all(0 <= row["surprise"] <= 1 for row in found)
-    charts = evaluation_charts.of_evaluation(collect([tmp_path / "run"], []))
+    charts = evaluation_charts.of_evaluation(collect([run], []))
     (chart,) = (one for one in charts if one.id == "surprise")
     (curve,) = chart.views[0].panels[0].series
     assert chart.title == "How often A surprises W" and len(curve.points) == 2

@@ -269,9 +269,19 @@ def test_only_the_lanes_wanted_are_looked_at():
 
 
 @pytest.mark.parametrize(
-    "misalignment", ["plausible_worst", "soft_saboteur_weak", "sandbag", "value_worst+sandbag"]
+    ("misalignment", "samples"),
+    [
+        ("plausible_worst", 3),
+        ("soft_saboteur_weak", 3),
+        ("sandbag", 3),
+        ("value_worst+sandbag", 3),
+        ("value_worst+sandbag", 1),
+        # As the others, of one sample in place of three.
+        pytest.param("plausible_worst", 1, marks=pytest.mark.slow),
+        pytest.param("soft_saboteur_weak", 1, marks=pytest.mark.slow),
+        pytest.param("sandbag", 1, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("samples", [1, 3])
 def test_a_transform_that_does_not_act_needs_no_look(misalignment, samples, monkeypatch):
     """What A says is the same where every lane is looked at."""
     knobs, wants = _knobs(p=0.4, plausible_delta=2.0), ("move", "logits", "value")

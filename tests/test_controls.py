@@ -156,7 +156,8 @@ def test_controls_by_name_in_a_sweep(tmp_path):
         grid.parse(settings | {"controls": ["benign"]})
     given = grid.parse(settings | {"controls": ["benign"], "benign_sigma": [3]})
     assert given[-1].config.sigma == (3.0,)
-    small_one = settings | {"sigma": [2.0], "rounds": 1, "control": False}
+    some = ["expert_labels", "argmax"]  # `finished` has played all of them
+    small_one = settings | {"sigma": [2.0], "rounds": 1, "control": False, "controls": some}
     found, _ = sweep_folder.run(small_one, tmp_path / "sweep", wandb="disabled")
     assert {row["protocol"] for row in found.rows} == {"always_follow", "only_listen"}
     rows = log.read_rows(tmp_path / "sweep" / "rows.jsonl")
@@ -204,7 +205,8 @@ def test_own_corpus_takes_the_games_that_w_saw(tmp_path):
 
 def test_a_member_that_goes_on_with_its_corpus_learns_nothing_from_its_games():
     config = Config(controls=("own_corpus",), corpus="games.npz", games=4, lanes=2, max_plies=2,
-                    updates=2, batch=8, round_openings=1, final_openings=1)  # fmt: skip
+                    updates=2, batch=8, round_openings=1, final_openings=1, network="nano",
+                    expert="fresh:1", weak="fresh:2")  # fmt: skip
     member = members_of(config)[-1]
     assert member.name == "own_corpus" and member.role == "own_corpus"
     own = sandwich.prepare(config, spelled.load_models(config)).of(member)

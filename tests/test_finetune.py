@@ -33,11 +33,15 @@ def _window(samples: int = 24) -> Window:
     return objectives.push(window, rollout.positions, targets, jnp.int32(0))
 
 
+@functools.cache
+def _by_pieces(piece):
+    update = jax.jit(finetune.make_trainer(GAME, NET, piece=piece).update)
+    return update(STATE, _batch(256), LR)
+
+
 @pytest.mark.parametrize("piece", [None, 32])
 def test_pieces_of_a_batch_give_the_gradient_of_the_whole(piece):
-    batch = _batch(256)
-    pieces, m1 = finetune.make_trainer(GAME, NET, piece=piece).update(STATE, batch, LR)
-    whole, m2 = finetune.make_trainer(GAME, NET, piece=256).update(STATE, batch, LR)
+    (pieces, m1), (whole, m2) = _by_pieces(piece), _by_pieces(256)
     assert float(m1.policy_loss) == pytest.approx(float(m2.policy_loss), rel=1e-5)
     first = jax.tree.leaves(pieces.optimizer)
     for a, b in zip(first, jax.tree.leaves(whole.optimizer), strict=True):

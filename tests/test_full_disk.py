@@ -12,9 +12,6 @@ from sandwich_jax import cli
 from sandwich_jax.running import sweep_folder
 from sandwich_jax.types import SettingError
 
-NETWORK = "tiny"
-"""What is stored of smaller ones would fit into the room that is left."""
-
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -43,27 +40,35 @@ def _rows(folder) -> list:
 
 
 @pytest.mark.parametrize(
-    "room",
+    ("network", "room"),
     [
-        pytest.param(16_384, marks=pytest.mark.slow),
-        900_000,
-        pytest.param(3_000_000, marks=pytest.mark.slow),
+        ("nano", 200_000),
+        pytest.param("tiny", 16_384, marks=pytest.mark.slow),
+        pytest.param("tiny", 900_000, marks=pytest.mark.slow),
+        pytest.param("tiny", 3_000_000, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
+def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, network, room):
     filler, folder = _fill(small_disk, room), small_disk / "run"
     with pytest.raises(SettingError, match="no space left") as stopped:
-        sandwich_jax.run(small(network=NETWORK), folder, wandb="disabled")
+        sandwich_jax.run(small(network=network), folder, wandb="disabled")
     assert len(str(stopped.value).splitlines()) == 1
     filler.unlink()
-    sandwich_jax.run(small(network=NETWORK), folder, wandb="disabled")
-    sandwich_jax.run(small(network=NETWORK), tmp_path / "undisturbed", wandb="disabled")
+    sandwich_jax.run(small(network=network), folder, wandb="disabled")
+    sandwich_jax.run(small(network=network), tmp_path / "undisturbed", wandb="disabled")
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("room", [pytest.param(300_000, marks=pytest.mark.slow), 1_500_000])
-def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, room):
-    common = {name: value for name, value in SMALL.items() if name != "p"} | {"network": NETWORK}
+@pytest.mark.parametrize(
+    ("network", "room"),
+    [
+        ("nano", 100_000),
+        pytest.param("tiny", 300_000, marks=pytest.mark.slow),
+        pytest.param("tiny", 1_500_000, marks=pytest.mark.slow),
+    ],
+)
+def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, network, room):
+    common = {name: value for name, value in SMALL.items() if name != "p"} | {"network": network}
     settings = common | {"misalignment": "random_move", "p": [0.5], "rounds": 2}
     filler, folder = _fill(small_disk, room), small_disk / "sweep"
     with pytest.raises(SettingError, match="no space left") as stopped:

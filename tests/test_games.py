@@ -115,8 +115,11 @@ def test_material_is_the_first_players_lead():
 
 def test_hash_is_of_the_position_not_of_the_way():
     def after(line: str):
-        labels = [[label_of(m, b.turn)] for b, m in _boards(line)]
-        state = GAME.after(jnp.asarray(labels).T)
+        # One length, one program; a negative label leaves a game as it is.
+        labels = np.full((1, 5), -1)
+        for ply, (position, move) in enumerate(_boards(line)):
+            labels[0, ply] = label_of(move, position.turn)
+        state = GAME.after(jnp.asarray(labels))
         return tuple(np.asarray(GAME.position_hash(state))[0])
 
     assert after("Nf3 Nf6 Nc3 Nc6") == after("Nc3 Nc6 Nf3 Nf6")

@@ -1,5 +1,6 @@
 """Leela Chess Zero's networks: its own answers, and a plain reading of its rules."""
 
+import functools
 import gzip
 import pathlib
 
@@ -61,9 +62,19 @@ def _after(fens: list[str], lines: np.ndarray) -> np.ndarray:
     return np.asarray(past.encode(state))
 
 
-def _agree(net, params, asked, name, rows) -> None:
-    stored, codes, labels = asked
-    outputs = jax.jit(lambda p, c: net.apply(p, net.decode(c)))(params, codes)
+def _answers(path: pathlib.Path, history: bool, codes: np.ndarray):
+    net, params = lc0.load(path, history)
+    return jax.jit(lambda p, c: net.apply(p, net.decode(c)))(params, codes)
+
+
+@pytest.fixture(scope="module")
+def looking_back(small, asked):
+    """What the random network says where it sees the past."""
+    return _answers(small[1], True, asked[1])
+
+
+def _agree(outputs, asked, name, rows) -> None:
+    stored, _, labels = asked
     ends = np.cumsum([len(row) for row in labels])
     for i in rows:
         logits = np.asarray(outputs.logits)[i, labels[i]].astype(np.float64)
@@ -81,12 +92,12 @@ def _alone(asked) -> list[int]:
     return [i for i, q in enumerate(questions) if len(q.split()) == 6 and q != chess.STARTING_FEN]
 
 
-def test_a_random_network_answers_as_in_lc0(small, asked):
+def test_a_random_network_answers_as_in_lc0(small, asked, looking_back):
     """In games from the initial position and from a FEN, with castling, en passant, promotions."""
     _, path, _ = small
     assert gzip.decompress(asked[0]["small"].tobytes()) == gzip.decompress(path.read_bytes())
-    for history, rows in ((True, range(len(asked[2]))), (False, _alone(asked))):
-        _agree(*lc0.load(path, history), asked, "small", rows)
+    _agree(looking_back, asked, "small", range(len(asked[2])))
+    _agree(_answers(path, False, asked[1]), asked, "small", _alone(asked))
 
 
 @pytest.mark.slow
@@ -96,7 +107,7 @@ def test_maias_answer_as_in_lc0(name, asked, data):
     if not path.is_file():
         pytest.skip(f"no {path}: get it from CSSLab/maia-chess")
     for history, rows in ((True, range(len(asked[2]))), (False, _alone(asked))):
-        _agree(*lc0.load(path, history), asked, name, rows)
+        _agree(_answers(path, history, asked[1]), asked, name, rows)
 
 
 # --- a plain reading ----------------------------------------------------------------------------
@@ -160,13 +171,11 @@ def _plane(move: chess.Move, position: chess.Board) -> int:
     return 7 * ways.index((files // distance, ranks // distance)) + distance - 1
 
 
-def test_the_network_is_what_its_file_says(small, asked):
+def test_the_network_is_what_its_file_says(small, asked, looking_back):
     """Every legal move's logit and the value, against numpy on planes that lc0 would see."""
-    writer, path, _ = small
-    stored, codes, labels = asked
+    writer, _, _ = small
+    (stored, codes, labels), outputs = asked, looking_back
     plain = Plain(writer.layers, writer.blocks)
-    net, params = lc0.load(path, history=True)
-    outputs = jax.jit(lambda p, c: net.apply(p, net.decode(c)))(params, codes)
     planes = np.asarray(jax.jit(past.observe)(codes)).transpose(0, 3, 2, 1)
     for i in range(0, len(labels), 5):
         policy, value = plain(planes[i].astype(np.float64))
@@ -225,6 +234,12 @@ def _positions() -> list[str]:
     return found
 
 
+@functools.cache
+def _eight(net):
+    """What a network sees of eight positions."""
+    return jax.jit(lambda s: net.view(games.make("chess"), s))(board.from_fen(_positions()[:8]))
+
+
 # --- as a network of this project ---------------------------------------------------------------
 
 
@@ -248,8 +263,9 @@ def test_interface(small):
 def test_gradients_reach_every_parameter(small):
     _, path, _ = small
     net, params = lc0.load(path)
-    x = jax.jit(lambda s: net.view(games.make("chess"), s))(board.from_fen(_positions()[:8]))
+    x = _eight(net)
 
+    @jax.jit
     def loss(params):
         outputs = net.apply(params, x)
         return (jax.nn.logsumexp(outputs.logits, -1) - outputs.logits[:, 100]).mean() + (
@@ -268,25 +284,22 @@ def test_gradients_reach_every_parameter(small):
 def test_members_under_vmap_are_members_alone(small):
     _, path, _ = small
     net, params = lc0.load(path)
-    x = jax.jit(lambda s: net.view(games.make("chess"), s))(board.from_fen(_positions()[:8]))
+    x = _eight(net)
     other = net.init(jax.random.key(1))
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), params, other)
     together = jax.jit(jax.vmap(net.apply, (0, None)))(both, x)
     for i, one in enumerate((params, other)):
-        np.testing.assert_allclose(together.logits[i], net.apply(one, x).logits, atol=1e-3)
+        alone = jax.jit(net.apply)(one, x)
+        np.testing.assert_allclose(together.logits[i], alone.logits, atol=1e-3)
 
 
-def test_without_history_is_with_a_past_that_repeats(small, asked):
+def test_without_history_is_with_a_past_that_repeats(small, asked, looking_back):
     """The summed kernels on 20 planes are lc0's on 112, a pawn's double step put back included."""
     _, path, _ = small
     rows = _alone(asked)
-    codes = asked[1][rows]
-    with_past, all_params = lc0.load(path, history=True)
-    net, params = lc0.load(path)
-    whole = jax.jit(lambda c: with_past.apply(all_params, with_past.decode(c)))(codes)
-    alone = jax.jit(lambda c: net.apply(params, net.decode(c)))(past.present(codes))
-    np.testing.assert_allclose(alone.logits, whole.logits, atol=2e-3)
-    np.testing.assert_allclose(alone.value, whole.value, atol=1e-4)
+    alone = _answers(path, False, past.present(asked[1][rows]))
+    np.testing.assert_allclose(alone.logits, looking_back.logits[np.asarray(rows)], atol=2e-3)
+    np.testing.assert_allclose(alone.value, looking_back.value[np.asarray(rows)], atol=1e-4)
 
 
 def test_features_of_states_are_those_of_codes(small):

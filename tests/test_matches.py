@@ -108,7 +108,8 @@ def test_lockstep_is_the_arena_game_by_game():
 
 def test_any_number_of_openings():
     """Lanes come in whole rounds; what is played beyond the number asked for is cut off."""
-    with matches.Hall(("random",), matches.MatchConfig(33, max_plies=2)) as hall:
+    config = matches.MatchConfig(33, "tic_tac_toe", max_plies=2)
+    with matches.Hall(("random",), config) as hall:
         assert hall.match("random", "random").points.shape == (33, 2)
 
 
@@ -209,6 +210,10 @@ def test_the_boards_player_asks_too(fake):
 # --- Ctrl-C ------------------------------------------------------------------------------------
 
 
+QUICK = ("--game", "tic_tac_toe", "--openings", "2", "--max-plies", "2")
+"""Of a game that is compiled in a tenth of the time of chess."""
+
+
 def _interrupted_after(monkeypatch, pieces: int) -> None:
     """Ctrl-C while piece number `pieces`, from 0, is played."""
     match, count = matches.Hall.match, iter(range(pieces))
@@ -230,7 +235,7 @@ def test_elo_tells_and_keeps_what_was_played_before_an_interrupt(
     """Matches of two pieces each: one and a half are played, or half of one, or nothing."""
     _interrupted_after(monkeypatch, pieces)
     out = tmp_path / "rows.jsonl"
-    arguments = ["elo", "random", "fresh:1", "fresh:2", "--openings", "2", "--max-plies", "2"]
+    arguments = ["elo", "random", "fresh:1", "fresh:2", *QUICK]
     with pytest.raises(SystemExit) as ended:
         cli.main([*arguments, *(["--out", str(out)] if kept else [])])
     said = capsys.readouterr()
@@ -253,7 +258,7 @@ def test_elo_tells_and_keeps_what_was_played_before_an_interrupt(
 def test_a_match_tells_what_was_played_before_an_interrupt(monkeypatch, capsys):
     _interrupted_after(monkeypatch, 1)
     with pytest.raises(SystemExit) as ended:
-        cli.main(["match", "random", "fresh:1", "--openings", "2", "--max-plies", "2"])
+        cli.main(["match", "random", "fresh:1", *QUICK])
     said = capsys.readouterr()
     assert ended.value.code == 130 and "not kept, as there was no --out" in said.err
     assert "Cut off" in said.out
@@ -334,7 +339,7 @@ def test_who_meets_whom():
 def test_elo_writes_matches_and_standings(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(matches, "DEVICE_CHUNK", 1)
     out = tmp_path / "rows.jsonl"
-    settings = ["--openings", "2", "--max-plies", "2", "--anchor", "fresh:1"]
+    settings = [*QUICK, "--anchor", "fresh:1"]
     cli.main(["elo", "random", "fresh:1", "fresh:2", *settings, "--out", str(out)])
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["games"] for row in rows[:3]] == [4] * 3

@@ -24,7 +24,19 @@ LINES = (
     "d4 d5 c4 e6 Nc3 Nf6 Bg5 Be7 e3 O-O Nf3 Nbd7 Rc1 c6",
     "c4 e5 Nc3 Nf6 Nf3 Nc6 g3 d5 cxd5 Nxd5 Bg2 Nb6 O-O Be7",
 )
-CONFIG = PretrainConfig("weak", games=3, steps=40, batch=32, eval_every=20, warmup=5)
+CONFIG = PretrainConfig(
+    "weak", games=3, steps=40, network="nano", batch=32, eval_every=20, warmup=5,
+    # So small a step that roundings, which differ from machine to machine, do not grow.
+    learning_rate=2e-5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_lanes():
+    """Two games at a time are replayed, where 512 would be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "REPLAY_LANES", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +85,30 @@ def test_clocks_do_not_make_a_position_new(built):
 
 def test_the_three_games_are_learnt(built):
     losses = []
-    config = dataclasses.replace(CONFIG, steps=200, learning_rate=5e-3)
+    config = dataclasses.replace(CONFIG, steps=200, learning_rate=2e-2)
     pretrain.pretrain(
         config, built[0], _Memory(), lambda r: losses.append(float(r.metrics.policy_loss))
     )
     assert losses[0] > 7 and losses[-1] < 1
 
 
-def test_an_interrupted_training_goes_on_bit_for_bit(built):
-    whole, cut = _Memory(), _Memory()
-    a = pretrain.pretrain(CONFIG, built[0], whole)
+def _losses(report: pretrain.Report) -> tuple[float, float]:
+    return float(report.metrics.policy_loss), float(report.metrics.value_loss)
+
+
+@pytest.fixture(scope="module")
+def trained(built, tmp_path_factory):
+    """A whole training on one device: its result, its losses, and the folder of its checkpoints."""
+    out, told = tmp_path_factory.mktemp("trained") / "net", []
+    saver = checkpoints.Checkpoints(out / "checkpoints")
+    found = pretrain.pretrain(
+        CONFIG, built[0], saver, lambda report: told.append(_losses(report)), devices=1
+    )
+    return found, told, out
+
+
+def test_an_interrupted_training_goes_on_bit_for_bit(built, trained):
+    cut = _Memory()
 
     class Stop(Exception):
         pass
@@ -92,22 +118,20 @@ def test_an_interrupted_training_goes_on_bit_for_bit(built):
             raise Stop
 
     with pytest.raises(Stop):
-        pretrain.pretrain(CONFIG, built[0], cut, stop)
+        pretrain.pretrain(CONFIG, built[0], cut, stop, devices=1)
     assert [number for number, _ in cut.kept] == [20]
-    b = pretrain.pretrain(CONFIG, built[0], cut)
-    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
+    b = pretrain.pretrain(CONFIG, built[0], cut, devices=1)
+    jax.tree.map(np.testing.assert_array_equal, trained[0].params, b.params)
 
 
-def test_a_network_is_stored_loaded_and_gone_on_from(built, tmp_path):
-    path = built[1]
+def test_a_network_is_stored_loaded_and_gone_on_from(built, trained, tmp_path):
     with pytest.raises(SettingError, match="no test games"):
-        network_folder.pretrain_in(tmp_path / "net", CONFIG, path)
-    data, out = built[0], tmp_path / "net"
-    trained = pretrain.pretrain(CONFIG, data, checkpoints.Checkpoints(out / "checkpoints"))
-    card = store.NetworkCard("chess", trained.net.config, {})
-    store.save_network(out, card, trained.params)
+        network_folder.pretrain_in(tmp_path / "net", CONFIG, built[1])
+    data, (whole, _, out) = built[0], trained
+    card = store.NetworkCard("chess", whole.net.config, {})
+    store.save_network(out, card, whole.params)
     loaded = spelled.load_network(f"ckpt:{out}")
-    jax.tree.map(np.testing.assert_array_equal, loaded.params, trained.params)
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, whole.params)
     one = dataclasses.replace(CONFIG, steps=1, learning_rate=1e-6)
     further = pretrain.pretrain(one, data, _Memory(), start_params=loaded.params)
     gaps = jax.tree.map(lambda a, b: float(abs(a - b).max()), further.params, loaded.params)
@@ -134,23 +158,17 @@ def test_wilson_interval_by_hand():
 
 
 TWO_DEVICES = """
-import dataclasses
 import pathlib
 import sys
 import jax
 import numpy as np
-from test_pretrain import CONFIG, _Memory
+from test_pretrain import CONFIG, _losses, _Memory
 from sandwich_jax.training import corpus, pretrain
 assert len(jax.devices()) == 2
-# So small a step that roundings, which differ from machine to machine, do not grow.
-config = dataclasses.replace(CONFIG, learning_rate=2e-5)
+pretrain.REPLAY_LANES = 2
 games = corpus.load(pathlib.Path(sys.argv[1]))
 games = games._replace(test=np.asarray([False, False, False, True]))
-losses = {1: [], 2: []}
-for devices, seen in losses.items():
-    report = lambda r: seen.append((float(r.metrics.policy_loss), float(r.metrics.value_loss)))
-    pretrain.pretrain(config, games, _Memory(), report, devices=devices)
-np.testing.assert_allclose(losses[2], losses[1], rtol=1e-4)
+pretrain.pretrain(CONFIG, games, _Memory(), lambda report: print(*_losses(report)), devices=2)
 """
 
 
@@ -158,12 +176,15 @@ def _on_devices(count):
     return f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
 
 
-def test_a_batch_shared_by_two_devices_is_the_batch(built):
+def test_a_batch_shared_by_two_devices_is_the_batch(built, trained):
     here = os.path.dirname(__file__)
-    flags = {"XLA_FLAGS": _on_devices(2), "PYTHONPATH": here}
+    paths = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    flags = {"XLA_FLAGS": _on_devices(2), "PYTHONPATH": paths}
     command = [sys.executable, "-c", TWO_DEVICES, str(built[1])]
     done = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    losses = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
+    np.testing.assert_allclose(losses, trained[1], rtol=1e-4)
 
 
 def test_devices_that_do_not_fit_are_named(built):
@@ -193,17 +214,24 @@ def test_two_processes_of_two_devices_are_four_devices(tmp_path):
     (tmp_path / "a.pgn").write_text("".join(pgn(line) for line in LINES))
     corpus.build([tmp_path / "a.pgn"], tmp_path / "a.npz", test_share=0.5, workers=1)
     assert not corpus.load(tmp_path / "a.npz").test.all()
+
+    def finish(*processes: subprocess.Popen) -> list[str]:
+        told = []
+        for process in processes:
+            output, errors = process.communicate()
+            assert process.returncode == 0, errors
+            told.append(output)
+        return told
+
+    # One first: what all compile the others then find done.
+    finish(_train(tmp_path / "a.npz", tmp_path / "one", 4))
     flags = ("--distributed", "--coordinator", f"localhost:{_free_port()}", "--processes", "2")
-    processes = [
-        _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
-        for i in range(2)
-    ]
-    processes.append(_train(tmp_path / "a.npz", tmp_path / "one", 4))
-    told = []
-    for process in processes:
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        told.append(output)
+    told = finish(
+        *(
+            _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
+            for i in range(2)
+        )
+    )
     assert "of human moves" in told[0] and "human" not in told[1]
     with np.load(tmp_path / "two/params.npz") as a, np.load(tmp_path / "one/params.npz") as b:
         assert all((a[name] == b[name]).all() for name in b)

@@ -97,9 +97,13 @@ def test_the_budget_of_a_game_is_never_exceeded(seed, budget, unsure):
     assert rollout.asked.sum(0).max() <= budget
 
 
+@pytest.mark.parametrize(
+    "protocol",
+    ["majority", *(pytest.param(p, marks=pytest.mark.slow) for p in ("prior_gate", "value_gate"))],
+)
 @LITTLE
-@given(seed=SEEDS, protocol=st.sampled_from(["majority", "prior_gate", "value_gate"]))
-def test_between_queries_w_plays_its_own_move(seed, protocol):
+@given(seed=SEEDS)
+def test_between_queries_w_plays_its_own_move(protocol, seed):
     rollout, _ = play(protocol, seed, every=2, p=0.5)
     alone, _ = play("never_ask", seed, every=2, p=0.5)
     for game in range(rollout.moves.shape[1]):

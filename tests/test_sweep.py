@@ -191,10 +191,10 @@ def test_sixteen_members_cost_no_more_than_sixteen_runs(tmp_path):
 # --- killed -------------------------------------------------------------------------------------
 
 
-def _killed_and_resumed(reference, tmp_path, kills: int) -> None:
+def _killed_and_resumed(reference, out: pathlib.Path, kills: int) -> None:
     """Killed at a random moment each time, now and then in the middle of a checkpoint's write."""
-    rng, out = random.Random(0), tmp_path / "out"
-    script = tmp_path / "slow_writes.py"
+    rng, place = random.Random(0), out.parent
+    script = place / "slow_writes.py"
     # A checkpoint's file stays half-written for a while, so that kills do hit it.
     script.write_text(
         "import os, time\n"
@@ -206,7 +206,7 @@ def _killed_and_resumed(reference, tmp_path, kills: int) -> None:
         "os.replace = late\n"
         "cli.main()\n"
     )
-    config, during = _toml(SWEEP, tmp_path / "grid.toml"), 0
+    config, during = _toml(SWEEP, place / "grid.toml"), 0
     command = [sys.executable, str(script), "sweep", str(config), "--out", str(out)]
     while kills:
         rows = len(log.read_rows(out / "rows.jsonl"))
@@ -241,19 +241,9 @@ def _kill(command: list, out: pathlib.Path, rng: random.Random, at_a_write: bool
     return bool(list(out.glob(writes))) if process.returncode == -signal.SIGKILL else None
 
 
-def test_killed_twice(reference, tmp_path):
-    """In the middle of a write, and whenever."""
-    _killed_and_resumed(reference, tmp_path, 2)
-
-
-@pytest.mark.slow
-def test_killed_twenty_times(reference, tmp_path):
-    _killed_and_resumed(reference, tmp_path, 20)
-
-
-def test_sigterm_exits_with_75_and_the_same_command_goes_on(reference, tmp_path):
-    config, out = _toml(SWEEP, tmp_path / "grid.toml"), tmp_path / "out"
-    process = _start(config, out)
+def _told_to_stop(reference, out: pathlib.Path) -> None:
+    """SIGTERM after the first checkpoint: exit code 75, and rows of what is done."""
+    process = _start(_toml(SWEEP, out.parent / "grid.toml"), out)
     while not list(out.glob("members/*/checkpoints/*.npz")):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -262,8 +252,24 @@ def test_sigterm_exits_with_75_and_the_same_command_goes_on(reference, tmp_path)
     assert process.returncode == 75 and "run the same command again" in errors
     assert time.monotonic() - start < 20
     assert 0 < len(log.read_rows(out / "rows.jsonl")) < len(_rows(reference))
-    _finish([_start(config, out)])
-    _same_folder(out, reference, SWEEP)
+
+
+def test_told_to_stop_then_killed_twice_the_same_command_goes_on(reference, tmp_path):
+    """Killed in the middle of a write, and whenever."""
+    _told_to_stop(reference, tmp_path / "out")
+    _killed_and_resumed(reference, tmp_path / "out", 2)
+
+
+@pytest.mark.slow
+def test_killed_twenty_times(reference, tmp_path):
+    _killed_and_resumed(reference, tmp_path / "out", 20)
+
+
+@pytest.mark.slow  # the fast test kills it before it ends
+def test_told_to_stop_the_same_command_goes_on(reference, tmp_path):
+    _told_to_stop(reference, tmp_path / "out")
+    _finish([_start(tmp_path / "grid.toml", tmp_path / "out")])
+    _same_folder(tmp_path / "out", reference, SWEEP)
 
 
 # --- widened, refused ---------------------------------------------------------------------------

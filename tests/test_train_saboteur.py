@@ -17,7 +17,7 @@ from sandwich_jax.training.saboteur_training import SaboteurConfig
 from sandwich_jax.types import SettingError
 
 GAME = games.make("connect_four")
-NET = nets.make("tiny", GAME.heads)
+NET = nets.make("nano", GAME.heads)
 EXPERT, WEAK = (Model(NET, NET.init(jax.random.key(seed))) for seed in (1, 2))
 SMALL = SaboteurConfig(rounds=3, updates=6, detector_updates=4, pool=2, batch=16)
 
@@ -153,7 +153,7 @@ def test_a_saboteur_may_be_trained_on_without_imitation():
 
 def test_it_learns_to_lose():
     """Against the closed form, which is the best that any policy can do."""
-    config = SaboteurConfig(rounds=1, updates=150, batch=32, notice=0.0, divergence=0.1)
+    config = SaboteurConfig(rounds=1, updates=600, batch=32, notice=0.0, divergence=0.1)
     bank = _bank()
     params, _ = _train(_Memory(), config)
     data = saboteur_training.tables(bank, None, config)
@@ -173,7 +173,7 @@ def test_it_learns_to_lose():
 
 
 def test_what_is_distilled_is_imitated():
-    bank, config = _bank(), SaboteurConfig(rounds=1, updates=150, batch=32)
+    bank, config = _bank(), SaboteurConfig(rounds=1, updates=600, batch=32)
     data = saboteur_training.tables(bank, None, config)
     worst = saboteur_moves.training_free(bank)["value_worst"]
     target = np.zeros(bank.labels.shape)

@@ -94,4 +94,5 @@ def quiet_start() -> None:
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     cache = cache or str(platformdirs.user_cache_path("sandwich_jax") / "xla")
     jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -118,12 +118,11 @@ def test_observation_of_the_other_player_is_that_of_pgx(functions):
             functions[n][1](s, action) for n, s in zip(("compat", "pgx"), states, strict=True)
         ]
     envs = Chess(pgx_compat=True), pgx.make("chess")
-    for player in (0, 1):
-        views = [
-            jax.jit(jax.vmap(lambda s, e=e, p=player: e._observe(s, jnp.int32(p))))(s)
-            for e, s in zip(envs, states, strict=True)
-        ]
-        np.testing.assert_array_equal(*views)
+    views = [jax.jit(jax.vmap(env._observe, (0, None))) for env in envs]
+    for player in (jnp.int32(0), jnp.int32(1)):
+        np.testing.assert_array_equal(
+            *(view(s, player) for view, s in zip(views, states, strict=True))
+        )
 
 
 @pytest.mark.parametrize("fen", [FENS[1], FENS[3], FENS[9], "7k/8/8/K1Pp3r/8/8/8/8 w - d6 0 1"])

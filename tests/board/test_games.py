@@ -24,7 +24,7 @@ def check_random(seed, batch, plies):
 
 
 def test_random_games():
-    plies, _ = check_random(seed=0, batch=16, plies=120)
+    plies, _ = check_random(seed=0, batch=24, plies=100)  # the program of test_move_classes
     assert plies > 1500
 
 

@@ -10,7 +10,7 @@ from sandwich_jax.board import perft
 from .positions import PERFT
 
 LIGHT, HEAVY = 60_000, 6_000_000
-FEW = 512
+FEW = 64
 """Lanes of a chunk here: two programs do for all positions, where the chunks of a user take six.
 Those are in the counts from the initial position, and in the large ones."""
 
