@@ -201,11 +201,11 @@ def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: De
     """What is kept of a turn."""
     asked, told = advice.asked, ()
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
-    if "logits" in table.hears and not table.protocol.asks:  # W is all that it can learn from
-        told = sampling.likeliest(jax.nn.log_softmax(own.logits)[None])
-    elif "logits" in table.hears:
-        assert advice.logits is not None
-        told = sampling.likeliest(advice.logits)
+    if "logits" in table.hears:
+        # W that never asks has nobody else to learn from.
+        log_probs = advice.logits if table.protocol.asks else jax.nn.log_softmax(own.logits)[None]
+        assert log_probs is not None
+        told = sampling.likeliest(log_probs)
     return _Extras(
         own=own.move.astype(jnp.int16),
         asked=asked,

@@ -3,6 +3,8 @@
 import functools
 import io
 import pathlib
+import subprocess
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import chess
@@ -156,3 +158,13 @@ def kept_in(path: pathlib.Path) -> list[Kept]:
             board.push(move)
         games.append(Kept(" ".join(sans), result, tuple(found.elo[row].tolist())))
     return games
+
+
+def finish(processes: Sequence[subprocess.Popen]) -> list[str]:
+    """What they printed; all must end well."""
+    outputs = []
+    for process in processes:
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        outputs.append(output)
+    return outputs

@@ -9,7 +9,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from helpers import pgn
+from helpers import finish, pgn
 
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.measures import shares
@@ -215,23 +215,13 @@ def test_two_processes_of_two_devices_are_four_devices(tmp_path):
     corpus.build([tmp_path / "a.pgn"], tmp_path / "a.npz", test_share=0.5, workers=1)
     assert not corpus.load(tmp_path / "a.npz").test.all()
 
-    def finish(*processes: subprocess.Popen) -> list[str]:
-        told = []
-        for process in processes:
-            output, errors = process.communicate()
-            assert process.returncode == 0, errors
-            told.append(output)
-        return told
-
     # One first: what all compile the others then find done.
-    finish(_train(tmp_path / "a.npz", tmp_path / "one", 4))
+    finish([_train(tmp_path / "a.npz", tmp_path / "one", 4)])
     flags = ("--distributed", "--coordinator", f"localhost:{_free_port()}", "--processes", "2")
-    told = finish(
-        *(
-            _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
-            for i in range(2)
-        )
-    )
+    told = finish([
+        _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
+        for i in range(2)
+    ])  # fmt: skip
     assert "of human moves" in told[0] and "human" not in told[1]
     with np.load(tmp_path / "two/params.npz") as a, np.load(tmp_path / "one/params.npz") as b:
         assert all((a[name] == b[name]).all() for name in b)

@@ -16,7 +16,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from helpers import SMALL
+from helpers import SMALL, finish
 
 import sandwich_jax
 from sandwich_jax import driver, grid, lane_layout, sandwich
@@ -52,16 +52,6 @@ def _environment(devices: int) -> dict[str, str]:
         "NPROC": "4",
     }
     return os.environ | flags
-
-
-def _finish(processes: list[subprocess.Popen]) -> list[str]:
-    """What they printed."""
-    outputs = []
-    for process in processes:
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        outputs.append(output)
-    return outputs
 
 
 def _start(config: pathlib.Path, out: pathlib.Path, *flags: str, devices: int = 1):
@@ -104,7 +94,7 @@ def whole(tmp_path_factory):
 def reference(tmp_path_factory):
     """An undisturbed sweep in a process of its own, on one device; it leaves what it printed."""
     place = tmp_path_factory.mktemp("reference")
-    (printed,) = _finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
+    (printed,) = finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
     (place / "printed").write_text(printed)
     return place / "out"
 
@@ -147,13 +137,13 @@ def _same_networks(one: pathlib.Path, other: pathlib.Path) -> None:
 @pytest.mark.slow  # the next test has two devices a process, too
 def test_two_devices_are_one(reference, tmp_path):
     config = _toml(SWEEP, tmp_path / "grid.toml")
-    _finish([_start(config, tmp_path / "out", devices=2)])
+    finish([_start(config, tmp_path / "out", devices=2)])
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 
 def test_two_processes_of_two_devices_are_one(reference, tmp_path):
     config = _toml(SWEEP, tmp_path / "grid.toml")
-    _finish(_start_two(config, tmp_path / "out"))
+    finish(_start_two(config, tmp_path / "out"))
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 
@@ -163,10 +153,10 @@ def test_sixteen_members_are_sixteen_runs_everywhere(tmp_path):
     assert len(parts) == 16
     sweep_folder.run(SIXTEEN, tmp_path / "here", wandb="disabled")
     _equals_its_runs(tmp_path / "here", list(parts), tmp_path / "alone")
-    _finish([_start(config, tmp_path / "one")])
-    _finish([_start(config, tmp_path / "four", devices=4)])
+    finish([_start(config, tmp_path / "one")])
+    finish([_start(config, tmp_path / "four", devices=4)])
     _same_folder(tmp_path / "four", tmp_path / "one", SIXTEEN)
-    _finish(_start_two(config, tmp_path / "two"))
+    finish(_start_two(config, tmp_path / "two"))
     _same_folder(tmp_path / "two", tmp_path / "one", SIXTEEN)
 
 
@@ -218,7 +208,7 @@ def _killed_and_resumed(reference, out: pathlib.Path, kills: int) -> None:
         kills, during = kills - 1, during + hit
         assert len(log.read_rows(out / "rows.jsonl")) >= rows
     assert during
-    _finish([_start(config, out)])
+    finish([_start(config, out)])
     _same_folder(out, reference, SWEEP)
 
 
@@ -268,7 +258,7 @@ def test_killed_twenty_times(reference, tmp_path):
 @pytest.mark.slow  # the fast test kills it before it ends
 def test_told_to_stop_the_same_command_goes_on(reference, tmp_path):
     _told_to_stop(reference, tmp_path / "out")
-    _finish([_start(tmp_path / "grid.toml", tmp_path / "out")])
+    finish([_start(tmp_path / "grid.toml", tmp_path / "out")])
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 

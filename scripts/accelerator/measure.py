@@ -104,11 +104,6 @@ def run(stages: Stages, toy: bool, share: tuple[int, int] | None = None) -> None
         sizes = dataclasses.replace(sizes, repeats=1, seconds=0.01)
     else:
         stages.run("machine", machine)
-    for name, stage in stages_of(same, sizes)[slice(*share_of(share))]:
-        stages.run(name, stage)
-
-
-def share_of(share: tuple[int, int] | None) -> tuple[int, None, int]:
-    """Start, stop and step of a share of the stages."""
     first, count = share or (0, 1)
-    return first, None, count
+    for name, stage in stages_of(same, sizes)[first::count]:
+        stages.run(name, stage)
