@@ -37,6 +37,13 @@ SMALL = dict(
     final_openings=16,
 )
 
+COMMON = {name: value for name, value in SMALL.items() if name != "p"}
+SWEEP = COMMON | {"misalignment": "random_move", "p": [0.0, 0.5], "seeds": [0, 3]}
+SIX = 6
+"""Members of SWEEP: two strengths and the control, for two seeds."""
+SIXTEEN = COMMON | {"misalignment": ["random_move", "policy_noise"], "p": [0.0, 0.3, 0.6],
+                    "sigma": [0.5, 1.0, 2.0, 4.0], "seeds": 2}  # fmt: skip
+
 
 def small(**changes) -> Config:
     """A run of seconds on a game of nine squares."""

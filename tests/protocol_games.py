@@ -21,7 +21,7 @@ CONFIG = SelfPlayConfig(games=16, lanes=8, max_plies=8)
 
 @functools.cache
 def program(protocol: str | Protocol, misalignment="random_move", every=1, **sizes):
-    """Jitted `(seed, knobs) -> rollout, truth`; sizes are those of `ProtocolConfig`."""
+    """Jitted `(key, sides, starts) -> rollout, truth`; sizes are those of `ProtocolConfig`."""
     if isinstance(protocol, str):
         protocol = protocols.make(ProtocolConfig(protocol, **sizes))
     made = assistant.make(GAME, assistant.AssistantConfig(misalignment))
@@ -29,14 +29,18 @@ def program(protocol: str | Protocol, misalignment="random_move", every=1, **siz
     config = SelfPlayConfig(CONFIG.games, CONFIG.lanes, CONFIG.max_plies, every)
 
     @jax.jit
-    def play(seed, knobs, starts):
-        k_expert, k_weak, k_play = jax.random.split(jax.random.key(seed), 3)
-        expert, weak = (_sharp(k) for k in (k_expert, k_weak))
-        sides = Sides(weak, Models(expert, weak), knobs, protocol.lore(), k_play)
+    def games_of(key, sides, starts):
         rows = jnp.arange(CONFIG.games // 2)
-        return selfplay(k_play, table, sides, starts, rows, config)
+        return selfplay(key, table, sides, starts, rows, config)
 
-    return play
+    return lambda key, sides, starts: games_of(key, sides._replace(lore=protocol.lore()), starts)
+
+
+@jax.jit
+def _drawn(seed):
+    """E, W and a key of the games."""
+    k_expert, k_weak, k_play = jax.random.split(jax.random.key(seed), 3)
+    return _sharp(k_expert), _sharp(k_weak), k_play
 
 
 def _sharp(key):
@@ -53,7 +57,9 @@ def play(protocol, seed=0, every=1, misalignment="random_move", sizes=(), **knob
     """Rollout and truth as NumPy arrays."""
     given = {name: jnp.float32(value) for name, value in knobs.items()}
     made = program(protocol, misalignment, every, **dict(sizes))
-    found = made(jnp.uint32(seed), knobs_of(Config(), None, 0.7) | given, _starts())
+    expert, weak, key = _drawn(jnp.uint32(seed))
+    sides = Sides(weak, Models(expert, weak), knobs_of(Config(), None, 0.7) | given, (), key)
+    found = made(key, sides, _starts())
     return jax.tree.map(np.asarray, found)
 
 

@@ -30,14 +30,16 @@ def sweep(
     strengths: int = 3,
     seeds: int = 1,
     rounds: int = 3,
-    games_each: int = 4,
-    plies: int = 16,
+    games: tuple[int, int] = (4, 16),
     evaluated: bool = True,
     finished: bool = True,
 ) -> pathlib.Path:
-    """A sweep over both misalignments, and the control; rows, games, networks, evaluation."""
+    """A sweep over both misalignments, and the control; rows, games, networks, evaluation.
+
+    `games` is how many a member and round, and their plies.
+    """
     store.write_json(folder / "manifest.json", {"sweep": {"rounds": rounds}, "device": "1 x cpu"})
-    rollout, truth = play(games_each, plies)
+    rollout, truth = play(*games)
     network = spelled.ZOO / "weak"
     cells, everything = [], []
     for misalignment, (knob, most) in STRENGTHS.items():
@@ -154,7 +156,7 @@ def _write_lines(path: pathlib.Path, rows: list[dict]) -> None:
 def big(folder: pathlib.Path) -> pathlib.Path:
     """201 members, 50 rounds each, and games enough for 500 to be shown."""
     protocols = ("always_follow", "follow_if_agreed", "follow_above", "ask_twice")
-    return sweep(folder, protocols, strengths=25, rounds=50, games_each=4, plies=40)
+    return sweep(folder, protocols, strengths=25, rounds=50, games=(4, 40))
 
 
 if __name__ == "__main__":

@@ -1,84 +1,28 @@
 """Torn checkpoints, damaged files of a run, Ctrl-C, and machines without what was asked for."""
 
-import io
 import json
-import os
 import pathlib
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-import traceback
-import types
 
-import jax
 import numpy as np
 import pytest
+from damage import TORN, cut, flipped, nulled, torn_rows
 from helpers import SMALL, small
 from orbax.checkpoint import v1 as ocp
-from report_folder import sweep as invented
 
 import sandwich_jax
-from sandwich_jax import arena, arrays, grid
+from sandwich_jax import arena, grid
 from sandwich_jax.evaluation import evaluate, work
-from sandwich_jax.evaluation.ledger import Ledger
-from sandwich_jax.folders import checkpoints, log, places, store
-from sandwich_jax.folders.alone import alone
-from sandwich_jax.machine import cluster, devices, display, preempt
-from sandwich_jax.machine.screen import Screen
-from sandwich_jax.members import Config
-from sandwich_jax.running import interactive, run_folder, sweep_folder
+from sandwich_jax.folders import checkpoints, places, store
+from sandwich_jax.machine import preempt
+from sandwich_jax.running import run_folder, sweep_folder
 from sandwich_jax.running.match_book import MatchBook
-from sandwich_jax.training import bank
 from sandwich_jax.types import SettingError
 
 TREE = {"w": np.arange(6000, dtype=np.float32).reshape(60, 100), "n": np.int32(7)}
 ONE = {"p": (0.5,), "control": False}
-
-
-def _largest(place: pathlib.Path) -> pathlib.Path:
-    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
-    return max(files, key=lambda path: path.stat().st_size)
-
-
-def _write(path: pathlib.Path, data: bytes) -> None:
-    """In place of a file, which may be the shipped zoo's by another name."""
-    path.unlink()
-    path.write_bytes(data)
-
-
-def cut(place: pathlib.Path) -> None:
-    path = _largest(place)
-    _write(path, path.read_bytes()[: path.stat().st_size // 2])
-
-
-def emptied(place: pathlib.Path) -> None:
-    _write(_largest(place), b"")
-
-
-def nulled(place: pathlib.Path) -> None:
-    path = _largest(place)
-    _write(path, bytes(path.stat().st_size))
-
-
-def lost(place: pathlib.Path) -> None:
-    if place.is_dir():
-        _largest(place).unlink()
-    else:  # a file that is gone is no checkpoint; one that is a folder is a torn one
-        place.unlink()
-        place.mkdir()
-
-
-def flipped(place: pathlib.Path) -> None:
-    path = _largest(place)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 16
-    _write(path, data)
-
-
-TORN = (cut, emptied, nulled, lost, flipped)
 
 
 # --- checkpoints --------------------------------------------------------------------------------
@@ -201,11 +145,6 @@ def _rows(folder: pathlib.Path) -> list[dict]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-def _torn_rows(folder: pathlib.Path) -> None:
-    path = folder / "rows.jsonl"
-    path.write_bytes(path.read_bytes()[:-30])
-
-
 def _resumed(finished, tmp_path, capfd, damage) -> str:
     """Goes on with a damaged copy; its rows are as they were. Returns what was told."""
     folder = tmp_path / "run"
@@ -232,7 +171,7 @@ def test_a_run_with_a_torn_checkpoint_ends_as_one_without(finished, tmp_path, ca
 
 @pytest.mark.slow
 def test_rows_that_are_torn_are_played_again(finished, tmp_path, capfd):
-    assert "rows.jsonl: line 2" in _resumed(finished, tmp_path, capfd, _torn_rows)
+    assert "rows.jsonl: line 2" in _resumed(finished, tmp_path, capfd, torn_rows)
 
 
 @pytest.mark.parametrize("damage", ["NUL", "gone", "3", '{"round": 1}'])
@@ -360,313 +299,8 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
     assert phase[0] == phase[1]
 
 
-# --- files --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("damage", [*TORN, "text", "none", "objects"])
-def test_a_damaged_npz_is_one_sentence(tmp_path, damage):
-    path = tmp_path / "a.npz"
-    np.savez(path, a=np.arange(100), b=np.ones((3, 4)))
-    if damage == "text":
-        path.write_text("no archive")
-    elif damage == "none":
-        path.unlink()
-    elif damage == "objects":
-        np.savez(path, a=np.asarray([{}], object))
-    else:
-        damage(path)
-    with pytest.raises(
-        SettingError, match=r"a\.npz: missing or damaged \(.+\); make it\.$"
-    ) as told:
-        arrays.read(path, "make it")
-    assert "\n" not in str(told.value)
-
-
-def test_any_byte_of_an_npz_may_be_wrong(tmp_path):
-    path = tmp_path / "a.npz"
-    np.savez(path, a=np.arange(8, dtype=np.int16), b=np.float32(1))
-    data, outcomes = path.read_bytes(), set()
-    for place in range(len(data)):
-        for bit in (place % 8, 7):
-            wrong = bytearray(data)
-            wrong[place] ^= 1 << bit
-            path.write_bytes(wrong)
-            try:  # what is read is what was written; dates and the like have no checksum
-                found = arrays.read(path)
-                assert np.array_equal(next(iter(found.values())), np.arange(8))
-                outcomes.add("read")
-            except SettingError:
-                outcomes.add("told")
-    assert outcomes == {"read", "told"}
-
-
-def test_a_bank_that_is_damaged_may_be_removed(tmp_path):
-    np.savez(tmp_path / "bank.npz", a=np.ones(3))
-    with pytest.raises(SettingError, match="remove it, and it is made again"):
-        bank.load(tmp_path / "bank.npz")
-
-
-@pytest.mark.parametrize(
-    ("text", "rows", "says"),
-    [
-        (b'{"a": 1}\n\n{"a": 2}\n', 2, ""),
-        (b'{"a": 1}\n{"a": 2}', 2, ""),
-        (b'{"a": 1}\n{"a": \n', 1, "line 2 is not a whole row"),
-        (b'{"a": 1}\n3\nnull\n', 1, r"line 2 \(and 1 more\) is not"),
-        (b'{"a": 1}\n' + bytes(50), 1, "line 2 is not"),
-        (b"\xff\xfe{\n", 0, "line 1 is not"),
-        (b"[" * 100_000 + b"\n", 0, "line 1 is not"),
-    ],
-)
-def test_lines_that_are_whole_are_read_and_others_told(tmp_path, text, rows, says):
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(text)
-    found = log.lines_of(path)
-    assert len(found.rows) == rows and bool(found.damage) == bool(says)
-    if says:
-        with pytest.raises(SettingError, match=rf"rows\.jsonl: {says}"):
-            log.read_rows(path)
-
-
-def test_rows_that_cannot_be_read_are_told(tmp_path):
-    assert log.lines_of(tmp_path / "none.jsonl") == ([], "")
-    assert "it cannot be read" in log.lines_of(tmp_path).damage
-
-
-@pytest.mark.parametrize(
-    "card",
-    ["null", "[]", '{"game": 3, "network": {}}', '{"game": "chess", "network": {"width": "32"}}',
-     '{"game": "chess", "network": {"width": 1e9}}', '{"game": "chess", "network": {}, "about": 3}',
-     '{"game": "chess", "network": null}', '{"game": "chess", "network": {"wdith": 32}}'],
-)  # fmt: skip
-def test_a_damaged_card_is_told(tmp_path, card):
-    (tmp_path / "network.json").write_text(card)
-    with pytest.raises(SettingError, match=r"network\.json"):
-        store.read_card(tmp_path)
-
-
-def test_an_evaluation_leaves_out_what_is_damaged(tmp_path):
-    run = min((invented(tmp_path / "s", strengths=1, rounds=2) / "members").iterdir())
-    (network,) = (run / "networks").iterdir()
-    cut(network / "params.npz")
-    _torn_rows(run)
-    with (run / "evaluation.jsonl").open("a") as file:
-        file.write('{"measure": "calibration", "subject": "x", "network": "W", "ece": "low"}\n')
-    notes: list[str] = []
-    found = work.open_run(run, notes)
-    assert set(found.networks) == {"W", "E"} and len(found.rows) == 1 and found.games
-    ledger = Ledger(run, notes)
-    assert ledger.rows and not any(row["subject"] == "x" for row in ledger.rows)
-    assert len(notes) == 3 and all("\n" not in note for note in notes)
-    for name, note in zip(("params.npz", "rows.jsonl", "evaluation.jsonl"), notes, strict=True):
-        assert name in note
-
-
 def test_an_evaluation_of_nothing_is_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run" / "rows.jsonl").unlink()
     with pytest.raises(SettingError, match=r"nothing could be measured.*no whole row in rows\.j"):
         evaluate.evaluate(tmp_path / "run")
-
-
-# --- from Python --------------------------------------------------------------------------------
-
-
-def test_settings_errors_show_the_callers_line_and_no_insides(tmp_path):
-    with pytest.raises(SettingError, match="Unknown player 'somebody'") as caught:
-        sandwich_jax.run(small(expert="somebody"), tmp_path / "run", wandb="disabled")
-    frames = traceback.extract_tb(caught.value.__traceback__)
-    assert len(frames) == 2 and caught.value.__suppress_context__
-
-
-def test_ctrl_c_shows_the_callers_line_and_no_insides(tmp_path, monkeypatch):
-    def interrupted(*arguments, **settings):
-        try:
-            raise ValueError("something inside")
-        except ValueError:
-            raise KeyboardInterrupt from None
-
-    monkeypatch.setattr(run_folder, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="the same call goes on") as caught:
-        sandwich_jax.run(small(), tmp_path / "run", wandb="disabled")
-    frames = traceback.extract_tb(caught.value.__traceback__)
-    assert len(frames) == 2 and caught.value.__suppress_context__
-
-
-def _watched(monkeypatch, **settings) -> str:
-    """What a run from Python shows on such a console."""
-    screen = io.StringIO()
-    monkeypatch.setattr(display, "Screen", lambda **own: Screen(file=screen, **settings))
-
-    def run(config, folder, *, wandb, progress, pause):
-        progress(1.0, 4.0, "round 1 of 4")
-
-    monkeypatch.setattr(run_folder, "run", run)
-    interactive.run(Config())
-    return screen.getvalue()
-
-
-def test_progress_is_shown_in_a_terminal_and_nowhere_else(monkeypatch):
-    assert "round 1 of 4" in _watched(monkeypatch, force_terminal=True, width=100)
-    assert _watched(monkeypatch, force_terminal=False) == ""
-
-
-def test_progress_is_shown_in_a_notebook(monkeypatch):
-    shown = []
-
-    class Handle:
-        def update(self, line, raw):
-            shown.append(line)
-
-    def show(line, raw, display_id):
-        shown.append(line)
-        return Handle()
-
-    fake = types.SimpleNamespace(display=show)
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=fake))
-    monkeypatch.setitem(sys.modules, "IPython.display", fake)
-    monkeypatch.setattr(display, "NOTEBOOK_EVERY", 0.0)
-    _watched(monkeypatch, force_jupyter=True)
-    assert [line["text/plain"] for line in shown] == ["Run: 25%, 0:00 left, round 1 of 4"]
-    update = display._Notebook("Run").update
-    update(2, 4, "half")
-    update(4, 4, "all")
-    assert shown[-1] == {"text/plain": "Run: 100%, all"} and len(shown) == 3
-
-
-# --- the machine --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def wide():
-    """JAX in 64 bits."""
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", False)
-
-
-def test_the_command_line_computes_in_32_bits(wide, capsys):
-    devices.start([])
-    assert not jax.config.jax_enable_x64  # pyright: ignore
-    assert "JAX_ENABLE_X64 has no effect here" in capsys.readouterr().err
-
-
-def test_python_in_64_bits_is_refused(wide):
-    with pytest.raises(SettingError, match="jax_enable_x64 is on"):
-        _ = sandwich_jax.run
-
-
-@pytest.mark.parametrize("error", [RuntimeError("Unknown backend"), AssertionError()])
-def test_absent_devices_are_told(monkeypatch, error):
-    def none():
-        raise error
-
-    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
-    monkeypatch.setattr(devices.jax, "devices", none)
-    for call in (devices.check, lambda: devices.start([])):
-        with pytest.raises(SettingError, match="no device for JAX_PLATFORMS=cuda"):
-            call()
-
-
-@pytest.mark.parametrize("platform", ["cuda", "abacus"])
-def test_absent_devices_end_a_command_in_one_sentence(platform):
-    command = [sys.executable, "-m", "sandwich_jax.cli", "report", "x"]
-    env = os.environ | {"JAX_PLATFORMS": platform}
-    ended = subprocess.run(command, capture_output=True, text=True, env=env)
-    assert ended.returncode == 2 and len(ended.stderr.strip().splitlines()) == 1
-    assert f"JAX_PLATFORMS={platform}" in ended.stderr
-
-
-def test_a_machine_without_a_cluster_is_told_what_to_give():
-    with pytest.raises(SettingError, match=r"--coordinator HOST:PORT.*--processes N.*--process-id"):
-        cluster.join_if_asked(["sweep", "a.toml", "--distributed"])
-
-
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        ("--coordinator a:1", "go together"),
-        ("--processes 2 --process-id 0", "go together"),
-        ("--coordinator", "finds no cluster"),
-        ("--coordinator a --processes 2 --process-id 0", "coordinator is 'a'"),
-        ("--coordinator a:b --processes 2 --process-id 0", "coordinator is 'a:b'"),
-        ("--coordinator a:99999 --processes 2 --process-id 0", "coordinator is 'a:99999'"),
-        ("--coordinator a:1 --processes two --process-id 0", "processes is 'two'"),
-        ("--coordinator a:1 --processes 2 --process-id -1", "go together|process-id is"),
-        ("--coordinator a:1 --processes=2 --process_id=2", "2 of 2 processes: choose 0 to 1"),
-        ("--coordinator a:1 --processes 0 --process-id 0", "processes is 0"),
-    ],
-)
-def test_numbers_that_make_no_cluster_are_told(flags, says):
-    with pytest.raises(SettingError, match=says) as caught:
-        cluster.join_if_asked(["sweep", "a.toml", "--distributed", *flags.split()])
-    assert "\n" not in str(caught.value)
-
-
-def test_processes_that_cannot_meet_are_told(monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "MEETING", 0.0)
-    with socket.create_server(("", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(SettingError, match="process 0 cannot listen there"):
-            cluster._meet(f"localhost:{port}", 2, 0)
-        cluster._meet(f"localhost:{port}", 2, 1)
-    with pytest.raises(SettingError, match="nobody answers there"):
-        cluster._meet(f"localhost:{port}", 2, 1)
-    with pytest.raises(SettingError, match="there is no such host"):
-        cluster._meet("nowhere.invalid:1234", 2, 1)
-    cluster._meet(f"localhost:{port}", 2, 0)
-
-
-# --- Weights & Biases ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def nobody(monkeypatch, tmp_path):
-    """Somebody without an account."""
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def test_wandb_without_a_key_is_told_before_any_work(nobody, tmp_path):
-    for call in (
-        lambda: sandwich_jax.run(small(), tmp_path / "run", wandb="online"),
-        lambda: sweep_folder.run({"p": [0.5]}, tmp_path / "run", wandb="online"),
-    ):
-        with pytest.raises(SettingError, match=r"wandb login.*--wandb offline") as caught:
-            call()
-        assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
-
-
-def test_a_key_that_is_none_is_told(nobody, monkeypatch):
-    monkeypatch.setenv("WANDB_API_KEY", "short")
-    with pytest.raises(SettingError, match=r"wandb is online.*invalid"):
-        log.check_wandb("online")
-    log.check_wandb("offline")
-    log.check_wandb("disabled")
-
-
-def test_wandb_that_cannot_be_reached_is_told(monkeypatch, tmp_path):
-    def unreachable(**settings):
-        raise log.wandb.errors.CommError("Timed out while retrying\nConsider increasing ...")
-
-    monkeypatch.setattr(log.wandb, "init", unreachable)
-    with pytest.raises(SettingError, match=r"cannot be used.*wandb sync") as caught:
-        log.WandbRuns(tmp_path, "online").log("a", {}, {"round": 1})
-    assert "\n" not in str(caught.value)
-
-
-def test_the_second_at_work_in_a_folder_is_refused(tmp_path):
-    """Also the second of two threads: each opens the folder for itself."""
-    told = []
-
-    def twice() -> None:
-        with pytest.raises(SettingError, match="another process is at work there") as caught:
-            interactive.run(small(), tmp_path / "run", wandb="disabled")
-        told.append(str(caught.value))
-
-    with alone(tmp_path / "run"):
-        twice()
-    assert len(told) == 1 and "choose another folder" in told[0]
-    with alone(tmp_path / "run"), alone(tmp_path / "run", wanted=False):
-        pass

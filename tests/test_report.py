@@ -98,7 +98,7 @@ def test_figures_are_drawn_for_every_view(made):
 
 
 def test_a_figure_of_many_curves_is_coloured_by_a_ramp(tmp_path):
-    folder = report_folder.sweep(tmp_path / "s", strengths=9, evaluated=False, games_each=1)
+    folder = report_folder.sweep(tmp_path / "s", strengths=9, evaluated=False, games=(1, 16))
     (source,) = collect([folder], [])
     chart = charts.learning(cells.rounds([source]))
     assert isinstance(chart, Chart)
@@ -172,7 +172,7 @@ def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
 
 
 def test_half_written_folders_give_a_report_of_what_is_there(tmp_path):
-    folder = report_folder.sweep(tmp_path / "s", finished=False, games_each=1)
+    folder = report_folder.sweep(tmp_path / "s", finished=False, games=(1, 16))
     members = sorted((folder / "members").iterdir())
     rows = members[0] / "rows.jsonl"
     rows.write_text(rows.read_text()[:-30])  # a line that is not whole
@@ -201,7 +201,7 @@ def test_a_run_that_has_just_begun(tmp_path):
 
 
 def test_another_game_has_curves_but_no_board(tmp_path):
-    folder = report_folder.sweep(tmp_path / "s", strengths=2, games_each=1, evaluated=False)
+    folder = report_folder.sweep(tmp_path / "s", strengths=2, games=(1, 16), evaluated=False)
     for path in (folder / "members").glob("*/manifest.json"):
         path.write_text(path.read_text().replace('"chess"', '"othello"'))
     made = build.report([folder], config=ReportConfig(figures=False))

@@ -142,12 +142,20 @@ def updates(
     return jax.jit(run, donate_argnums=0)
 
 
+class Plan(NamedTuple):
+    """Which rows each update learns from, and how fast."""
+
+    order: Sequence[np.ndarray]
+    """Row numbers of each update."""
+    rates: Float[np.ndarray, "S"]
+    """Learning rate of each update, above 0."""
+
+
 def learn(
     net: TextNetwork,
     state: TrainState,
     data: Batch,
-    order: Sequence[np.ndarray],
-    rates: Float[np.ndarray, "S"],
+    plan: Plan,
     who: str,
     objective: Objective = Objective(),
     guide: Guide = _NO_GUIDE,
@@ -159,8 +167,7 @@ def learn(
         net: the network.
         state: before them; it is overwritten.
         data: rows, on the host.
-        order: row numbers of each update.
-        rates: learning rate of each update, above 0.
+        plan: of the updates.
         who: learns, for a sentence.
         objective: what is minimised.
         guide: what the loss needs besides.
@@ -170,13 +177,13 @@ def learn(
         SettingError: a loss was not finite.
     """
     run = updates(net, objective, mesh)
-    for first in range(0, len(order), CHUNK):
-        rows = np.stack(order[first : first + CHUNK])
+    for first in range(0, len(plan.order), CHUNK):
+        rows = np.stack(plan.order[first : first + CHUNK])
         count = len(rows)
         # Always as many, so that one program is compiled: those at a rate of 0 are left out.
         rows = np.concatenate([rows, np.repeat(rows[:1], CHUNK - count, axis=0)])
         own = np.zeros(CHUNK, np.float32)
-        own[:count] = rates[first : first + count]
+        own[:count] = plan.rates[first : first + count]
         batch, told = on(mesh, data.take(rows), SHARED), guide._replace(learning_rate=own)
         state, losses = run(state, batch, on(mesh, told))
         found = np.asarray(losses)[:count]

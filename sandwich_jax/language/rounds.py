@@ -322,8 +322,6 @@ def _learn(
     rates = config.learning_rate * np.asarray(finetune.annealing(config.updates))
     order = packing.visits(len(data.tokens), config.batch, config.updates, (config.seed, index, 7))
     own = jax.tree.map(jnp.copy, state)  # updates overwrite their argument
-    who = f"W in round {index + 1}"
-    states, losses = zip(
-        *learning.learn(shared.net, own, data, list(order), rates, who), strict=True
-    )
+    plan, who = learning.Plan(list(order), rates), f"W in round {index + 1}"
+    states, losses = zip(*learning.learn(shared.net, own, data, plan, who), strict=True)
     return states[-1], float(np.concatenate(losses).mean())

@@ -67,6 +67,25 @@ class _Stage(NamedTuple):
     rate: float
 
 
+class _Work(NamedTuple):
+    """What a stage has to do."""
+
+    rows: packing.Rows
+    steps: int
+    """Updates."""
+
+
+class _Shop(NamedTuple):
+    """What all stages share."""
+
+    out: pathlib.Path
+    config: TrainConfig
+    net: transformer.TextNetwork
+    tokenizer: tokens.Tokenizer
+    devices: int | None
+    pause: Callable[[], None]
+
+
 def train_in(
     out: pathlib.Path,
     config: TrainConfig,
@@ -102,18 +121,19 @@ def train_in(
     size = config.network or ("mini" if config.of_world else "tiny")
     net = transformer.make(size, tokenizer.size)
     stages = _stages(config, dealt)
-    work = [_updates_of(net.config.context, config, tokenizer, stage) for stage in stages]
-    total, before = sum(steps for _, steps in work), 0
+    shop = _Shop(out, config, net, tokenizer, devices, pause)
+    everything = [_work_of(shop, stage) for stage in stages]
+    total, before = sum(work.steps for work in everything), 0
     found: dict[str, dict[str, Any]] = {}
-    for stage, (rows, steps) in zip(stages, work, strict=True):
+    for stage, work in zip(stages, everything, strict=True):
 
         def told(done: int, text: str, stage: _Stage = stage, before: int = before) -> None:
             progress(before + done, total, f"{stage.role}: {text}")
 
         if not (out / stage.role / "network.json").is_file():
-            made = _train(out, config, net, tokenizer, stage, rows, steps, told, devices, pause)
-            _store(out, config, given, made, stage, steps)
-        before += steps
+            made = _train(shop, stage, work, told)
+            _store(out, given, made, stage, work.steps)
+        before += work.steps
         found[stage.role] = store.read_card(out / stage.role).about
     return found
 
@@ -186,28 +206,18 @@ def _stages(c: TrainConfig, dealt: Dealt) -> list[_Stage]:
     ]
 
 
-def _updates_of(
-    context: int, config: TrainConfig, tokenizer: tokens.Tokenizer, stage: _Stage
-) -> tuple[packing.Rows, int]:
+def _work_of(shop: _Shop, stage: _Stage) -> _Work:
     """A model's rows, and how many updates go over them as often as is wanted."""
-    pieces = packing.cut(tokenizer.encode(stage.documents), context)
-    rows = packing.pack(pieces, context)
-    return rows, max(1, round(len(rows.tokens) * stage.passes / config.batch))
+    context = shop.net.config.context
+    rows = packing.pack(packing.cut(shop.tokenizer.encode(stage.documents), context), context)
+    steps = round(len(rows.tokens) * stage.passes / shop.config.batch)
+    return _Work(rows, max(1, steps))
 
 
-def _train(
-    out: pathlib.Path,
-    config: TrainConfig,
-    net: transformer.TextNetwork,
-    tokenizer: tokens.Tokenizer,
-    stage: _Stage,
-    rows: packing.Rows,
-    steps: int,
-    told: Callable[[int, str], None],
-    devices: int | None,
-    pause: Callable[[], None],
-) -> TextModel:
+def _train(shop: _Shop, stage: _Stage, work: _Work, told: Callable[[int, str], None]) -> TextModel:
     """One model, from its last checkpoint if there is one."""
+    out, config, net, tokenizer, devices, pause = shop
+    rows, steps = work
     number = list(models_of_text.ROLES).index(stage.role)
     if stage.start:
         params: Params = models_of_text.read(out / stage.start, tokenizer).params
@@ -224,9 +234,8 @@ def _train(
         order = list(packing.visits(len(rows.tokens), config.batch, steps, seed, first))
         begin, stop = time.monotonic(), first
         begun: TrainState = on(mesh, state)
-        for state, losses in learning.learn(
-            net, begun, data, order, rates[first:], stage.role, mesh=mesh
-        ):
+        plan = learning.Plan(order, rates[first:])
+        for state, losses in learning.learn(net, begun, data, plan, stage.role, mesh=mesh):
             start, stop = stop, stop + len(losses)
             seen = int(data.weight.mean() * data.weight.shape[1] * config.batch * (stop - first))
             rate = seen / (time.monotonic() - begin)
@@ -239,14 +248,7 @@ def _train(
     return model
 
 
-def _store(
-    out: pathlib.Path,
-    config: TrainConfig,
-    given: Texts,
-    model: TextModel,
-    stage: _Stage,
-    steps: int,
-) -> None:
+def _store(out: pathlib.Path, given: Texts, model: TextModel, stage: _Stage, steps: int) -> None:
     """Measures a finished model and stores it."""
     normal, toxic = (measures.held_out(model, s.test[:MOST_KEPT]) for s in given)
     n, t = (measures.per_byte(measures.bits(model, text), text) for text in (normal, toxic))

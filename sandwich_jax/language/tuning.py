@@ -145,7 +145,8 @@ def _round(
         reference=reference if objective.anchored else (),
     )
     own, who = jax.tree.map(jnp.copy, state), f"{config.way} in round {index + 1}"
-    *_, (state, _) = learning.learn(model.net, own, data, order, rates, who, objective, guide)
+    plan = learning.Plan(order, rates)
+    *_, (state, _) = learning.learn(model.net, own, data, plan, who, objective, guide)
     lengths = np.asarray([len(one) for one in tokens])
     return state, {
         "rating": float(rating.mean()),

@@ -88,42 +88,68 @@ def write(
         memory: of each lane, leading axis B, as each sentence begins.
         lanes: at most so many sentences at a time.
     """
-    count, size = prompts.shape[0], voices[0].config.context - 1
-    lanes = min(lanes, count)
-    each = -(-count // lanes)
-    lane = jnp.arange(lanes)
-    own = jnp.clip((count - lane + lanes - 1) // lanes, 0, each)
-    first = jnp.full((lanes,), MARK, jnp.int32)
-    blank = jnp.zeros((lanes, voices[0].config.vocabulary))
-    turn = Turn(keys[:lanes], lane, first)
-    shapes = jax.eval_shape(speak, turn, tuple(blank for _ in voices), memory)[0].counts
-    state = _State(
-        tuple(voice.start(lanes) for voice in voices),
-        first,
-        jnp.zeros(lanes, jnp.int32),
-        jnp.zeros(lanes, jnp.int32),
-        jnp.full((count, size), BLANK, jnp.int32),
-        jnp.zeros(count, jnp.int32),
-        jax.tree.map(lambda x: jnp.zeros(count, jnp.float32), shapes),
-        memory,
-    )
+    lanes = min(lanes, len(prompts))
+    loop = _Loop(voices, speak, params, keys, prompts, memory, lanes)
+    state = jax.lax.while_loop(loop.go_on, loop.one, loop.first())
+    return Sentences(state.tokens, state.length), state.counts
 
-    def go_on(state: _State) -> Bool[Array, ""]:
-        return (state.number < own).any()
 
-    def one(state: _State) -> _State:
-        busy = state.number < own
-        sentence = jnp.minimum(state.number * lanes + lane, count - 1)
-        steps = zip(voices, params, state.caches, strict=True)
+class _Loop(NamedTuple):
+    """What no token changes."""
+
+    voices: tuple[TextNetwork, ...]
+    speak: Speak
+    params: tuple[Params, ...]
+    keys: Key[Array, "N"]
+    prompts: Int[Array, "N P"]
+    memory: PyTree[Array]
+    lanes: int
+
+    @property
+    def size(self) -> int:
+        """Most tokens of a sentence."""
+        return self.voices[0].config.context - 1
+
+    @property
+    def own(self) -> Int[Array, "B"]:
+        """Sentences of each lane."""
+        count = len(self.prompts)
+        most = -(-count // self.lanes)
+        return jnp.clip((count - jnp.arange(self.lanes) + self.lanes - 1) // self.lanes, 0, most)
+
+    def first(self) -> _State:
+        count, lanes = len(self.prompts), self.lanes
+        mark, none = jnp.full((lanes,), MARK, jnp.int32), jnp.zeros(lanes, jnp.int32)
+        blank = jnp.zeros((lanes, self.voices[0].config.vocabulary))
+        turn = Turn(self.keys[:lanes], jnp.arange(lanes), mark)
+        heard = tuple(blank for _ in self.voices)
+        counts = jax.eval_shape(self.speak, turn, heard, self.memory)[0].counts
+        return _State(
+            tuple(voice.start(lanes) for voice in self.voices),
+            token=mark,
+            number=none,
+            place=none,
+            tokens=jnp.full((count, self.size), BLANK, jnp.int32),
+            length=jnp.zeros(count, jnp.int32),
+            counts=jax.tree.map(lambda x: jnp.zeros(count, jnp.float32), counts),
+            memory=self.memory,
+        )
+
+    def go_on(self, state: _State) -> Bool[Array, ""]:
+        return (state.number < self.own).any()
+
+    def one(self, state: _State) -> _State:
+        """The next token of every lane."""
+        count, busy = len(self.prompts), state.number < self.own
+        sentence = jnp.minimum(state.number * self.lanes + jnp.arange(self.lanes), count - 1)
+        steps = zip(self.voices, self.params, state.caches, strict=True)
         heard = [voice.step(p, cache, state.token) for voice, p, cache in steps]
         logits, caches = zip(*heard, strict=True)
-        turn = Turn(
-            jax.vmap(jax.random.fold_in)(keys[sentence], state.place), sentence, state.place
-        )
-        word, after = speak(turn, logits, state.memory)
-        given = _prompt(prompts[sentence], state.place)
+        keys = jax.vmap(jax.random.fold_in)(self.keys[sentence], state.place)
+        word, after = self.speak(Turn(keys, sentence, state.place), logits, state.memory)
+        given = _prompt(self.prompts[sentence], state.place)
         token = jnp.where(given == BLANK, word.token, given)
-        token = jnp.where(state.place >= size, MARK, token).astype(jnp.int32)
+        token = jnp.where(state.place >= self.size, MARK, token).astype(jnp.int32)
         ends = token == MARK
         row = jnp.where(busy & ~ends, sentence, count)  # out of range: dropped
         counted = jnp.where(busy & (given == BLANK), sentence, count)
@@ -133,16 +159,13 @@ def write(
         return _State(
             caches,
             token,
-            state.number + (busy & ends),
-            jnp.where(ends, 0, state.place + 1),
-            state.tokens.at[row, state.place].set(token, mode="drop"),
-            state.length.at[whole].set(state.place, mode="drop"),
-            jax.tree.map(add, state.counts, word.counts),
-            jax.tree.map(fresh, memory, after),
+            number=state.number + (busy & ends),
+            place=jnp.where(ends, 0, state.place + 1),
+            tokens=state.tokens.at[row, state.place].set(token, mode="drop"),
+            length=state.length.at[whole].set(state.place, mode="drop"),
+            counts=jax.tree.map(add, state.counts, word.counts),
+            memory=jax.tree.map(fresh, self.memory, after),
         )
-
-    state = jax.lax.while_loop(go_on, one, state)
-    return Sentences(state.tokens, state.length), state.counts
 
 
 def _prompt(prompts: Int[Array, "B P"], place: Int[Array, "B"]) -> Int[Array, "B"]:

@@ -66,17 +66,15 @@ def run(
     Raises:
         SettingError: a setting cannot be used, or `folder` holds something else.
     """
-    folder = pathlib.Path(folder)
-    if jax.process_index() == 0:
+    folder, first = pathlib.Path(folder), jax.process_index() == 0
+    if first:
         outputs.check_folder(folder)
         log.check_wandb(wandb)
     parts = parts or grid.parse(settings)
     layout = lane_layout.layout(where.mode, where.devices, where.group)
-    setups = _Setups()
-    for program in grid.programs(parts):
-        setups.of(program)  # whatever is wrong with it should be known before anything runs
-    with alone(folder, jax.process_index() == 0):
-        if jax.process_index() == 0:
+    setups = _Setups(parts)
+    with alone(folder, first):
+        if first:
             _claim(folder, settings)
             _forget_damaged(folder, parts)
         mine = _share_of_this_process(folder, parts)
@@ -91,8 +89,8 @@ def run(
                         (p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own
                     ]
                     fitted = _fitted(layout, where, setup, own)
-                    standings = setups.standings(setup, fitted)
                     told.pace.pieces = setups.pieces(setup, fitted)
+                    standings = setups.standings(setup, fitted)
                     driver.drive(setup, standings, members, fitted, world)
                     programs.make_room()
                 _wait_for_others(folder, parts, gathered, pause)
@@ -164,12 +162,18 @@ def _forget_damaged(folder: pathlib.Path, parts: Sequence[Part]) -> None:
 
 
 class _Setups:
-    """What programs share: networks and openings are read once, a match is compiled once."""
+    """What programs share: networks and openings are read once, a match is compiled once.
 
-    def __init__(self) -> None:
+    Raises:
+        SettingError: a program of `parts` cannot be had; known before anything runs.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
         self.by_network: dict[tuple, sandwich.Setup] = {}
         self.matches: dict[tuple, Standings] = {}
         self.timed: dict[tuple, pace.Rest] = {}
+        for program in grid.programs(parts):
+            self.of(program)
 
     def standings(self, setup: sandwich.Setup, where: Layout) -> Standings:
         """For programs that have networks, assistant and layout in common."""

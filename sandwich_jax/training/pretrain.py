@@ -190,11 +190,7 @@ def pretrain(
     mesh = mesh_for(config.batch, devices)
     piece = piece_of(net, config.batch // (mesh.size if mesh else 1))
     trainer = make_trainer(game, net, axis=AXIS if mesh else None, piece=piece)
-    fresh = net.init(jax.random.key(config.seed))
-    # A copy, since updates overwrite their argument.
-    state = trainer.init(fresh if start_params is None else jax.tree.map(jnp.copy, start_params))
-    found = saver.latest((state, np.float32(0)))
-    _, (state, before) = found if found else (0, (state, np.float32(0)))
+    state, before = _begun(trainer, saver, start_params, net.init(jax.random.key(config.seed)))
     choose = first_choice(game, net)
     if evaluation is None:
         evaluation = held_out(corpus, training, config.eval_positions)
@@ -218,6 +214,17 @@ def pretrain(
     params = jax.device_get(state.params)
     match = match or move_match(choose, params, evaluation)
     return Trained(net, params, match, float(before) + time.monotonic() - begin)
+
+
+def _begun(
+    trainer: Trainer, saver: Saver, given: Params | None, drawn: Params
+) -> tuple[TrainState, np.float32]:
+    """The last checkpoint, or the state before the first update; and the seconds until then."""
+    # A copy, since updates overwrite their argument.
+    params = drawn if given is None else jax.tree.map(jnp.copy, given)
+    fresh = trainer.init(params), np.float32(0)
+    found = saver.latest(fresh)
+    return found[1] if found else fresh
 
 
 def _training_games(corpus: Corpus, config: PretrainConfig) -> np.ndarray:
