@@ -74,15 +74,15 @@ def _bench_rows(args: Bench) -> Iterator[dict[str, Any]]:
 
         return corpus_rows(args.pgn, args.games, args.repeats)
 
-    from sandwich_jax import games
     from sandwich_jax.folders import store
     from sandwich_jax.measures import throughput
+    from sandwich_jax.models import game_of
     from sandwich_jax.players import spelled
 
     models = spelled.load_pair(args.expert, args.weak, "chess", args.network)
     sizes = " and ".join(dict.fromkeys(store.size_name(model.net.config) for model in models))
     name = f"E {args.expert} and W {args.weak} ({sizes})"
-    pair = throughput.Pair(name, games.make("chess"), *models)
+    pair = throughput.Pair(name, game_of("chess", models), *models)
     batches = args.batches or (256, 1024)
     about = (args.protocols, args.misalignment, args.repeats, args.plies)
     return throughput.bench(pair, batches, *about)

@@ -17,7 +17,7 @@ from sandwich_jax.misalign import assistant
 from sandwich_jax.models import Model, Models
 from sandwich_jax.oversight import protocols as known
 from sandwich_jax.selfplay import SelfPlayConfig, Sides, Table, selfplay
-from sandwich_jax.types import Knobs
+from sandwich_jax.types import Knobs, PRNGKey, SettingError
 
 YARDSTICK = "always_follow"
 """The protocol that others are measured beside."""
@@ -74,7 +74,15 @@ def bench(
         misalignment: spelling of what makes A out of E.
         repeats: runs of each side.
         plies: of a game at most, after its opening.
+
+    Raises:
+        SettingError: a player has no forward passes to compare with.
     """
+    if any(model.net.by_moves or model.net.sees for model in (pair.expert, pair.weak)):
+        raise SettingError(
+            "bench selfplay compares with bare forward passes, which an engine or a search has not:"
+            " choose networks."
+        )
     order = sorted(protocols, key=lambda name: name != YARDSTICK)
     for batch in batches:
         size, yardstick = Size(batch, plies), None
@@ -161,21 +169,28 @@ def _forwards(pair: Pair, size: Size, protocol: str) -> Call:
     """The bare forward passes."""
     game, (batch, plies) = pair.game, size
 
+    asks = known.make(protocol).asks
+
+    def drawn(key: PRNGKey, model: Model) -> Array:
+        """What it might see of half the lanes."""
+        start = game.after(jnp.asarray(game.openings("train")[:1]))
+        seen = jax.eval_shape(lambda: model.net.view(game, start))
+        return jax.random.uniform(key, (batch // 2, *seen.shape[1:]))
+
     @jax.jit
     def run(seed: Array, expert: Model, weak: Model) -> Array:
-        shape = (batch // 2, *game.feature_shape)
-        features = jax.random.uniform(jax.random.key(seed), shape)
+        turns = (weak, weak, expert) if asks else (weak, weak)
+        keys = jax.random.split(jax.random.key(seed), len(turns))
+        features = tuple(drawn(key, model) for key, model in zip(keys, turns, strict=True))
 
-        def ply(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            front, back = carry
-            outputs = [weak.of(back), weak.of(front)]
-            outputs += [expert.of(front)] if known.make(protocol).asks else []
+        def ply(features: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
+            outputs = [model.of(seen) for model, seen in zip(turns, features, strict=True)]
             # The next inputs depend on every output, so that none is left out.
             told = jnp.stack([o.logits.sum() + o.value.sum() for o in outputs]).sum()
-            return (back + 1e-20 * told, front + 1e-20 * told), None
+            return tuple(seen + 1e-20 * told for seen in features), None
 
-        (front, back), _ = jax.lax.scan(ply, (features, features + 0.1), None, length=2 * plies)
-        kept = ((front + back).sum() * 0).astype(jnp.int32)
+        features, _ = jax.lax.scan(ply, features, None, length=2 * plies)
+        kept = (jnp.stack([seen.sum() for seen in features]).sum() * 0).astype(jnp.int32)
         return jnp.int32(2 * plies * batch) + kept
 
     return lambda seed: run(seed, pair.expert, pair.weak)
