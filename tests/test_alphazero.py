@@ -1,6 +1,9 @@
 """AlphaZero training: targets, symmetries, resume; what it cannot do is told."""
 
 import dataclasses
+import signal
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +24,21 @@ SMALL = AlphaZeroConfig(
     game="tic_tac_toe", network="nano", iterations=4, simulations=3, lanes=8, plies=4, window=2,
     batch=8, random_plies=2, snapshots=(2,),
 )  # fmt: skip
+
+KILLED = f"""
+import os, pathlib, signal, sys
+from sandwich_jax.running import alphazero_folder
+from sandwich_jax.training import alphazero
+from sandwich_jax.training.settings import AlphaZeroConfig
+
+def stop(done, total, text):
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+alphazero.SAVE_EVERY = 2
+alphazero_folder.train_in(pathlib.Path(sys.argv[1]), {SMALL!r}, stop)
+"""
+"""SMALL in a process of its own, killed between two checkpoints."""
 
 
 def _window(ended, result, value, first):
@@ -84,17 +102,13 @@ def test_the_rules_are_the_same_when_the_board_is_turned_over(name):
             break
 
 
-def test_a_training_that_was_cut_off_goes_on_bit_for_bit(tmp_path, monkeypatch):
+def test_a_training_that_was_killed_goes_on_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(alphazero, "SAVE_EVERY", 2)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     alphazero_folder.train_in(whole, SMALL)
 
-    def stop(done, total, text):
-        if done == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        alphazero_folder.train_in(cut, SMALL, stop)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(cut)], check=False)
+    assert killed.returncode == -signal.SIGKILL and list((cut / "checkpoints").iterdir())
     assert not (cut / "network.json").exists()
     alphazero_folder.train_in(cut, SMALL)
     for name in (".", "snapshots/000002"):
