@@ -2,6 +2,7 @@
 
     python -m scripts.soak kills --kills 1000 --processes 2
     python -m scripts.soak folder --kills 100
+    python -m scripts.soak disk --kills 100
     python -m scripts.soak memory --hours 8
 
 Each prints what it counted as one JSON object, also when it is stopped by Ctrl-C.
@@ -9,8 +10,9 @@ Each prints what it counted as one JSON object, also when it is stopped by Ctrl-
 `kills`: SIGKILL, at random moments, of all processes of a sweep at once. Whenever a sweep has come
 to its end its rows are compared with those of an undisturbed one, to the last bit but for seconds,
 and a new one begins. `folder`: the same of a run, its report and its evaluation, one after another.
-`memory`: one long sweep, whose resident memory is read once a second; a line through the second
-half of it, with the interval of its slope by blocks.
+`disk`: a run on a small disk that has a random amount of room; what it says, and its rows once there
+is room (root alone may mount such a disk). `memory`: one long sweep, whose resident memory is read
+once a second; a line through the second half of it, with the interval of its slope by blocks.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ QUIET = subprocess.DEVNULL
 class Soak:
     """What is done, and how much of it."""
 
-    what: tyro.conf.Positional[Literal["kills", "folder", "memory"]]
+    what: tyro.conf.Positional[Literal["kills", "folder", "disk", "memory"]]
     kills: int = 1000
+    """Or full disks."""
     processes: int = 2
     """That share a sweep."""
     hours: float = 8.0
@@ -60,7 +63,7 @@ class Soak:
 def main(args: Soak) -> None:
     """Does it and prints what came out."""
     with tempfile.TemporaryDirectory() as place:
-        work = {"kills": _sweeps, "folder": _runs, "memory": _memory}[args.what]
+        work = {"kills": _sweeps, "folder": _runs, "disk": _disks, "memory": _memory}[args.what]
         print(json.dumps(work(args, pathlib.Path(place))), flush=True)
 
 
@@ -193,6 +196,49 @@ def _runs(args: Soak, place: pathlib.Path) -> dict[str, Any]:
     except KeyboardInterrupt:
         counts["stopped"] += 1
     return {"what": "folder", **counts}
+
+
+# --- full disks ---------------------------------------------------------------------------------
+
+
+def _disks(args: Soak, place: pathlib.Path) -> dict[str, Any]:
+    """Runs that meet a full disk somewhere, and go on once there is room."""
+    import sandwich_jax
+    from sandwich_jax import Config
+    from sandwich_jax.folders import checkpoints
+    from sandwich_jax.types import SettingError
+
+    config = Config(**SMALL, p=(0.5,), rounds=args.rounds)
+    sandwich_jax.run(config, place / "whole", wandb="disabled")
+    wanted = _rows(place / "whole" / "rows.jsonl")
+    needed = sum(x.stat().st_size for x in (place / "whole").rglob("*") if x.is_file())
+    disk = place / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=True)
+    rng, counts = random.Random(args.seed), Counter(lost=0, doubled=0, different=0)
+    try:
+        for _ in range(args.kills):
+            filler, out = disk / "filler", disk / "run"
+            room = rng.randrange(2 * needed + checkpoints.MARGIN)
+            filler.write_bytes(bytes(shutil.disk_usage(disk).free - room))
+            try:
+                sandwich_jax.run(config, out, wandb="disabled")
+                counts["had room"] += 1
+            except SettingError as error:
+                counts["one sentence" if _of_room(str(error)) else "other words"] += 1
+            filler.unlink()
+            sandwich_jax.run(config, out, wandb="disabled")
+            _compare(_rows(out / "rows.jsonl"), wanted, counts)
+            shutil.rmtree(out)
+    except KeyboardInterrupt:
+        counts["stopped"] += 1
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    return {"what": "disk", "bytes of a run": needed, **counts}
+
+
+def _of_room(said: str) -> bool:
+    return "no space left" in said and len(said.splitlines()) == 1
 
 
 # --- memory -------------------------------------------------------------------------------------

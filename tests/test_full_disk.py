@@ -1,8 +1,11 @@
-"""A disk that is really full: one sentence, nothing lost, and work goes on once there is room."""
+"""A disk that is really full, or read-only: one sentence, nothing lost, and work goes on after."""
 
+import itertools
 import json
+import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from helpers import SMALL, pgn, small
@@ -78,6 +81,52 @@ def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, net
     sweep_folder.run(settings, folder, wandb="disabled")
     sweep_folder.run(settings, tmp_path / "undisturbed", wandb="disabled")
     assert _rows(folder) == _rows(tmp_path / "undisturbed")
+
+
+def _remounted(place, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(place)], check=True)
+
+
+def test_a_run_goes_on_after_its_file_system_could_only_be_read(small_disk, tmp_path):
+    folder = small_disk / "run"
+
+    def hurt(done, total, text):
+        if text.startswith("round 2/2"):
+            _remounted(small_disk, "ro")
+
+    for told in ("can only be read now; finished rounds are kept", "cannot be written"):
+        with pytest.raises(SettingError, match=told) as stopped:
+            sandwich_jax.run(small(), folder, wandb="disabled", progress=hurt)
+        assert len(str(stopped.value).splitlines()) == 1
+    _remounted(small_disk, "rw")
+    sandwich_jax.run(small(), folder, wandb="disabled")
+    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
+    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+
+
+def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
+    """An hour further back whenever it is read, and so are the times of files."""
+    hours = itertools.count()
+    now, replace = time.time, os.replace
+
+    def put(source, target):
+        replace(source, target)
+        os.utime(target, (early := time.time(), early))
+
+    folder = tmp_path / "run"
+
+    def stop(done, total, text):
+        if text.startswith("round 2/2"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() - 3600 * next(hours))
+        patch.setattr(os, "replace", put)
+        with pytest.raises(KeyboardInterrupt):
+            sandwich_jax.run(small(), folder, wandb="disabled", progress=stop)
+        sandwich_jax.run(small(), folder, wandb="disabled")
+    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
+    assert next(hours) > 5 and _rows(folder) == _rows(tmp_path / "undisturbed")
 
 
 def test_a_corpus_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path, capsys):

@@ -89,7 +89,7 @@ def run(
     done = _finished(folder, config, len(members))
     if done is not None:
         return Result(config, done)
-    with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+    with run_folder.disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
         logger = log.Logger(folder, store.to_plain(config.plain()), wandb, log.is_numbered)
 
         def usable(number: int) -> None:

@@ -163,7 +163,7 @@ def run(
         _run_one(folder, part, models, heard, wandb, told, pause)
         before += size
     found = phase(folder)
-    with run_folder.full_disk_told(folder):
+    with run_folder.disk_told(folder):
         store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
         language_charts.draw_sweep(folder, found.rows)
     return found

@@ -72,7 +72,7 @@ def run(
         except SettingError as error:
             notices.tell(f"{str(error).rstrip('.')}; the run goes on from its last checkpoint.")
     setup = own_corpus.given(sandwich.prepare(config, models))
-    with full_disk_told(folder), alone(folder):
+    with disk_told(folder), alone(folder):
         outside = RunFolder(folder, setup, wandb)
         try:
             result = _drive(setup, outside, progress, pause)
@@ -216,17 +216,25 @@ def _stored(settings: dict[str, Any], name: str, default: Callable[[str], Any]) 
 
 
 @contextlib.contextmanager
-def full_disk_told(folder: pathlib.Path) -> Iterator[None]:
-    """Turns a full disk into one sentence."""
+def disk_told(folder: pathlib.Path) -> Iterator[None]:
+    """Turns a disk that takes no more into one sentence."""
     try:
         yield
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK:
             raise
+        cause, remedy = _DISK[error.errno]
         raise SettingError(
-            f"{folder}: no space left on the disk; finished rounds are kept. Make space and run"
-            " the same command again."
+            f"{folder}: {cause}; finished rounds are kept. {remedy} and run the same command again."
         ) from error
+
+
+_DISK = {
+    errno.ENOSPC: ("no space left on the disk", "Make space"),
+    errno.EDQUOT: ("the quota of the disk is used up", "Make space"),
+    errno.EROFS: ("its file system can only be read now", "Mend that"),
+}
+"""What a disk says that takes no more, and what to do."""
 
 
 class RunFolder:

@@ -80,7 +80,7 @@ def run(
         mine = _share_of_this_process(folder, parts)
         gathered = Gathered(folder, parts, wandb)
         told = Progress(mine, gathered, progress)
-        with run_folder.full_disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+        with run_folder.disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
             world = driver.World(MatchBook(folder / "arena"), told.step, told.skip, pause)
             try:
                 for program, own in grid.programs(mine).items():
