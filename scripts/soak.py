@@ -10,8 +10,8 @@ Each prints what it counted as one JSON object, also when it is stopped by Ctrl-
 `kills`: SIGKILL, at random moments, of all processes of a sweep at once. Whenever a sweep has come
 to its end its rows are compared with those of an undisturbed one, to the last bit but for seconds,
 and a new one begins. `folder`: the same of a run, its report and its evaluation, one after another.
-`disk`: a run on a small disk that has a random amount of room; what it says, and its rows once there
-is room (root alone may mount such a disk). `memory`: one long sweep, whose resident memory is read
+`disk`: a run on a small disk with a random amount of room; what it says, and its rows once there is
+enough (root alone may mount such a disk). `memory`: one long sweep, whose resident memory is read
 once a second; a line through the second half of it, with the interval of its slope by blocks.
 """
 
