@@ -34,7 +34,7 @@ from sandwich_jax.oversight.scrutiny import cross_examination
 from sandwich_jax.oversight.search import search
 from sandwich_jax.oversight.trust import learned_trust
 from sandwich_jax.oversight.voting import candidates, defer_on_suspicion, majority, product
-from sandwich_jax.settings import Nothing, sizes_in
+from sandwich_jax.settings import Nothing, settings, size, sizes_in
 from sandwich_jax.types import Advice, Decision, PRNGKey, Query, SettingError
 
 __all__ = ["PROTOCOLS", "Memory", "Own", "Protocol", "ProtocolConfig", "make"]
@@ -87,9 +87,31 @@ always_follow = Protocol(ask_everywhere, _follow, says="Plays what A says: the y
 never_ask = Protocol(
     _ask_nowhere, _follow, asks=False, wants=(), says="Self-play alone: the control."
 )
-only_listen = Protocol(
-    ask_everywhere, _ignore, says="Asks everywhere and plays its own move all the same."
-)
+
+
+@settings
+class OnlyListen:
+    """How much W hears."""
+
+    listens: int = size(
+        1,
+        "how often A is asked about one position; `distil_policy` learns the mean of what it says",
+    )
+
+
+def _only_listen(settings: OnlyListen) -> Protocol:
+    """Plays as if it had not asked."""
+    return Protocol(
+        ask_everywhere,
+        _ignore,
+        samples=settings.listens,
+        answers=settings.listens,
+        settings=settings,
+        says="Asks everywhere and plays its own move all the same.",
+    )
+
+
+only_listen = Sized(OnlyListen, _only_listen)
 oracle_gate = Protocol(
     ask_everywhere,
     _follow_honest,
