@@ -288,6 +288,20 @@ def test_distil_policy_learns_what_a_told_with_its_probabilities(p):
     assert 0 < 2 * apart(result.learner.train.params) < apart(setup.models.weak.params)
 
 
+def test_of_several_answers_their_mean_is_learnt():
+    config = small(
+        protocol="only_listen", listens=4, objective="distil_policy", control=False, p=(1.0,)
+    )
+    _, result = _one_round(config)
+    rollout = result.rollout
+    asked = np.asarray(rollout.asked)
+    labels, shares = (np.asarray(x)[asked] for x in rollout.told)
+    np.testing.assert_allclose(4 * shares, np.round(4 * shares), atol=1e-5)  # random moves, counted
+    np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
+    assert ((labels >= 0) == (shares > 0)).all() and ((labels >= 0).sum(-1) > 1).any()
+    np.testing.assert_array_equal(np.asarray(rollout.moves)[asked], np.asarray(rollout.own)[asked])
+
+
 def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
     config = small(objective="distil_policy", protocol="never_ask", games=64, updates=4)
     setup, result = _one_round(config)
