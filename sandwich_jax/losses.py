@@ -15,6 +15,8 @@ SYMMETRIC = (0.1, 1.0, -4.0)
 TRUNCATED = (0.7, 1 / 200)
 """q of Zhang & Sabuncu 2018, and k. Theirs is 1/2, of ten classes; no move of a weak network is
 that likely, so here k gives up on moves that are about as likely as a blunder. Not tuned."""
+ROUNDING = 1e-5
+"""A probability below this is none."""
 MOST_LOG_RATIO = 20.0
 """Ratios of probabilities are kept finite: e to this."""
 
@@ -54,7 +56,10 @@ NOISE_LOSSES: Mapping[str, Callable[[Float[Array, "N"]], Float[Array, "N"]]] = {
 def soft_cross_entropy(
     logits: Float[Array, "N A"], labels: Int[Array, "N W"], weights: Float[Array, "N W"]
 ) -> Float[Array, "N"]:
-    """-sum_w q(w) log p(w) over the labels of each sample, p the softmax over all labels, in nats.
+    """-sum_w q(w) log p(w) of each sample, p the softmax over all labels, in nats.
+
+    What the weights leave of 1 is the probability of all other labels together: a distribution of
+    which some labels are told is learnt as it is, and who learns its own stays as it is.
 
     Args:
         logits: of all labels.
@@ -62,7 +67,12 @@ def soft_cross_entropy(
         weights: their probabilities q.
     """
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.maximum(labels, 0), axis=-1)
-    return -jnp.where(labels >= 0, weights * log_probs, 0.0).sum(-1)
+    there = labels >= 0
+    weights = jnp.where(there, weights, 0.0)
+    left = 1.0 - jnp.where(there, jnp.exp(log_probs), 0.0).sum(-1)
+    others = 1.0 - weights.sum(-1)
+    others = jnp.where(others > ROUNDING, others, 0.0)
+    return -(weights * log_probs).sum(-1) - others * jnp.log(jnp.maximum(left, ROUNDING))
 
 
 def clipped_surrogate(

@@ -172,10 +172,11 @@ def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
 
 
 def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
-    """The likeliest moves of all advice with the probabilities that A gave them.
+    """The likeliest moves of all advice with the probabilities that A gave them, and the rest.
 
-    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1. W that never asks
-    learns what it itself would have said: the control differs in who tells, and in nothing else.
+    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1; the moves that are not
+    among the likeliest count together, with what probability is left. W that never asks learns
+    what it itself would have said: the control differs in who tells, and in nothing else.
     """
     assert isinstance(rollout.told, SoftPolicy)
     told = mask(rollout) * (rollout.told.labels[..., 0] >= 0)

@@ -58,12 +58,11 @@ def uniform_legal(uniform: Float[Array, "*B"], legal: Bool[Array, "*B A"]) -> In
 
 
 def likeliest(log_probs: Float[Array, "K B A"]) -> SoftPolicy:
-    """The likeliest labels of distributions, and their share of one another, [B, `LIKELIEST`].
+    """The likeliest labels of distributions with their probabilities, [B, `LIKELIEST`].
 
     Args:
         log_probs: of all labels; of K distributions their mean is taken.
     """
     shares = jnp.exp(log_probs).mean(0)
     top, labels = jax.lax.top_k(shares, min(LIKELIEST, shares.shape[-1]))
-    weights = top / jnp.maximum(top.sum(-1, keepdims=True), 1e-9)
-    return SoftPolicy(jnp.where(top > 0, labels, -1).astype(jnp.int16), weights)
+    return SoftPolicy(jnp.where(top > 0, labels, -1).astype(jnp.int16), top)

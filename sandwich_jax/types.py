@@ -84,12 +84,12 @@ class Decision(NamedTuple):
 
 
 class SoftPolicy(NamedTuple):
-    """A whole distribution to learn, over a list of labels; N samples, or [T, B]."""
+    """A distribution to learn, over a list of labels; N samples, or [T, B]."""
 
     labels: Int[Array, "*N W"]
     """-1 after the last."""
     weights: Float[Array, "*N W"]
-    """Probabilities, 0 where there is no label."""
+    """Probabilities, 0 where there is no label; what they leave of 1 is that of all others."""
 
 
 class Rollout(NamedTuple):

@@ -67,6 +67,23 @@ def test_a_whole_distribution_is_learnt_as_its_labels_would_be():
     np.testing.assert_allclose(losses.soft_cross_entropy(logits, labels, weights), expected, 1e-6)
 
 
+def test_what_is_left_of_a_distribution_is_that_of_all_other_labels():
+    logits = 2 * jax.random.normal(jax.random.key(0), (5, 40))
+    chances = jax.nn.softmax(logits)
+    told = sampling.likeliest(jax.nn.log_softmax(logits)[None])
+    rest = 1 - told.weights.sum(-1)
+    assert (rest > 0.01).all()
+    found, slope = jax.vmap(jax.value_and_grad(lambda *x: losses.soft_cross_entropy(*x)))(
+        logits, told.labels.astype(jnp.int32), told.weights
+    )
+    wanted = -(told.weights * jnp.log(told.weights)).sum(-1) - rest * jnp.log(rest)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    np.testing.assert_allclose(slope, 0, atol=1e-6)  # it is what it learns
+    certain = jnp.zeros_like(told.weights).at[:, 0].set(1.0)
+    one = losses.soft_cross_entropy(logits, told.labels.astype(jnp.int32), certain)
+    np.testing.assert_allclose(one, -jnp.log(chances.max(-1)), rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["connect_four", "tic_tac_toe", "othello"])
 def test_the_rules_are_the_same_when_the_board_is_turned_over(name):
     game = games.make(name)
