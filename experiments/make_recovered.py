@@ -40,8 +40,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from scripts.accelerator import train
 
-TOLD = ("protocol", "objective", "misalignment", "rounds", "games", "updates", "batch", "window",
-        "learning_rate", "temperature", "expert", "weak", "seed")  # fmt: skip
+TOLD = ("protocol", "listens", "objective", "misalignment", "rounds", "games", "updates", "batch",
+        "window", "learning_rate", "temperature", "expert", "weak", "seed")  # fmt: skip
 MADE = ("versions", "device", "commit")
 
 
