@@ -1,0 +1,91 @@
+"""Makes the table of docs/values.md from the folder of `experiments/connect_four_values.toml`.
+
+    python experiments/values_page.py runs/connect_four_values
+
+Every protocol beside always following against the same A, seed by seed. Cells that lack a seed are
+left out, so a sweep that is still running has a page too. What stands outside the page's two marks
+is kept.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from typing import Any
+
+from sandwich_jax import grid
+from sandwich_jax.folders import places, store
+from sandwich_jax.grid import Part
+from sandwich_jax.report import doc_pages
+from sandwich_jax.running import paired, phase
+
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "values.md"
+HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "Elo gain of W'", "PGR",
+        "Elo of W' over always following")  # fmt: skip
+
+
+def main(folder: pathlib.Path) -> None:
+    """Writes the page's table."""
+    manifest = store.read_json(folder / "manifest.json")
+    cells = [
+        own
+        for own in grid.cells(grid.parse(manifest["sweep"])).values()
+        if all(places.is_done(folder, part) for part in own)
+    ]
+    lines = [_line(folder, own, _yardstick(cells, own)) for own in cells]
+    c, versions = cells[0][0].config, manifest["versions"]
+    about = (
+        f"{c.rounds} rounds of {c.games} games and {c.updates} updates, {len(cells[0])} seeds,"
+        f" {2 * c.final_openings} games a match; {manifest['device']}, JAX {versions['jax']},"
+        f" commit {manifest['commit']}. Intervals of 95% over seeds."
+    )
+    doc_pages.fill(PAGE, "experiments/values_page.py", f"{about}\n\n{doc_pages.table(HEAD, lines)}")
+    print(f"{len(cells)} cells: {PAGE}")
+
+
+def _yardstick(cells: list[list[Part]], own: list[Part]) -> list[Part] | None:
+    """The cell that follows the same A."""
+    assistant = own[0].member.assistant
+    for other in cells:
+        member = other[0].member
+        if member.protocol == "always_follow" and member.assistant == assistant:
+            return other
+    return None
+
+
+def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -> tuple[str, ...]:
+    """A cell, and what it has over always following."""
+    (row,) = phase.phase(folder, own).rows
+    last = [places.rows_of(folder, part)[-1] for part in own]
+    gained = "" if yardstick in (None, own) else _difference(folder, own, yardstick)
+    return (
+        _misalignment(row),
+        doc_pages.interval(row, "a_elo", "+.0f") if row["a_elo"] is not None else "",
+        row["protocol"],
+        _share(last, "followed"),
+        doc_pages.interval(row, "elo_gain", "+.0f"),
+        doc_pages.interval(row, "pgr", ".2f"),
+        gained,
+    )
+
+
+def _misalignment(row: dict[str, Any]) -> str:
+    if row["misalignment"] is None:
+        return ""
+    name = "value_sigma" if row["misalignment"] == "value_noise" else "p"
+    return f"{row['misalignment']}, {name} = {row[name]:g}"
+
+
+def _share(rows: list[dict[str, Any]], name: str) -> str:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return f"{sum(values) / len(values):.2f}" if values else ""
+
+
+def _difference(folder: pathlib.Path, own: list[Part], other: list[Part] | None) -> str:
+    assert other is not None
+    found = paired.difference(folder, own, other)
+    return f"{found.value:+.0f} [{found.low:+.0f}, {found.high:+.0f}]"
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
