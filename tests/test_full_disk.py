@@ -1,5 +1,6 @@
 """A disk that is really full, or read-only: one sentence, nothing lost, and work goes on after."""
 
+import functools
 import itertools
 import json
 import os
@@ -42,6 +43,19 @@ def _rows(folder) -> list:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """`network -> rows` of a run that nothing happens to."""
+
+    @functools.cache
+    def rows_of(network: str) -> list:
+        folder = tmp_path_factory.mktemp("undisturbed") / "run"
+        sandwich_jax.run(small(network=network), folder, wandb="disabled")
+        return _rows(folder)
+
+    return rows_of
+
+
 @pytest.mark.parametrize(
     ("network", "room"),
     [
@@ -51,15 +65,14 @@ def _rows(folder) -> list:
         pytest.param("tiny", 3_000_000, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, network, room):
+def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, undisturbed, network, room):
     filler, folder = _fill(small_disk, room), small_disk / "run"
     with pytest.raises(SettingError, match="no space left") as stopped:
         sandwich_jax.run(small(network=network), folder, wandb="disabled")
     assert len(str(stopped.value).splitlines()) == 1
     filler.unlink()
     sandwich_jax.run(small(network=network), folder, wandb="disabled")
-    sandwich_jax.run(small(network=network), tmp_path / "undisturbed", wandb="disabled")
-    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+    assert _rows(folder) == undisturbed(network)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +100,7 @@ def _remounted(place, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(place)], check=True)
 
 
-def test_a_run_goes_on_after_its_file_system_could_only_be_read(small_disk, tmp_path):
+def test_a_run_goes_on_after_its_file_system_could_only_be_read(small_disk, undisturbed):
     folder = small_disk / "run"
 
     def hurt(done, total, text):
@@ -100,11 +113,10 @@ def test_a_run_goes_on_after_its_file_system_could_only_be_read(small_disk, tmp_
         assert len(str(stopped.value).splitlines()) == 1
     _remounted(small_disk, "rw")
     sandwich_jax.run(small(), folder, wandb="disabled")
-    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
-    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+    assert _rows(folder) == undisturbed("nano")
 
 
-def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
+def test_a_clock_that_is_set_back_changes_nothing(undisturbed, tmp_path, monkeypatch):
     """An hour further back whenever it is read, and so are the times of files."""
     hours = itertools.count()
     now, replace = time.time, os.replace
@@ -125,8 +137,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             sandwich_jax.run(small(), folder, wandb="disabled", progress=stop)
         sandwich_jax.run(small(), folder, wandb="disabled")
-    sandwich_jax.run(small(), tmp_path / "undisturbed", wandb="disabled")
-    assert next(hours) > 5 and _rows(folder) == _rows(tmp_path / "undisturbed")
+    assert next(hours) > 5 and _rows(folder) == undisturbed("nano")
 
 
 def test_a_corpus_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path, capsys):

@@ -17,8 +17,8 @@ from sandwich_jax.folders import log, places, rollouts, store
 from sandwich_jax.nets import tower
 from sandwich_jax.players import spelled
 
-EXPERTS = ("tiny", "base", "maia", "engine")
-WEAK = ("tiny", "base", "maia")
+EXPERTS = ("tiny", "base", "maia", "maia with history", "engine")
+WEAK = ("tiny", "base", "maia", "maia with history")
 FAST = {("maia", "tiny")}
 """The others are slow: each compiles programs of its own."""
 PAIRS = [
@@ -31,8 +31,10 @@ PAIRS = [
 def spellings(tmp_path_factory):
     """How each kind is spelled; nothing is known of the engine's answers at first."""
     folder = tmp_path_factory.mktemp("kinds")
-    found = {"engine": "stockfish:nodes=10", "maia": f"lc0-history:{folder / 'maia.pb.gz'}"}
-    (folder / "maia.pb.gz").write_bytes(gzip.compress(Writer(0).file()))
+    maia = folder / "maia.pb.gz"
+    found = {"maia": f"lc0:{maia}", "maia with history": f"lc0-history:{maia}"}
+    found["engine"] = "stockfish:nodes=10"
+    maia.write_bytes(gzip.compress(Writer(0).file()))
     heads = games.make("chess").heads
     for seed, name in enumerate(("tiny", "base")):
         net = nets.make(tower.SIZES[name], heads)

@@ -77,6 +77,7 @@ def _ended_well(place: pathlib.Path) -> None:
     assert rows[0] == rows[1] and len(rows[0]) == 6
 
 
+@pytest.mark.slow  # two processes find one another in test_sweep, too
 def test_a_job_of_two_tasks_is_a_sweep_of_one_process(place):
     _ended_well(place)
 

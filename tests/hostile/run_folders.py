@@ -114,7 +114,7 @@ def _base(name: str) -> pathlib.Path:
     if name == "played":
         sandwich_jax.run(small(p=(0.5,), control=False), place, wandb="disabled")
     else:
-        sweep(place, strengths=2, rounds=2, games_each=2, plies=6)
+        sweep(place, strengths=2, rounds=2, games=(2, 6))
     if name == "run":
         return min((place / "members").iterdir())
     return place
