@@ -210,7 +210,7 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-@pytest.mark.slow  # a batch shared by two devices is the batch; a sweep's processes find one another
+@pytest.mark.slow  # a batch shared by two devices is the batch, and test_sweep has two processes
 def test_two_processes_of_two_devices_are_four_devices(tmp_path):
     (tmp_path / "a.pgn").write_text("".join(pgn(line) for line in LINES))
     corpus.build([tmp_path / "a.pgn"], tmp_path / "a.npz", test_share=0.5, workers=1)
