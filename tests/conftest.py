@@ -41,9 +41,11 @@ HEAVY = (
     *("test_wheel", "test_controls", "test_adding", "test_lc0", "test_env", "test_assistant"),
     *("test_site", "test_tour", "test_train_saboteur", "test_objectives", "test_engine_network"),
     *("test_pairs", "test_language_runs", "test_learning_protocols", "test_older_folders"),
-    *("test_notebook", "test_report", "test_evaluate", "test_small_games"),
+    *("test_notebook", "test_report", "test_evaluate", "test_small_games", "test_state"),
+    *("test_zoo", "test_shift", "test_transforms", "test_arena", "test_games", "test_forms"),
+    *("test_full_disk", "test_selfplay", "test_alphazero", "test_speed", "test_sample"),
 )
-"""Files of over a minute: they come first, so that workers end together."""
+"""The files that take longest: they come first, so that workers end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
