@@ -128,7 +128,7 @@ def main(config: Config) -> None:
     about = {
         "role": config.name,
         "p": row["p"],
-        **{name: settings[name] for name in TOLD},
+        **{name: settings[name] for name in TOLD if name in settings},
         "advised moves": sum(one.get("queries") or 0 for one in rows),
         "Elo gain": doc_pages.interval(row, "elo_gain", "+.0f"),
         "PGR": doc_pages.interval(row, "pgr", ".2f"),

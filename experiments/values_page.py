@@ -16,6 +16,7 @@ from typing import Any
 from sandwich_jax import grid
 from sandwich_jax.folders import places, store
 from sandwich_jax.grid import Part
+from sandwich_jax.members import strength_names
 from sandwich_jax.report import doc_pages
 from sandwich_jax.running import paired, phase
 
@@ -72,8 +73,8 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
 def _misalignment(row: dict[str, Any]) -> str:
     if row["misalignment"] is None:
         return ""
-    name = "value_sigma" if row["misalignment"] == "value_noise" else "p"
-    return f"{row['misalignment']}, {name} = {row[name]:g}"
+    strengths = (f"{n} = {row[n]:g}" for n in strength_names() if row[n] is not None)
+    return ", ".join((row["misalignment"], *strengths))
 
 
 def _share(rows: list[dict[str, Any]], name: str) -> str:

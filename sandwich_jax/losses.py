@@ -15,8 +15,10 @@ SYMMETRIC = (0.1, 1.0, -4.0)
 TRUNCATED = (0.7, 1 / 200)
 """q of Zhang & Sabuncu 2018, and k. Theirs is 1/2, of ten classes; no move of a weak network is
 that likely, so here k gives up on moves that are about as likely as a blunder. Not tuned."""
-ROUNDING = 1e-5
-"""A probability below this is none."""
+LEAST = 1e-5
+"""Of a probability whose logarithm is taken."""
+ROUNDED = 1e-3
+"""What probabilities may lack of a sum of 1 by rounding, in 16 bits as they are kept."""
 MOST_LOG_RATIO = 20.0
 """Ratios of probabilities are kept finite: e to this."""
 
@@ -71,8 +73,8 @@ def soft_cross_entropy(
     weights = jnp.where(there, weights, 0.0)
     left = 1.0 - jnp.where(there, jnp.exp(log_probs), 0.0).sum(-1)
     others = 1.0 - weights.sum(-1)
-    others = jnp.where(others > ROUNDING, others, 0.0)
-    return -(weights * log_probs).sum(-1) - others * jnp.log(jnp.maximum(left, ROUNDING))
+    others = jnp.where(others > ROUNDED, others, 0.0)
+    return -(weights * log_probs).sum(-1) - others * jnp.log(jnp.maximum(left, LEAST))
 
 
 def clipped_surrogate(

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import pathlib
 import subprocess
 from collections.abc import Sequence
@@ -165,6 +166,18 @@ def kept_in(path: pathlib.Path) -> list[Kept]:
             board.push(move)
         games.append(Kept(" ".join(sans), result, tuple(found.elo[row].tolist())))
     return games
+
+
+def rows_without_time(folder: pathlib.Path) -> list[dict]:
+    """All rows of a run's or sweep's folder, each of them whole, but for the seconds."""
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def write_toml(settings: dict, path: pathlib.Path) -> pathlib.Path:
+    """A sweep's file of flat settings."""
+    path.write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in settings.items()))
+    return path
 
 
 def finish(processes: Sequence[subprocess.Popen]) -> list[str]:

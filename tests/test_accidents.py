@@ -1,6 +1,5 @@
-"""Torn checkpoints, damaged files of a run, Ctrl-C, and machines without what was asked for."""
+"""Torn checkpoints, and runs and sweeps that go on after accidents."""
 
-import json
 import pathlib
 import shutil
 import signal
@@ -9,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from damage import TORN, cut, flipped, nulled, torn_rows
-from helpers import SMALL, small
+from helpers import SMALL, rows_without_time, small
 from orbax.checkpoint import v1 as ocp
 
 import sandwich_jax
@@ -140,11 +139,6 @@ def finished(tmp_path_factory):
     return folder
 
 
-def _rows(folder: pathlib.Path) -> list[dict]:
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-
 def _resumed(finished, tmp_path, capfd, damage) -> str:
     """Goes on with a damaged copy; its rows are as they were. Returns what was told."""
     folder = tmp_path / "run"
@@ -153,7 +147,7 @@ def _resumed(finished, tmp_path, capfd, damage) -> str:
     damage(folder)
     capfd.readouterr()
     sandwich_jax.run(small(**ONE), folder, wandb="disabled")
-    assert _rows(folder) == _rows(finished)
+    assert rows_without_time(folder) == rows_without_time(finished)
     (told,) = capfd.readouterr().err.strip().splitlines()
     assert told.endswith("going on from checkpoint 1.")
     return told
@@ -214,7 +208,7 @@ def test_a_finished_run_that_was_damaged_is_mended(finished, tmp_path, capfd):
     (told,) = capfd.readouterr().err.strip().splitlines()
     assert "final.npz: missing or damaged" in told
     assert places.points_of(folder).keys() == places.points_of(finished).keys()
-    assert result.rows[0]["elo_gain"] == _rows(finished)[-1]["elo_gain"]
+    assert result.rows[0]["elo_gain"] == rows_without_time(finished)[-1]["elo_gain"]
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"config": [1]}', '{"config"', "\0" * 40])
@@ -294,7 +288,7 @@ def test_a_sweep_after_many_accidents_ends_as_one_without(tmp_path, capfd):
     assert sum("going on from checkpoint 1." in line for line in told) == len(lost) > 0
     assert sum("this match is played again." in line for line in told) == 1
     assert len(told) == len(lost) + 1
-    assert _rows(folder) == _rows(whole)
+    assert rows_without_time(folder) == rows_without_time(whole)
     phase = [store.read_json(place / "phase.json") for place in (folder, whole)]
     assert phase[0] == phase[1]
 

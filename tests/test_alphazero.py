@@ -67,6 +67,17 @@ def test_a_whole_distribution_is_learnt_as_its_labels_would_be():
     np.testing.assert_allclose(losses.soft_cross_entropy(logits, labels, weights), expected, 1e-6)
 
 
+def test_what_rounding_to_16_bits_takes_is_left_to_nobody():
+    logits = jax.random.normal(jax.random.key(1), (8, 99))
+    weights = jax.nn.softmax(logits)[:, :64]
+    weights = (weights / weights.sum(-1, keepdims=True)).astype(jnp.float16).astype(jnp.float32)
+    labels = jnp.tile(jnp.arange(64), (8, 1))
+    found = losses.soft_cross_entropy(logits, labels, weights)
+    expected = -(weights * jax.nn.log_softmax(logits)[:, :64]).sum(-1)
+    assert (weights.sum(-1) != 1).any()
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_what_is_left_of_a_distribution_is_that_of_all_other_labels():
     logits = 2 * jax.random.normal(jax.random.key(0), (5, 40))
     chances = jax.nn.softmax(logits)

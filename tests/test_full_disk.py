@@ -1,15 +1,14 @@
-"""A disk that is really full, or read-only: one sentence, nothing lost, and work goes on after."""
+"""A disk that is full, or read-only, and a clock set back: nothing lost, and work goes on after."""
 
 import functools
 import itertools
-import json
 import os
 import shutil
 import subprocess
 import time
 
 import pytest
-from helpers import SMALL, pgn, small
+from helpers import SMALL, pgn, rows_without_time, small
 
 import sandwich_jax
 from sandwich_jax import cli
@@ -38,11 +37,6 @@ def _fill(place, leave: int):
     return filler
 
 
-def _rows(folder) -> list:
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """`network -> rows` of a run that nothing happens to."""
@@ -51,7 +45,7 @@ def undisturbed(tmp_path_factory):
     def rows_of(network: str) -> list:
         folder = tmp_path_factory.mktemp("undisturbed") / "run"
         sandwich_jax.run(small(network=network), folder, wandb="disabled")
-        return _rows(folder)
+        return rows_without_time(folder)
 
     return rows_of
 
@@ -72,7 +66,7 @@ def test_a_run_stops_and_goes_on_when_there_is_space(small_disk, undisturbed, ne
     assert len(str(stopped.value).splitlines()) == 1
     filler.unlink()
     sandwich_jax.run(small(network=network), folder, wandb="disabled")
-    assert _rows(folder) == undisturbed(network)
+    assert rows_without_time(folder) == undisturbed(network)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +87,7 @@ def test_a_sweep_stops_and_goes_on_when_there_is_space(small_disk, tmp_path, net
     filler.unlink()
     sweep_folder.run(settings, folder, wandb="disabled")
     sweep_folder.run(settings, tmp_path / "undisturbed", wandb="disabled")
-    assert _rows(folder) == _rows(tmp_path / "undisturbed")
+    assert rows_without_time(folder) == rows_without_time(tmp_path / "undisturbed")
 
 
 def _remounted(place, how: str) -> None:
@@ -113,7 +107,7 @@ def test_a_run_goes_on_after_its_file_system_could_only_be_read(small_disk, undi
         assert len(str(stopped.value).splitlines()) == 1
     _remounted(small_disk, "rw")
     sandwich_jax.run(small(), folder, wandb="disabled")
-    assert _rows(folder) == undisturbed("nano")
+    assert rows_without_time(folder) == undisturbed("nano")
 
 
 def test_a_clock_that_is_set_back_changes_nothing(undisturbed, tmp_path, monkeypatch):
@@ -137,7 +131,7 @@ def test_a_clock_that_is_set_back_changes_nothing(undisturbed, tmp_path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             sandwich_jax.run(small(), folder, wandb="disabled", progress=stop)
         sandwich_jax.run(small(), folder, wandb="disabled")
-    assert next(hours) > 5 and _rows(folder) == undisturbed("nano")
+    assert next(hours) > 5 and rows_without_time(folder) == undisturbed("nano")
 
 
 def test_a_corpus_that_does_not_fit_leaves_the_old_one(small_disk, tmp_path, capsys):

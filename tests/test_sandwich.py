@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SMALL, small
+from helpers import SMALL, rows_without_time, small
 
 import sandwich_jax
 from sandwich_jax import driver, lane_layout, sandwich
@@ -107,11 +107,6 @@ def finished(tmp_path_factory):
     return folder, result
 
 
-def _rows_without_time(folder: pathlib.Path) -> list[dict]:
-    rows = log.read_rows(folder / "rows.jsonl")
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-
-
 def test_rows_are_complete(finished):
     folder, result = finished
     rows = log.read_rows(folder / "rows.jsonl")
@@ -164,7 +159,7 @@ def test_a_run_stopped_again_and_again_is_the_run(tmp_path, finished):
             sandwich_jax.run(config, folder, wandb="disabled", progress=stop)
         assert _rounds_kept(folder) == kept
     resumed = sandwich_jax.run(config, folder, wandb="disabled")
-    assert _rows_without_time(folder) == _rows_without_time(whole)
+    assert rows_without_time(folder) == rows_without_time(whole)
     _same(resumed.networks, result.networks)
 
 
@@ -190,7 +185,7 @@ def test_killed_then_told_to_stop_the_same_command_goes_on(tmp_path, finished):
         assert not (folder / "learning_curves.png").exists()
     assert "run the same command again" in errors
     subprocess.run(command, check=True, capture_output=True)
-    assert _rows_without_time(folder) == _rows_without_time(whole)
+    assert rows_without_time(folder) == rows_without_time(whole)
 
 
 def _rounds_kept(folder: pathlib.Path) -> int:

@@ -10,9 +10,8 @@ import sys
 import time
 
 import pytest
-from helpers import SWEEP
+from helpers import SWEEP, rows_without_time, write_toml
 
-from sandwich_jax.folders import log
 from sandwich_jax.running import sweep_folder
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "examples" / "slurm.sh"
@@ -57,8 +56,8 @@ def place(tmp_path):
     _executable(
         bin_ / "sandwich-jax", f'#!/bin/sh\nexec {sys.executable} -m sandwich_jax.cli "$@"\n'
     )
-    toml = "".join(f"{name} = {json.dumps(value)}\n" for name, value in GRID.items())
-    _executable(tmp_path / "experiments" / "phase_diagram.toml", toml)
+    (tmp_path / "experiments").mkdir()
+    write_toml(GRID, tmp_path / "experiments" / "phase_diagram.toml")
     return tmp_path
 
 
@@ -70,11 +69,8 @@ def _ended_well(place: pathlib.Path) -> None:
     out, alone = place / "scratch" / "phase_diagram", place / "alone"
     found, _ = sweep_folder.run(GRID, alone, wandb="disabled")
     assert json.loads((out / "phase.json").read_text())["rows"] == found.rows
-    rows = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in log.read_rows(folder)]
-        for folder in (out / "rows.jsonl", alone / "rows.jsonl")
-    ]
-    assert rows[0] == rows[1] and len(rows[0]) == 6
+    rows = rows_without_time(out)
+    assert rows == rows_without_time(alone) and len(rows) == 6
 
 
 @pytest.mark.slow  # two processes find one another in test_sweep, too

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import SIX, SIXTEEN, SWEEP, finish
+from helpers import SIX, SIXTEEN, SWEEP, finish, rows_without_time, write_toml
 
 import sandwich_jax
 from sandwich_jax import driver, grid, sandwich
@@ -22,16 +22,6 @@ from sandwich_jax.running import paired, sweep_folder
 from sandwich_jax.types import SettingError
 
 CLI = [sys.executable, "-m", "sandwich_jax.cli", "sweep"]
-
-
-def _toml(settings: dict, path: pathlib.Path) -> pathlib.Path:
-    path.write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in settings.items()))
-    return path
-
-
-def _rows(folder: pathlib.Path) -> list[dict]:
-    rows = log.read_rows(folder / "rows.jsonl")
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
 def _environment(devices: int) -> dict[str, str]:
@@ -84,7 +74,7 @@ def whole(tmp_path_factory):
 def reference(tmp_path_factory):
     """An undisturbed sweep in a process of its own, on one device; it leaves what it printed."""
     place = tmp_path_factory.mktemp("reference")
-    (printed,) = finish([_start(_toml(SWEEP, place / "grid.toml"), place / "out")])
+    (printed,) = finish([_start(write_toml(SWEEP, place / "grid.toml"), place / "out")])
     (place / "printed").write_text(printed)
     return place / "out"
 
@@ -98,7 +88,7 @@ def _equals_its_runs(folder: pathlib.Path, parts: list[grid.Part], place: pathli
     for part in parts:
         alone, member = place / part.id, places.member_folder(folder, part)
         sandwich_jax.run(part.config, alone, wandb="disabled")
-        assert _rows(member) == _rows(alone)
+        assert rows_without_time(member) == rows_without_time(alone)
         _same_networks(member, alone)
         for stored in ("baseline", "final"):
             one, other = (np.load(f / "arena" / f"{stored}.npz") for f in (member, alone))
@@ -113,7 +103,7 @@ def test_a_sweep_is_its_runs_one_by_one_bit_for_bit(whole, tmp_path):
 
 def _same_folder(one: pathlib.Path, other: pathlib.Path, settings: dict) -> None:
     """Rows, and networks to the last bit."""
-    assert _rows(one) == _rows(other)
+    assert rows_without_time(one) == rows_without_time(other)
     for part in grid.parse(settings):
         _same_networks(*(places.member_folder(folder, part) for folder in (one, other)))
 
@@ -126,20 +116,20 @@ def _same_networks(one: pathlib.Path, other: pathlib.Path) -> None:
 
 @pytest.mark.slow  # the next test has two devices a process, too
 def test_two_devices_are_one(reference, tmp_path):
-    config = _toml(SWEEP, tmp_path / "grid.toml")
+    config = write_toml(SWEEP, tmp_path / "grid.toml")
     finish([_start(config, tmp_path / "out", devices=2)])
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 
 def test_two_processes_of_two_devices_are_one(reference, tmp_path):
-    config = _toml(SWEEP, tmp_path / "grid.toml")
+    config = write_toml(SWEEP, tmp_path / "grid.toml")
     finish(_start_two(config, tmp_path / "out"))
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 
 @pytest.mark.slow
 def test_sixteen_members_are_sixteen_runs_everywhere(tmp_path):
-    config, parts = _toml(SIXTEEN, tmp_path / "grid.toml"), grid.parse(SIXTEEN)
+    config, parts = write_toml(SIXTEEN, tmp_path / "grid.toml"), grid.parse(SIXTEEN)
     assert len(parts) == 16
     sweep_folder.run(SIXTEEN, tmp_path / "here", wandb="disabled")
     _equals_its_runs(tmp_path / "here", list(parts), tmp_path / "alone")
@@ -186,7 +176,7 @@ def _killed_and_resumed(reference, out: pathlib.Path, kills: int) -> None:
         "os.replace = late\n"
         "cli.main()\n"
     )
-    config, during = _toml(SWEEP, place / "grid.toml"), 0
+    config, during = write_toml(SWEEP, place / "grid.toml"), 0
     command = [sys.executable, str(script), "sweep", str(config), "--out", str(out)]
     while kills:
         rows = len(log.read_rows(out / "rows.jsonl"))
@@ -223,7 +213,7 @@ def _kill(command: list, out: pathlib.Path, rng: random.Random, at_a_write: bool
 
 def _told_to_stop(reference, out: pathlib.Path) -> None:
     """SIGTERM after the first checkpoint: exit code 75, and rows of what is done."""
-    process = _start(_toml(SWEEP, out.parent / "grid.toml"), out)
+    process = _start(write_toml(SWEEP, out.parent / "grid.toml"), out)
     while not list(out.glob("members/*/checkpoints/*.npz")):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -231,7 +221,7 @@ def _told_to_stop(reference, out: pathlib.Path) -> None:
     _, errors = process.communicate()
     assert process.returncode == 75 and "run the same command again" in errors
     assert time.monotonic() - start < 20
-    assert 0 < len(log.read_rows(out / "rows.jsonl")) < len(_rows(reference))
+    assert 0 < len(log.read_rows(out / "rows.jsonl")) < len(rows_without_time(reference))
 
 
 def test_told_to_stop_then_killed_twice_the_same_command_goes_on(reference, tmp_path):
