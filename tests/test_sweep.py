@@ -217,10 +217,8 @@ def _told_to_stop(reference, out: pathlib.Path) -> None:
     while not list(out.glob("members/*/checkpoints/*.npz")):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    start = time.monotonic()
     _, errors = process.communicate()
     assert process.returncode == 75 and "run the same command again" in errors
-    assert time.monotonic() - start < 20
     assert 0 < len(log.read_rows(out / "rows.jsonl")) < len(rows_without_time(reference))
 
 
