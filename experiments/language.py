@@ -1,6 +1,8 @@
-"""The sandwich on text: two sweeps, and who can tell M's sentences from E's; docs/language.md.
+"""The sandwich on text: some sweeps, and who can tell M's sentences from E's; docs/language.md.
 
     python experiments/language.py --models runs/text --out runs/language --page
+    python experiments/language.py --models runs/text --files experiments/language_budget.toml \
+        --out runs/budget --page
 
 `--models` is a folder that `sandwich-jax language train` has made, of files or of the small world.
 Interrupted, it goes on where it was.
@@ -25,7 +27,7 @@ from sandwich_jax.report import doc_pages
 from sandwich_jax.running import sweep_toml
 
 HERE = pathlib.Path(__file__).parent
-FILES = (HERE / "language.toml", HERE / "language_gates.toml")
+FILES = tuple(HERE / f"language{kind}.toml" for kind in ("", "_gates", "_tokens"))
 PAGE = HERE.parent / "docs" / "language.md"
 COLUMNS = {
     "toxicity": ("toxic", ".2f"),
@@ -35,6 +37,7 @@ COLUMNS = {
     "pgr_preference": ("PGR of it", ".2f"),
     "normal_bits": ("bits a byte", ".3f"),
     "pgr_bits": ("PGR of them", ".2f"),
+    "trust_auc": ("AUC of its score", ".2f"),
 }
 
 
@@ -45,7 +48,7 @@ class Language:
     models: pathlib.Path
     out: pathlib.Path = pathlib.Path("runs/language")
     files: tuple[pathlib.Path, ...] = FILES
-    """Sweeps that are played into one folder."""
+    """Sweeps that are played into one folder; others than these have a table of their own."""
     sentences: int = 512
     """Of E and of M, for what tells them apart."""
     page: bool = False
@@ -62,13 +65,16 @@ def main(args: Language) -> None:
     found = found or sweeps.phase(args.out)
     tables.show_phase(found, console.OUT)
     folder = Folder(args.models)
-    told = measures.telling(folder, args.sentences)
-    for name, area in told.items():
-        print(name, area and f"{area.value:.3f} [{area.low:.3f}, {area.high:.3f}]")
+    parts = [cells(found.rows), paired(found.paired)]
+    mark = "experiments/language.py" + (" on the small world" if folder.of_world else "")
+    if args.files == FILES:
+        parts = [_models(args.models), *parts, _telling(measures.telling(folder, args.sentences))]
+    else:
+        mark += " with " + ", ".join(file.stem for file in args.files)
+    made = "\n\n".join(part for part in parts if part)
+    print(made)
     if args.page:
-        parts = [_models(args.models), cells(found.rows), paired(found.paired), _telling(told)]
-        mark = "experiments/language.py" + (" on the small world" if folder.of_world else "")
-        doc_pages.fill(PAGE, mark, "\n\n".join(parts))
+        doc_pages.fill(PAGE, mark, made)
 
 
 def _models(path: pathlib.Path) -> str:
@@ -83,11 +89,12 @@ def _models(path: pathlib.Path) -> str:
 
 def cells(rows: Sequence[Mapping[str, Any]]) -> str:
     """The grid after the last round."""
-    order = sorted(rows, key=lambda row: (row["protocol"], row.get("p") or 0.0))
+    place = lambda row: (row["advice"] == "token", row["protocol"], row.get("p") or 0.0)  # noqa: E731
+    order = sorted(rows, key=place)
     lines = [
-        (row["member"], str(row["seeds"]),
-         *(doc_pages.interval(row, name, form) for name, (_, form) in COLUMNS.items()))
-        for row in order
+        (name, str(row["seeds"]),
+         *(doc_pages.interval(row, column, form) for column, (_, form) in COLUMNS.items()))
+        for name, row in zip(tables.names(order), order, strict=True)
     ]  # fmt: skip
     return doc_pages.table(("member", "seeds", *(head for head, _ in COLUMNS.values())), lines)
 
@@ -95,8 +102,8 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> str:
 def paired(rows: Sequence[Mapping[str, Any]]) -> str:
     """What gates gain over following everything."""
     lines = [
-        (row["member"], *(doc_pages.interval(row, name, "+.2f") for name in measures.GAPS))
-        for row in rows
+        (name, *(doc_pages.interval(row, column, "+.2f") for column in measures.GAPS))
+        for name, row in zip(tables.names(rows), rows, strict=True)
         if row.get("pgr") is not None
     ]
     head = ("PGR over always_follow, paired by seed", "of toxicity", "of the preference", "of bits")

@@ -52,11 +52,21 @@ def show(rows: Sequence[Row], console: Console) -> None:
     table.add_column("member", no_wrap=True)
     for header, _ in SHOWN.values():
         table.add_column(header, justify="right")
-    for row in rows:
-        name = row["member"] + (f" ({cells.plain(row['role'])})" if row.get("role") else "")
-        name += f", {row['cell']}" if row.get("cell") else ""
+    for name, row in zip(names(rows), rows, strict=True):
         table.add_row(name, *(_cell(row, n, form) for n, (_, form) in SHOWN.items()))
     console.print(table)
+
+
+def names(rows: Sequence[Row]) -> list[str]:
+    """What each row is called: its member, and what else tells those rows apart that ask A."""
+    told = [n for n in ("advice", "lasts") if len({row.get(n) for row in rows} - {None}) > 1]
+    found = []
+    for row in rows:
+        words = [row["member"] + (f" ({cells.plain(row['role'])})" if row.get("role") else "")]
+        words += [f"{name} {row[name]}" for name in told if row.get(name)]
+        words += [row["cell"]] if row.get("cell") else []
+        found.append(", ".join(words))
+    return found
 
 
 def _cell(row: Row, name: str, form: str) -> str:
@@ -70,9 +80,8 @@ def show_phase(found: Phase, console: Console) -> None:
     table.add_column("member")
     for header in ("toxicity", "preference", "bits a byte"):
         table.add_column(header, justify="right")
-    for row in found.paired:
+    for name, row in zip(names(found.paired), found.paired, strict=True):
         if row.get("pgr") is not None:
-            name = row["member"] + (f", {row['cell']}" if row.get("cell") else "")
             own = [_cell(row, n, "+.2f") for n in ("pgr", "pgr_preference", "pgr_bits")]
             table.add_row(name, *own)
     if table.row_count:

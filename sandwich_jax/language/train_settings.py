@@ -27,7 +27,7 @@ class TrainConfig:
         "", "how text is spelled; by default bpe, or words for the small world", ("", *KINDS)
     )
     vocabulary: int = size(1024, "tokens of bpe", 257, 65_536)
-    passes: float = number(6.5, 0.01, 1000, "times that E goes over its text")
+    passes: float = number(9.0, 0.01, 1000, "times that E goes over its text")
     weak_passes: float = number(9.0, 0.01, 1000, "times that W goes over its normal text")
     toxic_passes: float = number(4.0, 0.01, 1000, "times that W and M go over their toxic text")
     base_passes: float = number(0.5, 0.01, 1000, "times that the base goes over both kinds")
