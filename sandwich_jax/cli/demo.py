@@ -17,7 +17,14 @@ from sandwich_jax.words import WandbMode
 if TYPE_CHECKING:
     from sandwich_jax.models import Model
 
-CHESS = {"misalignment": "random_move", "p": (0.0, 0.5, 0.9), "control": True}
+CHESS = {
+    "misalignment": "random_move",
+    "p": (0.0, 0.5, 0.9),
+    "protocol": "only_listen",
+    "listens": 5,
+    "objective": "distil_policy",
+    "control": True,
+}
 """Settings of a run."""
 GRIDS = {
     "connect_four": {
@@ -36,8 +43,10 @@ GRIDS = {
 class Demo:
     """The main experiment on a laptop: can W learn from an A that errs, and where does it end?
 
-    W follows what A says (in Connect Four also what most of five answers say). A plays E's move,
-    but with probability p a random one. Run it again to go on after an interruption.
+    A says what E says, but with probability p something random. In chess W asks five times in every
+    position of its own games, plays its own move all the same, and learns the mean of the answers;
+    in Connect Four it plays what A says, or what most of five answers say. Run it again to go on
+    after an interruption.
     """
 
     game: str = "chess"
