@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from sandwich_jax import forms, losses, nets, objectives
+from sandwich_jax import forms, losses, nets, objectives, sampling
 from sandwich_jax.games import Game
 from sandwich_jax.nets import Network
 from sandwich_jax.types import (
@@ -44,6 +44,9 @@ class LossConfig:
     """Adds the divergence from a reference network; without, it costs nothing."""
     soft: bool = False
     """Samples hold whole distributions, as their `behaviour`."""
+    legal: bool = False
+    """Those are over legal moves, and W's is learnt among them: what it says of other labels, which
+    are never played, is left as it is."""
     value_weight: float = VALUE_WEIGHT
     """Weight of the value loss beside the policy loss."""
 
@@ -176,9 +179,14 @@ def _loss(
     """The mean loss of a batch; its parts from the policy and the value head."""
     features = net.decoded(game, batch.positions)
     outputs = net.apply(params, features)
+    legal = None
     if config.soft:
         assert isinstance(batch.behaviour, SoftPolicy)
-        soft = losses.soft_cross_entropy(outputs.logits, *batch.behaviour)
+        told = batch.behaviour
+        if config.legal:
+            legal = objectives.legal_in(game, batch.positions, told.legal)
+            outputs = outputs._replace(logits=sampling.mask_logits(outputs.logits, legal))
+        soft = losses.soft_cross_entropy(outputs.logits, told.labels, told.weights)
         policy = (soft * batch.policy_weight).mean()
     elif config.clipped:
         policy = _clipped(game, guide, outputs.logits, batch).mean()
@@ -192,6 +200,7 @@ def _loss(
     if config.anchored:
         assert guide is not None
         reference = net.apply(guide.reference, features).logits
+        reference = reference if legal is None else sampling.mask_logits(reference, legal)
         total += guide.knobs["kl"] * losses.divergence(outputs.logits, reference).mean()
     return total, (policy, value)
 

@@ -58,7 +58,7 @@ NOISE_LOSSES: Mapping[str, Callable[[Float[Array, "N"]], Float[Array, "N"]]] = {
 def soft_cross_entropy(
     logits: Float[Array, "N A"], labels: Int[Array, "N W"], weights: Float[Array, "N W"]
 ) -> Float[Array, "N"]:
-    """-sum_w q(w) log p(w) of each sample, p the softmax over all labels, in nats.
+    """-sum_w q(w) log p(w) of each sample, p the softmax of `logits`, in nats.
 
     What the weights leave of 1 is the probability of all other labels together: a distribution of
     which some labels are told is learnt as it is, and who learns its own stays as it is.
@@ -111,10 +111,10 @@ def log_prob_of(
 
 
 def divergence(logits: Float[Array, "N A"], reference: Float[Array, "N A"]) -> Float[Array, "N"]:
-    """KL(policy || reference) in nats, over all labels, at temperature 1.
+    """KL(policy || reference) in nats, at temperature 1.
 
-    All labels, since the cross-entropy runs over all of them, too. Over legal moves alone it is
-    at most this divided by the policy's share of legal moves.
+    Over all labels where the cross-entropy runs over all of them; over legal moves alone it is at
+    most this divided by the policy's share of legal moves.
     """
     own, other = jax.nn.log_softmax(logits), jax.nn.log_softmax(reference)
     return (jnp.exp(own) * (own - other)).sum(-1)

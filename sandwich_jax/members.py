@@ -38,7 +38,9 @@ def loss_of(config: Config) -> LossConfig:
     from sandwich_jax.finetune import LossConfig  # this and the like load JAX
 
     kind = book().named("objective", config.objective)
-    return LossConfig(config.noise_loss, kind.clipped, anchored=config.kl > 0, soft=kind.soft)
+    return LossConfig(
+        config.noise_loss, kind.clipped, anchored=config.kl > 0, soft=kind.soft, legal=kind.soft
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -174,9 +174,10 @@ def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
 def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """The likeliest moves of all advice with the probabilities that A gave them, and the rest.
 
-    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1; the moves that are not
-    among the likeliest count together, with what probability is left. W that never asks learns
-    what it itself would have said: the control differs in who tells, and in nothing else.
+    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1, among legal moves; those
+    that are not among the likeliest count together, with what probability is left. W that never
+    asks learns what it itself would have said: the control differs in who tells, and in nothing
+    else, and its gradient is zero until W has changed.
     """
     assert isinstance(rollout.told, SoftPolicy)
     told = mask(rollout) * (rollout.told.labels[..., 0] >= 0)
@@ -292,13 +293,13 @@ def empty_window(game: Game, samples: int, objective: str = "imitate") -> Window
     """A window for so many samples of `game`, with nothing in it."""
     code = jax.eval_shape(lambda: game.encode(game.init(1)))
     behaviour = ()
+    bits = jnp.zeros((samples, -(-game.num_actions // 8)), jnp.uint8)
+    bits = bits if game.legal_of is None else ()
     if OBJECTIVES[objective].clipped:
-        bits = jnp.zeros((samples, -(-game.num_actions // 8)), jnp.uint8)
-        bits = bits if game.legal_of is None else ()
         behaviour = Behaviour(jnp.zeros(samples), jnp.zeros(samples), bits)
     elif OBJECTIVES[objective].soft:
         shape = (samples, min(sampling.LIKELIEST, game.num_actions))
-        behaviour = SoftPolicy(jnp.zeros(shape, jnp.int16), jnp.zeros(shape))
+        behaviour = SoftPolicy(jnp.zeros(shape, jnp.int16), jnp.zeros(shape), bits)
     return Window(
         positions=jnp.zeros((samples, *code.shape[1:]), code.dtype),
         moves=jnp.zeros(samples, jnp.int16),

@@ -206,6 +206,8 @@ def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: De
         log_probs = advice.logits if table.protocol.asks else jax.nn.log_softmax(own.logits)[None]
         assert log_probs is not None
         told = sampling.likeliest(log_probs)
+        if table.game.legal_of is None:
+            told = told._replace(legal=jnp.packbits(own.legal, axis=-1))
     return _Extras(
         own=own.move.astype(jnp.int16),
         asked=asked,
@@ -271,7 +273,8 @@ def _split(
     told = extras.told
     if isinstance(told, SoftPolicy):
         there = (extras.asked if asks else record.by_a & record.played)[..., None]
-        told = SoftPolicy(jnp.where(there, told.labels, -1), jnp.where(there, told.weights, 0.0))
+        labels, weights = jnp.where(there, told.labels, -1), jnp.where(there, told.weights, 0.0)
+        told = told._replace(labels=labels, weights=weights)
     rollout = Rollout(
         opening=rows,
         assisted_first=play.a_is_first(config.games, config.lanes),

@@ -90,6 +90,9 @@ class SoftPolicy(NamedTuple):
     """-1 after the last."""
     weights: Float[Array, "*N W"]
     """Probabilities, 0 where there is no label; what they leave of 1 is that of all others."""
+    legal: Array | tuple[()] = ()
+    """Legal moves in bits, [*N, A / 8], where the distribution is over them and a position's code
+    does not tell them; else nothing."""
 
 
 class Rollout(NamedTuple):

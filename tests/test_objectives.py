@@ -1,13 +1,16 @@
 """Objectives by hand-worked values, the window, and what they do in whole rounds."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import games_of_four, small
 
 import sandwich_jax
-from sandwich_jax import games, lane_layout, losses, members, objectives, sandwich
+from sandwich_jax import finetune, games, lane_layout, losses, members, objectives, sandwich
 from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.objectives import Seen
@@ -258,7 +261,7 @@ def test_distil_policy_learns_what_a_told_with_its_probabilities(p):
     window, rollout = result.learner.window, result.rollout
     count = rollout.moves.size
     weight = np.asarray(window.policy_weight)[:count]
-    labels, shares = (np.asarray(x)[:count] for x in window.behaviour)
+    labels, shares = (np.asarray(x)[:count] for x in window.behaviour[:2])
     asked = np.asarray(rollout.asked).reshape(-1)
     np.testing.assert_array_equal(weight, asked.astype(float))
     assert asked.any() and (labels[~asked] == -1).all() and not shares[~asked].any()
@@ -295,7 +298,7 @@ def test_of_several_answers_their_mean_is_learnt():
     _, result = _one_round(config)
     rollout = result.rollout
     asked = np.asarray(rollout.asked)
-    labels, shares = (np.asarray(x)[asked] for x in rollout.told)
+    labels, shares = (np.asarray(x)[asked] for x in rollout.told[:2])
     np.testing.assert_allclose(4 * shares, np.round(4 * shares), atol=1e-5)  # random moves, counted
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
     assert ((labels >= 0) == (shares > 0)).all() and ((labels >= 0).sum(-1) > 1).any()
@@ -306,7 +309,7 @@ def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
     config = small(objective="distil_policy", protocol="never_ask", games=64, updates=4)
     setup, result = _one_round(config)
     rollout, weight = result.rollout, np.asarray(result.learner.window.policy_weight)
-    labels, shares = (np.asarray(x) for x in rollout.told)
+    labels, shares = (np.asarray(x) for x in rollout.told[:2])
     own = np.asarray(rollout.played & rollout.assisted)
     np.testing.assert_array_equal(weight[: own.size], own.reshape(-1).astype(float))
     assert not rollout.asked.any() and own.any()
@@ -318,6 +321,18 @@ def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
     wanted = whole[rows[:, None], labels[0, rows]] * (labels[0, rows] >= 0)
     wanted /= wanted.sum(-1, keepdims=True)
     np.testing.assert_allclose(shares[0, rows], wanted, atol=1e-3)  # sums in another order
+
+    def gradient(loss: finetune.LossConfig) -> float:
+        """Its norm at W, of what W itself would have said."""
+        trainer = finetune.make_trainer(GAME, setup.models.weak.net, loss=loss)
+        samples = jax.tree.map(lambda x: x[np.flatnonzero(weight)], result.learner.window)
+        state = trainer.init(setup.models.weak.params)
+        state, _ = trainer.update(state, samples, jnp.float32(0))
+        return float(optax.tree.norm(optax.tree_utils.tree_get(state.optimizer, "mu"))) / 0.1
+
+    soft = finetune.LossConfig(soft=True, value_weight=0.0)
+    assert members.loss_of(config).legal and not soft.legal
+    assert gradient(dataclasses.replace(soft, legal=True)) < 1e-4 < 1e-2 < gradient(soft)
 
 
 def test_adjudicated_results_are_learnt_from_only_when_asked_for():
