@@ -174,10 +174,10 @@ def distil_advice(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
 def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """The likeliest moves of all advice with the probabilities that A gave them, and the rest.
 
-    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1, among legal moves; those
-    that are not among the likeliest count together, with what probability is left. W that never
-    asks learns what it itself would have said: the control differs in who tells, and in nothing
-    else, and its gradient is zero until W has changed.
+    Distillation (Hinton et al. 2015) of what A tells, at a temperature of 1, among legal moves;
+    those that are not among the likeliest count together, with what probability is left. W that
+    never asks learns what it itself would have said: the control differs in who tells, and in
+    nothing else, and its gradient is zero until W has changed.
     """
     assert isinstance(rollout.told, SoftPolicy)
     told = mask(rollout) * (rollout.told.labels[..., 0] >= 0)
