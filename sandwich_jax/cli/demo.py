@@ -50,7 +50,7 @@ class Demo:
     """
 
     game: str = "chess"
-    """chess or connect_four, each about ten minutes on two quiet cores."""
+    """chess, about ten minutes on two quiet cores, or connect_four, about four."""
     out: pathlib.Path | None = None
     """The folder; runs/demo by default, runs/demo_GAME for another game than chess."""
     wandb: WandbMode = "offline"
