@@ -29,6 +29,7 @@ from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.machine import display
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
+from sandwich_jax.training.corpus import move_of
 from sandwich_jax.types import State
 
 RESAMPLES = 2000
@@ -82,11 +83,9 @@ def by_engine(
     """The mover's win probability after every move, and the engine's name."""
     boards = []
     for lane, fen in enumerate(board.to_fen(state)):
-        before = chess.Board(fen)
-        alike = games.make("chess").take(state, jnp.full(config.moves, lane))
-        for move in board.to_uci(alike, labels[lane]):
-            boards.append(before.copy(stack=False))
-            boards[-1].push_uci(move)
+        for label in labels[lane]:
+            boards.append(chess.Board(fen))
+            boards[-1].push(move_of(int(label), boards[-1]))
     with (
         Pool(EngineConfig()) as pool,
         analyses.Analyses(pool, config.nodes, analyses.default_path()) as judge,

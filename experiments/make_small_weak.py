@@ -32,7 +32,7 @@ from sandwich_jax.report import doc_pages
 from sandwich_jax.types import State, Window
 
 GAME = "connect_four"
-PLIES = 42
+PLIES = solver.COLUMNS * solver.ROWS
 """No game is longer."""
 LIMITS = "It sees one position and searches nothing; it has seen games of E alone."
 
@@ -109,8 +109,7 @@ def main(config: Config) -> None:
         "parameters": weak.net.num_params,
         "limits": LIMITS,
     }
-    made = store.manifest({})
-    about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
+    about |= store.made()
     store.save_network(config.out, store.NetworkCard(GAME, weak.net.config, about), weak.params)
     spec = f"ckpt:{config.out}"
     pairs = {"E": "zoo:expert", "zoo:weak": "zoo:weak", "random": "random"}

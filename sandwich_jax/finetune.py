@@ -178,14 +178,12 @@ def _loss(
 ) -> tuple[Array, tuple[Array, Array]]:
     """The mean loss of a batch; its parts from the policy and the value head."""
     features = net.decoded(game, batch.positions)
+    among = _among_legal(game, batch) if config.legal else lambda logits: logits
     outputs = net.apply(params, features)
-    legal = None
+    outputs = outputs._replace(logits=among(outputs.logits))
     if config.soft:
         assert isinstance(batch.behaviour, SoftPolicy)
         told = batch.behaviour
-        if config.legal:
-            legal = objectives.legal_in(game, batch.positions, told.legal)
-            outputs = outputs._replace(logits=sampling.mask_logits(outputs.logits, legal))
         soft = losses.soft_cross_entropy(outputs.logits, told.labels, told.weights)
         policy = (soft * batch.policy_weight).mean()
     elif config.clipped:
@@ -199,10 +197,16 @@ def _loss(
     total = policy + config.value_weight * value
     if config.anchored:
         assert guide is not None
-        reference = net.apply(guide.reference, features).logits
-        reference = reference if legal is None else sampling.mask_logits(reference, legal)
+        reference = among(net.apply(guide.reference, features).logits)
         total += guide.knobs["kl"] * losses.divergence(outputs.logits, reference).mean()
     return total, (policy, value)
+
+
+def _among_legal(game: Game, batch: Window) -> Callable[[Array], Array]:
+    """Logits to those of legal moves, in the positions of a batch."""
+    assert isinstance(batch.behaviour, SoftPolicy)
+    legal = objectives.legal_in(game, batch.positions, batch.behaviour.legal)
+    return lambda logits: sampling.mask_logits(logits, legal)
 
 
 def _clipped(

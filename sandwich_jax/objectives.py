@@ -271,8 +271,7 @@ def see(game: Game, weak: Model, rollout: Rollout, starts: State, knobs: Knobs) 
         legal, index = game.legal(state), jnp.maximum(moves, 0).astype(jnp.int32)
         outputs = weak.of_encoded(game, positions)
         log_prob = losses.log_prob_of(outputs.logits, legal, index, knobs["temperature"])
-        kept = jnp.packbits(legal, axis=-1) if game.legal_of is None else ()
-        return game.step(state, index), Seen(outputs.value, log_prob, kept)
+        return game.step(state, index), Seen(outputs.value, log_prob, game.legal_bits(legal))
 
     first = game.take(starts, rollout.opening)
     return jax.lax.scan(ply, first, (rollout.positions, rollout.moves))[1]

@@ -194,6 +194,12 @@ def manifest(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def made() -> dict[str, Any]:
+    """What made a network, for its card: versions, device and commit."""
+    about = manifest({})
+    return {name: about[name] for name in ("versions", "device", "cpus", "commit")}
+
+
 def _commit() -> str:
     here = pathlib.Path(__file__).parent
     try:

@@ -81,6 +81,11 @@ class Game:
         """Network features of the positions in `state`, from the side to move's view."""
         return self.decode(self.encode(state))
 
+    def legal_bits(self, legal: Bool[Array, "*N A"]) -> Array | tuple[()]:
+        """What is kept of legal moves beside encoded positions: bits [*N, A / 8], or nothing where
+        the code tells them."""
+        return jnp.packbits(legal, axis=-1) if self.legal_of is None else ()
+
     @property
     def heads(self) -> Heads:
         """What a network for this game sees and answers."""

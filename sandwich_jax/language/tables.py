@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sandwich_jax.folders import places
 from sandwich_jax.language.sweeps import Phase
-from sandwich_jax.report import cells, doc_pages
+from sandwich_jax.report import cells, doc_pages, language_charts
 
 Row = Mapping[str, Any]
 SHOWN = {
@@ -59,7 +59,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
 
 def names(rows: Sequence[Row]) -> list[str]:
     """What each row is called: its member, and what else tells those rows apart that ask A."""
-    told = [n for n in ("advice", "lasts") if len({row.get(n) for row in rows} - {None}) > 1]
+    told = language_charts.varying(rows, ("advice", "lasts"))
     found = []
     for row in rows:
         words = [row["member"] + (f" ({cells.plain(row['role'])})" if row.get("role") else "")]

@@ -114,10 +114,15 @@ def knob(rows: Sequence[Row]) -> str | None:
     return next((n for n in values if len(values[n]) > 1), next(iter(values), None))
 
 
+def varying(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Columns of which the rows that have them have different values."""
+    return [name for name in names if len({row.get(name) for row in rows} - {None}) > 1]
+
+
 def curves(rows: Sequence[Row], x: str) -> dict[str, list[Row]]:
     """Rows that differ in the strength alone, by what they are called."""
     asking = [row for row in rows if row.get(x) is not None and row["protocol"] != "never_ask"]
-    told = [n for n in MEANING[1:] if len({row.get(n) for row in asking}) > 1]
+    told = varying(asking, MEANING[1:])
     found: dict[str, list[Row]] = {}
     for row in asking:
         words = [cells.plain(row["protocol"]), *(str(row.get(n)) for n in told)]

@@ -58,8 +58,7 @@ def train_in(
             "plies": iteration * config.lanes * config.plies,
             "seconds": round(seconds, 1),
         }
-        made = store.manifest({})
-        about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
+        about |= store.made()
         card = store.NetworkCard(config.game, start.net.config, about)
         store.save_network(folder, card, params)
 

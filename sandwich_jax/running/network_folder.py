@@ -65,8 +65,7 @@ def pretrain_in(
         "move_match": trained.match._asdict(),
         "corpus": data.stats,
     }
-    made = store.manifest({})
-    about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
+    about |= store.made()
     card = store.NetworkCard("chess", trained.net.config, about)
     if jax.process_index() == 0:
         with outputs.keeping(trained.match, out):

@@ -115,10 +115,9 @@ def _store(
     positions: int,
 ) -> None:
     """Stores the network with how it was made."""
-    made = store.manifest({})
     about = {"role": "saboteur", "parameters": model.net.num_params, **dataclasses.asdict(material)}
     about |= {"training": dataclasses.asdict(config), "bank": positions}
-    about |= {key: made[key] for key in ("versions", "device", "cpus", "commit")}
+    about |= store.made()
     store.save_network(out, store.NetworkCard("chess", model.net.config, about), model.params)
 
 
