@@ -90,8 +90,7 @@ def run(
                     ]
                     fitted = _fitted(layout, where, setup, own)
                     told.pace.pieces = setups.pieces(setup, fitted)
-                    standings = setups.standings(setup, fitted)
-                    driver.drive(setup, standings, members, fitted, world)
+                    driver.drive(setup, setups.standings(setup, fitted), members, fitted, world)
                     programs.make_room()
                 _wait_for_others(folder, parts, gathered, pause)
             finally:
