@@ -1,10 +1,10 @@
-"""Makes the table of docs/values.md from the folder of `experiments/connect_four_values.toml`.
+"""Makes the tables of docs/values.md from the folders of `experiments/connect_four_values*.toml`.
 
-    python experiments/values_page.py runs/connect_four_values
+    python experiments/values_page.py runs/connect_four_values [FOLDER ...]
 
-Every protocol beside always following against the same A, seed by seed. Cells that lack a seed are
-left out, so a sweep that is still running has a page too. What stands outside the page's two marks
-is kept.
+A table a folder. Every protocol and objective beside always following against the same A, seed by
+seed. Cells that lack a seed are left out, so a sweep that is still running has a page too. What
+stands outside the page's two marks is kept.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "Elo gain of W
         "Elo of W' over always following")  # fmt: skip
 
 
-def main(folder: pathlib.Path) -> None:
-    """Writes the page's table."""
+def main(folders: list[pathlib.Path]) -> None:
+    """Writes the page's tables."""
+    doc_pages.fill(PAGE, "experiments/values_page.py", "\n\n".join(map(_table, folders)))
+    print(PAGE)
+
+
+def _table(folder: pathlib.Path) -> str:
+    """What one sweep found, and how it was run."""
     manifest = store.read_json(folder / "manifest.json")
     cells = [
         own
@@ -36,20 +42,21 @@ def main(folder: pathlib.Path) -> None:
     lines = [_line(folder, own, _yardstick(cells, own)) for own in cells]
     c, versions = cells[0][0].config, manifest["versions"]
     about = (
-        f"{c.rounds} rounds of {c.games} games and {c.updates} updates, {len(cells[0])} seeds,"
-        f" {2 * c.final_openings} games a match; {manifest['device']}, JAX {versions['jax']},"
-        f" commit {manifest['commit']}. Intervals of 95% over seeds."
+        f"E is `{c.expert}`: {c.rounds} rounds of {c.games} games and {c.updates} updates,"
+        f" {len(cells[0])} seeds, {2 * c.final_openings} games a match; {manifest['device']}, JAX"
+        f" {versions['jax']}, commit {manifest['commit']}. Intervals of 95% over seeds."
     )
-    doc_pages.fill(PAGE, "experiments/values_page.py", f"{about}\n\n{doc_pages.table(HEAD, lines)}")
-    print(f"{len(cells)} cells: {PAGE}")
+    print(f"{len(cells)} cells of {folder}")
+    return f"{about}\n\n{doc_pages.table(HEAD, lines)}"
 
 
 def _yardstick(cells: list[list[Part]], own: list[Part]) -> list[Part] | None:
-    """The cell that follows the same A."""
+    """The cell that follows the same A and imitates."""
     assistant = own[0].member.assistant
     for other in cells:
         member = other[0].member
-        if member.protocol == "always_follow" and member.assistant == assistant:
+        follows = member.protocol == "always_follow" and other[0].config.objective == "imitate"
+        if follows and member.assistant == assistant:
             return other
     return None
 
@@ -62,7 +69,7 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
     return (
         _misalignment(row),
         doc_pages.interval(row, "a_elo", "+.0f") if row["a_elo"] is not None else "",
-        row["protocol"],
+        ", ".join(x for x in (row["protocol"], row["objective"]) if x != "imitate"),
         _share(last, "followed"),
         doc_pages.interval(row, "elo_gain", "+.0f"),
         doc_pages.interval(row, "pgr", ".2f"),
@@ -89,4 +96,4 @@ def _difference(folder: pathlib.Path, own: list[Part], other: list[Part] | None)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main([pathlib.Path(name) for name in sys.argv[1:]])

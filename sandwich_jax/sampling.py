@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sandwich_jax.board.sample import draw, first
 from sandwich_jax.types import SoftPolicy
+from sandwich_jax.words import Pool
 
 ILLEGAL = -1e30
 """Logit of an illegal action: its probability is exactly 0 in float32."""
@@ -57,12 +58,23 @@ def uniform_legal(uniform: Float[Array, "*B"], legal: Bool[Array, "*B A"]) -> In
     return draw(uniform, legal.astype(jnp.float32))
 
 
-def likeliest(log_probs: Float[Array, "K B A"]) -> SoftPolicy:
+def likeliest(log_probs: Float[Array, "K B A"], pool: Pool = "mean") -> SoftPolicy:
     """The likeliest labels of distributions with their probabilities, [B, `LIKELIEST`].
 
     Args:
-        log_probs: of all labels; of K distributions their mean is taken.
+        log_probs: of all labels.
+        pool: what is made of K distributions: their mean (the linear opinion pool, Stone 1961), or
+            their `medoid`.
     """
-    shares = jnp.exp(log_probs).mean(0)
-    top, labels = jax.lax.top_k(shares, min(LIKELIEST, shares.shape[-1]))
+    shares = jnp.exp(log_probs)
+    one = shares.mean(0) if pool == "mean" else medoid(shares)
+    top, labels = jax.lax.top_k(one, min(LIKELIEST, one.shape[-1]))
     return SoftPolicy(jnp.where(top > 0, labels, -1).astype(jnp.int16), top)
+
+
+def medoid(shares: Float[Array, "K B A"]) -> Float[Array, "B A"]:
+    """Of K distributions the one with the least sum of total variation distances to all others
+    (Kaufman & Rousseeuw 1987); the first of equals."""
+    common = jnp.minimum(shares[:, None], shares[None]).sum(-1)  # 1 less the distance
+    chosen = jnp.argmax(common.sum(1), axis=0)
+    return jnp.take_along_axis(shares, chosen[None, :, None], axis=0)[0]

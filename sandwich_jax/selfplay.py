@@ -205,7 +205,8 @@ def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: De
         # W that never asks has nobody else to learn from.
         log_probs = advice.logits if table.protocol.asks else jax.nn.log_softmax(own.logits)[None]
         assert log_probs is not None
-        told = sampling.likeliest(log_probs)._replace(legal=table.game.legal_bits(own.legal))
+        told = sampling.likeliest(log_probs, table.protocol.pool)
+        told = told._replace(legal=table.game.legal_bits(own.legal))
     return _Extras(
         own=own.move.astype(jnp.int16),
         asked=asked,

@@ -10,6 +10,9 @@ LASTS: tuple[Lasts, ...] = ("query", "position", "game")
 NoiseLoss = Literal["none", "symmetric", "truncated"]
 """What takes the place of the cross-entropy where labels may be wrong."""
 NOISE_LOSSES: tuple[NoiseLoss, ...] = ("none", "symmetric", "truncated")
+Pool = Literal["mean", "medoid"]
+"""What becomes of several answers about one position."""
+POOLS: tuple[Pool, ...] = ("mean", "medoid")
 MemberMode = Literal["loop", "map", "vmap"]
 """`loop`: one call a member. `map`: one program, one member after another. `vmap`: all at once.
 

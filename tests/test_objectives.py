@@ -305,6 +305,26 @@ def test_of_several_answers_their_mean_is_learnt():
     np.testing.assert_array_equal(np.asarray(rollout.moves)[asked], np.asarray(rollout.own)[asked])
 
 
+def test_the_medoid_of_several_answers_is_one_of_them():
+    config = small(
+        protocol="only_listen", listens=5, pool="medoid", objective="distil_policy", control=False,
+        p=(0.7,), games=32, max_plies=2,
+    )  # fmt: skip
+    setup, result = _one_round(config)
+    rollout = result.rollout
+    lane = np.flatnonzero(np.asarray(rollout.asked)[0])
+    labels, shares = (np.asarray(x)[0, lane] for x in rollout.told[:2])
+    state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
+    legal, outputs = GAME.legal(state), setup.models.expert.at(GAME, state)
+    whole = np.asarray(jax.nn.softmax(jnp.where(legal, outputs.logits, -jnp.inf)))[lane]
+    wanted = np.take_along_axis(whole, np.maximum(labels, 0).astype(int), 1) * (labels >= 0)
+    one_move = (shares == 1).any(-1)
+    honest = np.isclose(shares, wanted, atol=1e-3).all(-1)
+    assert (one_move | honest).all()
+    # Of two honest answers each has all in common with the other; 0.53 have two of five or more.
+    assert honest.mean() > 0.5
+
+
 def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
     config = small(objective="distil_policy", protocol="never_ask", games=64, updates=4)
     setup, result = _one_round(config)

@@ -4,7 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy import stats
+from scipy.spatial.distance import cdist
 
 from sandwich_jax import sampling
 
@@ -60,3 +64,20 @@ def test_no_legal_move_gives_zero():
     assert sampling.sample(half, logits, nothing, 1.0).tolist() == [0]
     assert sampling.uniform_legal(half, nothing).tolist() == [0]
     assert sampling.greedy(logits, nothing).tolist() == [0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(shares=hnp.arrays(np.float32, (5, 3, 6), elements=st.floats(0, 1, width=16)))
+def test_the_medoid_is_the_answer_that_is_nearest_to_the_others(shares):
+    shares = (shares + 1e-3) / (shares + 1e-3).sum(-1, keepdims=True)
+    found = np.asarray(sampling.medoid(jnp.asarray(shares)))
+    for b in range(3):
+        apart = cdist(shares[:, b], shares[:, b], "cityblock").sum(1)
+        own = np.flatnonzero((shares[:, b] == found[b]).all(-1))
+        assert own.size and apart[own].min() <= apart.min() + 1e-5
+
+
+def test_what_two_of_five_say_alike_is_their_medoid():
+    alike = np.asarray([0.5, 0.3, 0.2, 0, 0, 0], np.float32)
+    answers = np.stack([np.eye(6, dtype=np.float32)[3], alike, np.eye(6)[4], alike, np.eye(6)[5]])
+    np.testing.assert_array_equal(sampling.medoid(jnp.asarray(answers)[:, None])[0], alike)

@@ -13,6 +13,7 @@ from sandwich_jax import settings
 from sandwich_jax.games import Game
 from sandwich_jax.settings import Nothing
 from sandwich_jax.types import Advice, Decision, Knobs, Outputs, PRNGKey, Query, Rollout, State
+from sandwich_jax.words import Pool
 
 
 class Memory(NamedTuple):
@@ -78,6 +79,8 @@ class Protocol(NamedTuple):
     the tokens of a text."""
     answers: int = 1
     """Static: answers of A on a turn on which it is asked, whatever channel they come by."""
+    pool: Pool = "mean"
+    """Static: what an objective that learns whole policies makes of several answers."""
     settings: Any = Nothing()
     """Its settings; their sizes are static, in the place of their knobs come traced numbers."""
     says: str = ""

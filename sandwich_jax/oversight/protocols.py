@@ -34,20 +34,21 @@ from sandwich_jax.oversight.scrutiny import cross_examination
 from sandwich_jax.oversight.search import search
 from sandwich_jax.oversight.trust import learned_trust
 from sandwich_jax.oversight.voting import candidates, defer_on_suspicion, majority, product
-from sandwich_jax.settings import Nothing, settings, size, sizes_in
+from sandwich_jax.settings import Nothing, settings, size, sizes_in, word
 from sandwich_jax.types import Advice, Decision, PRNGKey, Query, SettingError
+from sandwich_jax.words import POOLS, Pool
 
 __all__ = ["PROTOCOLS", "Memory", "Own", "Protocol", "ProtocolConfig", "make"]
 
 
 @dataclasses.dataclass(frozen=True, init=False)
 class ProtocolConfig:
-    """Static: a protocol by its name, and its sizes."""
+    """Static: a protocol by its name, and its sizes and words."""
 
     protocol: str
-    sizes: tuple[tuple[str, int], ...]
+    sizes: tuple[tuple[str, int | str], ...]
 
-    def __init__(self, protocol: str, **sizes: int):
+    def __init__(self, protocol: str, **sizes: int | str):
         """Sizes by name; those left out are as by default."""
         object.__setattr__(self, "protocol", protocol)
         object.__setattr__(self, "sizes", tuple(sorted(sizes.items())))
@@ -93,9 +94,12 @@ never_ask = Protocol(
 class OnlyListen:
     """How much W hears."""
 
-    listens: int = size(
-        1,
-        "how often A is asked about one position; `distil_policy` learns the mean of what it says",
+    listens: int = size(1, "how often A is asked about one position")
+    pool: Pool = word(
+        "mean",
+        "what `distil_policy` learns of several answers: their mean, or the medoid, the one that"
+        " has most in common with all others",
+        POOLS,
     )
 
 
@@ -106,6 +110,7 @@ def _only_listen(settings: OnlyListen) -> Protocol:
         _ignore,
         samples=settings.listens,
         answers=settings.listens,
+        pool=settings.pool,
         settings=settings,
         says="Asks everywhere and plays its own move all the same.",
     )
