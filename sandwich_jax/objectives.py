@@ -185,6 +185,16 @@ def distil_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     return targets._replace(behaviour=rollout.told)
 
 
+def distil_accepted_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
+    """As `distil_policy`, but only where W took the advice. W that never asks stays as it is.
+
+    The protocol then judges what is learnt, where `distil_policy` learns all that was said.
+    """
+    accepted = distil_accepted(rollout, seen, knobs).policy_weight
+    targets = distil_policy(rollout, seen, knobs)
+    return targets._replace(policy_weight=accepted, value_weight=accepted * rollout.finished)
+
+
 def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
@@ -231,6 +241,13 @@ OBJECTIVES: Mapping[str, Objective] = {
     "distil_policy": Objective(
         "The likeliest moves of all advice, taken or not, with the probabilities that A gave them.",
         distil_policy,
+        soft=True,
+        wants=("logits",),
+        source="Hinton et al. 2015",
+    ),
+    "distil_accepted_policy": Objective(
+        "The likeliest moves of the advice that W took, with A's probabilities, and nothing else.",
+        distil_accepted_policy,
         soft=True,
         wants=("logits",),
         source="Hinton et al. 2015",

@@ -305,6 +305,20 @@ def test_of_several_answers_their_mean_is_learnt():
     np.testing.assert_array_equal(np.asarray(rollout.moves)[asked], np.asarray(rollout.own)[asked])
 
 
+def test_only_the_advice_that_w_took_is_learnt_with_its_probabilities():
+    config = small(
+        protocol="prior_gate", tau=0.2, objective="distil_accepted_policy", control=False, p=(0.7,)
+    )
+    _, result = _one_round(config)
+    rollout, window = result.rollout, result.learner.window
+    took = np.asarray(rollout.followed & rollout.asked & rollout.played).reshape(-1)
+    asked = np.asarray(rollout.asked & rollout.played).reshape(-1)
+    assert 0.05 < took[asked].mean() < 0.95
+    np.testing.assert_array_equal(window.policy_weight[: took.size], took.astype(float))
+    told = np.asarray(rollout.told.weights).reshape(took.size, -1)
+    np.testing.assert_array_equal(np.asarray(window.behaviour.weights)[: took.size], told)
+
+
 def test_the_medoid_of_several_answers_is_one_of_them():
     config = small(
         protocol="only_listen", listens=5, pool="medoid", objective="distil_policy", control=False,
