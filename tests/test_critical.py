@@ -47,7 +47,9 @@ def test_intervals_reach_beyond_what_was_measured():
     samples = np.asarray([0.5, *[0.4] * 50, *[np.inf] * 50])
     found = critical.crossing(samples, AXIS)
     assert found.low == 0.4 and found.high == np.inf and str(found) == "0.5 [0.4, >1]"
-    assert str(critical.crossing(np.asarray([-np.inf, -np.inf]), AXIS)) == "<0 [<0, <0]"
+    for end, told in ((-np.inf, "0 or less"), (np.inf, "more than 1")):
+        assert str(critical.crossing(np.asarray([end, end]), AXIS)) == told
+    assert str(critical.crossing(np.asarray([-np.inf, -np.inf, 0.5]), AXIS)) == "<0 [<0, 0.5]"
     assert str(critical.crossing(np.asarray([0.25]), AXIS)) == "0.25"
 
 

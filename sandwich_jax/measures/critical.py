@@ -24,7 +24,12 @@ class Crossing(NamedTuple):
     last: float
 
     def __str__(self) -> str:
-        """As "0.62 [0.55, >0.9]", or "0.62" where there was nothing to resample."""
+        """As "0.62 [0.55, >0.9]", or "0.62" where there was nothing to resample.
+
+        Where the whole interval lies beyond an end: "0 or less", or "more than 0.9".
+        """
+        if np.isinf(self.value) and self.low == self.value == self.high:
+            return f"more than {self.last:g}" if self.value > 0 else f"{self.first:g} or less"
         value, low, high = (self._end(x) for x in self[:3])
         return value if np.isnan(self.low) else f"{value} [{low}, {high}]"
 
