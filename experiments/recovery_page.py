@@ -118,8 +118,6 @@ def draw(cells: list[Row], theme: str, path: pathlib.Path) -> None:
     """W' and A against p; the ground is clear, so that the page's shows."""
     ink, student, assistant = INK[theme]
     figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes.patch.set_alpha(0)
     p = [cell["p"] for cell in cells]
     axes.plot(p, [cell["a_share"] for cell in cells], "--o", color=assistant, linewidth=2.2)
     axes.plot(p, [cell["pgr"] for cell in cells], "-o", color=student, linewidth=2.2)
@@ -132,13 +130,7 @@ def draw(cells: list[Row], theme: str, path: pathlib.Path) -> None:
     axes.text(0.1, -0.62, "A, the assistant itself", color=assistant, fontsize=11)
     axes.set(xlim=(0, 1), xlabel="p, the share of A's answers that are random",
              ylabel="share of the gap from W to E")  # fmt: skip
-    for part in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(),
-                 *axes.get_yticklabels()):  # fmt: skip
-        part.set_color(ink)
-    axes.tick_params(color=ink)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(ink)
+    figures.in_ink(figure, axes, ink)
     figures.save(path, figure)
 
 

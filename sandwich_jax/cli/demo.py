@@ -22,6 +22,7 @@ CHESS = {
     "p": (0.0, 0.5, 0.9),
     "protocol": "only_listen",
     "listens": 5,
+    "pool": "medoid",
     "objective": "distil_policy",
     "control": True,
 }
@@ -44,9 +45,9 @@ class Demo:
     """The main experiment on a laptop: can W learn from an A that errs, and where does it end?
 
     A says what E says, but with probability p something random. In chess W asks five times in every
-    position of its own games, plays its own move all the same, and learns the mean of the answers;
-    in Connect Four it plays what A says, or what most of five answers say. Run it again to go on
-    after an interruption.
+    position of its own games, plays its own move all the same, and learns the answer that agrees
+    best with the others; in Connect Four it plays what A says, or what most of five answers say.
+    Run it again to go on after an interruption.
     """
 
     game: str = "chess"

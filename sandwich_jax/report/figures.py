@@ -56,6 +56,19 @@ def write(folder: pathlib.Path, charts: list[Chart]) -> list[pathlib.Path]:
     return written
 
 
+def in_ink(figure: Figure, axes: Axes, ink: str) -> None:
+    """Everything around the data in one colour on a clear ground, for a page in light or dark."""
+    figure.patch.set_alpha(0)
+    axes.patch.set_alpha(0)
+    labels = (*axes.get_xticklabels(), *axes.get_yticklabels())
+    for part in (axes.xaxis.label, axes.yaxis.label, *labels):
+        part.set_color(ink)
+    axes.tick_params(color=ink, which="both")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(ink)
+
+
 def save(path: pathlib.Path, figure: Figure) -> pathlib.Path:
     """Writes a figure as PNG or SVG, whole or not at all, and closes it."""
     temporary = path.with_name(f".{path.name}.tmp")
