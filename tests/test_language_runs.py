@@ -3,6 +3,9 @@
 import json
 import pathlib
 import shutil
+import signal
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -81,6 +84,25 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(straight, text_models, tmp_p
     (again / "learning_curves.png").unlink()
     assert _run(config, again) == rows
     assert log.read_rows(again / "rows.jsonl") == whole
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_bit_for_bit(straight, text_models, tmp_path):
+    config, out, _ = straight
+    again = tmp_path / "run"
+    program = (
+        "import os, pathlib, signal\n"
+        "from sandwich_jax.language import config, runs\n"
+        f"found = config.Config(**{vars(config)!r})\n"
+        f"out = pathlib.Path({str(again)!r})\n"
+        "kill = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runs.run(found, out, wandb='disabled', pause=kill)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert {row["round"] for row in log.read_rows(again / "rows.jsonl")} == {1}
+    _run(config, again)
+    assert log.read_rows(again / "rows.jsonl") == log.read_rows(out / "rows.jsonl")
 
 
 def test_w_that_writes_nothing_stays_w(straight, text_models, tmp_path):
