@@ -1,6 +1,7 @@
 """Makes docs/recovery/, its pictures and the tables of docs/recovery.md.
 
-    python scripts/on_accelerator.py train --seconds 295 --out out      (on the device)
+    python scripts/on_accelerator.py train --seconds 295 --out out \
+        --sweep experiments/recovery_one_answer.toml                    (on the device)
     python experiments/recovery_page.py out/rows.jsonl
 
 Without an argument the page is made again from docs/recovery/rows.jsonl.

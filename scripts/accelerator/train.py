@@ -35,9 +35,9 @@ COMPILED = 0.25
 
 SWEEP: dict[str, Any] = {
     "misalignment": "random_move", "p": [0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], "seeds": 3,
-    "protocol": "only_listen", "objective": "distil_policy", "control": False,
-    "lanes": 512, "games": 8192, "updates": 3000, "batch": 256, "window": 3, "rounds": 9,
-    "round_openings": 512, "final_openings": 512,
+    "protocol": "only_listen", "listens": 5, "pool": "medoid", "objective": "distil_policy",
+    "control": False, "lanes": 512, "games": 4096, "max_plies": 80, "updates": 3000,
+    "batch": 256, "window": 3, "rounds": 9, "round_openings": 512, "final_openings": 512,
 }  # fmt: skip
 """Where A is a random mover, p = 1, W can learn nothing: that is the control."""
 
