@@ -40,8 +40,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from scripts.accelerator import train
 
-TOLD = ("protocol", "listens", "objective", "misalignment", "rounds", "games", "updates", "batch",
-        "window", "learning_rate", "temperature", "expert", "weak", "seed")  # fmt: skip
+TOLD = ("protocol", "listens", "pool", "objective", "misalignment", "rounds", "games", "max_plies",
+        "updates", "batch", "window", "learning_rate", "temperature", "expert", "weak",
+        "seed")  # fmt: skip
 MADE = ("versions", "device", "commit")
 
 
@@ -60,6 +61,8 @@ class Config:
     openings: int = 376
     seed: int = 0
     """Of a sweep on a bare machine."""
+    sweep: pathlib.Path | None = None
+    """The file of that sweep, if it had one."""
 
 
 class Taught(NamedTuple):
@@ -93,7 +96,11 @@ def of_device(config: Config) -> Taught:
     every = log.read_rows(config.run / "rows.jsonl")
     machine = next(row for row in every if row["stage"] == "machine")
     own = [r for r in every if r.get("member") == config.member and r["seed"] == config.seed]
-    parts = [part for part in grid.parse(train.SWEEP) if part.config.seed == config.seed]
+    parts = [
+        part
+        for part in grid.parse(train.plan_of(config.sweep, toy=False).sweep)
+        if part.config.seed == config.seed
+    ]
     found = [part for part in parts if part.member.name == config.member]
     if not own or not found:
         names = ", ".join(part.member.name for part in parts)
