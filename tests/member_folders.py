@@ -17,11 +17,12 @@ from sandwich_jax.misalign import lasting
 from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.running import phase
 from sandwich_jax.types import SettingError
+from sandwich_jax.words import POOLS
 
 ALONE = {"control": False}
 WORDS = {name: tuple(own) for name, own in uses.kinds().items()} | {
     "lasts": lasting.LASTS, "noise_loss": tuple(NOISE_LOSSES), "network": tuple(nets.SIZES),
-    "results": ("rules", "adjudicated"), "game": games.NAMES,
+    "results": ("rules", "adjudicated"), "game": games.NAMES, "pool": POOLS,
 }  # fmt: skip
 """What a setting that is a word may be; others name a network or a file."""
 
@@ -36,7 +37,8 @@ def settings_for(name: str) -> list[dict]:
         for kind, found in own.items()
         if name in found.uses and part != "controls"
     ]
-    return [way | _needed(way.get("misalignment", "random_move")) for way in ways or [{}]]
+    more = {"objective": "distil_policy"} if name == "pool" else {}
+    return [way | more | _needed(way.get("misalignment", "random_move")) for way in ways or [{}]]
 
 
 def _needed(misalignment: str) -> dict:

@@ -66,6 +66,7 @@ def test_the_command_refuses_as_the_sweep_does(tmp_path):
     for arguments, says in (
         (("--misalignment", "policy_noise"), "needs sigma: give at least one value"),
         (("--nth", "3"), "nth is set, but schedule 'always' has no use of it: it is for every_nth"),
+        (("--protocol", "only_listen", "--pool", "medoid"), "pool is set, but no objective here"),
         (("--clip", "0.1"), "clip is set, but objective 'imitate' has no use of it: it is for ppo"),
         (("--p", "0.5", "0.5"), "p has 0.5 more than once: give each value once"),
         (("--misalignment", "policy_noise", "--sigma", "1", "--p", "0.3"), "p is set, but"),
