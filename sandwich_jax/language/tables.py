@@ -62,7 +62,8 @@ def names(rows: Sequence[Row]) -> list[str]:
     told = language_charts.varying(rows, ("advice", "lasts"))
     found = []
     for row in rows:
-        words = [row["member"] + (f" ({cells.plain(row['role'])})" if row.get("role") else "")]
+        says_more = row.get("role") not in (None, "", row["member"])
+        words = [row["member"] + (f" ({cells.plain(row['role'])})" if says_more else "")]
         words += [f"{name} {row[name]}" for name in told if row.get(name)]
         words += [row["cell"]] if row.get("cell") else []
         found.append(", ".join(words))
