@@ -1,6 +1,6 @@
 """Makes the tables of docs/values.md from the folders of `experiments/connect_four_values*.toml`.
 
-    python experiments/values_page.py runs/connect_four_values [FOLDER ...]
+    python experiments/values_page.py runs/values [FOLDER ...]
 
 A table a folder. Every protocol and objective beside always following against the same A, seed by
 seed. Cells that lack a seed are left out, so a sweep that is still running has a page too. What
