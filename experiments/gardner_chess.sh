@@ -12,5 +12,5 @@ sandwich-jax train-alphazero --game gardner_chess --network tiny --out "$OUT" \
 
 # W is an early snapshot; the expert's whole policy is told on W's own positions.
 sandwich-jax run --game gardner_chess --expert "ckpt:$OUT" --weak "ckpt:$OUT/snapshots/000008" \
-    --p 0 0.5 --protocol only_listen --listens 5 --objective distil_policy --rounds 4 \
+    --p 0 0.5 --protocol only_listen --listens 5 --pool medoid --objective distil_policy --rounds 4 \
     --games 8192 --lanes 1024 --updates 2000 --batch 256 --window 4 --out "$OUT/sandwich"
