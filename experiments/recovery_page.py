@@ -22,8 +22,6 @@ from sandwich_jax.report import doc_pages, figures
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, PLACE, PICTURES = DOCS / "recovery.md", DOCS / "recovery", DOCS / "pictures"
-INK = {"light": ("#1f2328", "#0969da", "#bc4c00"), "dark": ("#e6edf3", "#58a6ff", "#f0883e")}
-"""Of text and lines, of W', of A."""
 Row = dict[str, Any]
 
 
@@ -43,7 +41,7 @@ def main(given: list[str]) -> None:
     ]
     made = [_about(machine, played, final), _table(cells), _rounds(played)]
     doc_pages.fill(PAGE, "experiments/recovery_page.py", "\n\n".join(made))
-    for theme in INK:
+    for theme in figures.INKS:
         draw(cells, theme, PICTURES / f"recovery-{theme}.png")
     print(PAGE)
 
@@ -117,7 +115,7 @@ def _rounds(played: list[Row]) -> str:
 
 def draw(cells: list[Row], theme: str, path: pathlib.Path) -> None:
     """W' and A against p; the ground is clear, so that the page's shows."""
-    ink, student, assistant = INK[theme]
+    ink, student, assistant = figures.INKS[theme]
     figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
     p = [cell["p"] for cell in cells]
     axes.plot(p, [cell["a_share"] for cell in cells], "--o", color=assistant, linewidth=2.2)

@@ -22,8 +22,6 @@ from sandwich_jax.report import doc_pages, figures
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, ROWS, PICTURES = DOCS / "signal.md", DOCS / "recovery" / "rows.jsonl", DOCS / "pictures"
-INK = {"light": ("#1f2328", "#0969da"), "dark": ("#e6edf3", "#58a6ff")}
-"""Of text and theory, of what was measured."""
 LEVELS = (0.25, 0.5, 0.75)
 LEVEL = 0.5
 """That the law is fitted at."""
@@ -56,7 +54,7 @@ def main() -> None:
     )
     made = f"{doc_pages.table(head, lines)}\n\n{says}"
     doc_pages.fill(PAGE, "experiments/signal_page.py", made)
-    for theme in INK:
+    for theme in figures.INKS:
         draw(needs, theme, PICTURES / f"signal-{theme}.png")
     print(says)
 
@@ -82,7 +80,7 @@ def _line(need: Need, honest: Need) -> tuple[str, ...]:
         ratio = critical.crossing(_at(need) / _at(honest), np.round(need.axis / _at(honest)[0], 1))
         times = str(ratio)
     told = (str(critical.crossing(own / 1e3, np.round(need.axis / 1e3))) for own in need.samples)
-    theory = (f"{(1 - need.p) ** -k:.3g}" if need.p < 1 else "" for k in (1, 2))
+    theory = (f"{(1 - need.p) ** -k:.3g}" for k in (1, 2))
     return (f"{need.p:g}", *told, times, *theory)
 
 
@@ -99,7 +97,7 @@ def _fit(needs: list[Need]) -> np.ndarray:
 
 def draw(needs: list[Need], theme: str, path: pathlib.Path) -> None:
     """Advised positions against p, beside what theory expects."""
-    ink, own = INK[theme]
+    ink, own, _ = figures.INKS[theme]
     figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
     there = [need for need in needs if np.isfinite(_at(need)[0])]
     honest, grid = _at(there[0])[0] / 1e3, np.linspace(0, there[-1].p + 0.05, 100)

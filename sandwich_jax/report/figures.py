@@ -56,6 +56,10 @@ def write(folder: pathlib.Path, charts: list[Chart]) -> list[pathlib.Path]:
     return written
 
 
+INKS = {"light": ("#1f2328", "#0969da", "#bc4c00"), "dark": ("#e6edf3", "#58a6ff", "#f0883e")}
+"""On a page that is light or dark: of text and lines, of W', of A."""
+
+
 def in_ink(figure: Figure, axes: Axes, ink: str) -> None:
     """Everything around the data in one colour on a clear ground, for a page in light or dark."""
     figure.patch.set_alpha(0)
