@@ -17,3 +17,5 @@ exclude_patterns = ["phase_diagram/*"]
 html_theme = "furo"  # light and dark, and a search that needs no server
 html_title = f"sandwich_jax {version}"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["pictures.css"]

@@ -1,4 +1,4 @@
-"""Makes the table and the pictures of docs/signal.md from docs/recovery/rows.jsonl.
+"""Makes the table and the picture of docs/signal.md from docs/recovery/rows.jsonl.
 
     python experiments/signal_page.py
 
@@ -21,7 +21,8 @@ from sandwich_jax.measures import critical
 from sandwich_jax.report import doc_pages, figures
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
-PAGE, ROWS, PICTURES = DOCS / "signal.md", DOCS / "recovery" / "rows.jsonl", DOCS / "pictures"
+PAGE, ROWS = DOCS / "signal.md", DOCS / "recovery" / "rows.jsonl"
+PICTURE = DOCS / "pictures" / "signal.png"
 LEVELS = (0.25, 0.5, 0.75)
 LEVEL = 0.5
 """That the law is fitted at."""
@@ -38,7 +39,7 @@ class Need(NamedTuple):
 
 
 def main() -> None:
-    """Writes the page's table and its pictures."""
+    """Writes the page's table and its picture."""
     rows = [row for row in log.read_rows(ROWS) if row["stage"] == "sweep" and "queries" in row]
     needs = [_need(p, rows) for p in sorted({row["p"] for row in rows})]
     needs = [need for need in needs if np.isfinite(need.samples[0, 0])]
@@ -54,8 +55,7 @@ def main() -> None:
     )
     made = f"{doc_pages.table(head, lines)}\n\n{says}"
     doc_pages.fill(PAGE, "experiments/signal_page.py", made)
-    for theme in figures.INKS:
-        draw(needs, theme, PICTURES / f"signal-{theme}.png")
+    draw(needs, PICTURE)
     print(says)
 
 
@@ -95,9 +95,9 @@ def _fit(needs: list[Need]) -> np.ndarray:
     return np.where(there, slopes, np.inf)
 
 
-def draw(needs: list[Need], theme: str, path: pathlib.Path) -> None:
+def draw(needs: list[Need], path: pathlib.Path) -> None:
     """Advised positions against p, beside what theory expects."""
-    ink, own, _ = figures.INKS[theme]
+    ink, own, _ = figures.INKS["light"]
     figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
     there = [need for need in needs if np.isfinite(_at(need)[0])]
     honest, grid = _at(there[0])[0] / 1e3, np.linspace(0, there[-1].p + 0.05, 100)
