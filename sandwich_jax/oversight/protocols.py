@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from sandwich_jax import given
+from sandwich_jax.oversight.belief import bayes_gate
 from sandwich_jax.oversight.gates import (
     ask_when_unsure,
     prior_gate,
@@ -132,6 +133,7 @@ PROTOCOLS: Mapping[str, Protocol | Sized] = {
     "prior_gate": prior_gate,
     "value_gate": value_gate,
     "shallow_search_gate": shallow_search_gate,
+    "bayes_gate": bayes_gate,
     "majority": majority,
     "product": product,
     "candidates": candidates,
