@@ -33,9 +33,10 @@ from sandwich_jax.oversight.interface import (
 from sandwich_jax.search import search
 from sandwich_jax.settings import settings, size, word
 from sandwich_jax.types import Advice, Decision, Outputs, PRNGKey, Rollout
+from sandwich_jax.words import MOST_SIMULATIONS
 
 STEPS = 50
-"""Of the fit; after these d moves by less than a thousandth where answers are told apart at all."""
+"""Of the fit: many more than it takes where answers are told apart at all."""
 BOUND = 1e6
 """Of the ratio n pi(a), either way: one move alone must not decide what all others are."""
 
@@ -49,7 +50,7 @@ class BayesGate:
 
     looks: int = size(
         0, "positions that W's own search looks at before it judges a move; 0: its policy alone",
-        low=0,
+        low=0, high=MOST_SIMULATIONS,
     )  # fmt: skip
     plays: Plays = word(
         "own",
