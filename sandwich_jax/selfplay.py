@@ -237,6 +237,9 @@ def own_view(
     def think(state: State) -> Outputs:
         return sides.weak.at(game, state)
 
+    def first(state: State) -> Outputs:
+        return sides.models.weak.at(game, state)
+
     def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
         legal = game.legal(elsewhere)
         asked = Asked(sides.run, sides.models, elsewhere, legal, a_memory, sides.knobs)
@@ -252,6 +255,7 @@ def own_view(
         game=game,
         state=state,
         think=think,
+        first=first,
         ask=ask,
     )
 

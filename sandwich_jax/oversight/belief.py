@@ -8,8 +8,9 @@ meant with probability
     (1 - d) n pi(a) / ((1 - d) n pi(a) + d)
 
 W does not know d. It begins at one half, and after every round is what fits best all answers that W
-has heard in it, by expectation maximisation (Dempster, Laird and Rubin 1977). W's policy is that of
-the round, so what was a strange move to W may not be strange to W'.
+has heard in it, by expectation maximisation (Dempster, Laird and Rubin 1977). Who thinks is W as it
+now is, to which a move may be plausible that once was strange; or W before the first round, to
+which no lie has become plausible that it took since.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sandwich_jax import sampling
 from sandwich_jax.oversight.interface import (
     Memory,
     Own,
@@ -30,6 +32,7 @@ from sandwich_jax.oversight.interface import (
     if_any,
     log_prior,
 )
+from sandwich_jax.oversight.reliability import Trust
 from sandwich_jax.search import search
 from sandwich_jax.settings import settings, size, word
 from sandwich_jax.types import Advice, Decision, Outputs, PRNGKey, Rollout
@@ -42,16 +45,21 @@ BOUND = 1e6
 
 Plays = Literal["own", "advice"]
 PLAYS: tuple[Plays, ...] = ("own", "advice")
+Judge = Literal["now", "first"]
+JUDGES: tuple[Judge, ...] = ("now", "first")
 
 
 @settings
-class BayesGate:
-    """How long W thinks, and what becomes of advice that it believes."""
+class BayesGate(Trust):
+    """Who thinks for how long, how sure it must be, and what becomes of advice that it believes."""
 
     looks: int = size(
         0, "positions that W's own search looks at before it judges a move; 0: its policy alone",
         low=0, high=MOST_SIMULATIONS,
     )  # fmt: skip
+    judge: Judge = word(
+        "now", "who judges: W as it now is, or as it was before the first round", JUDGES
+    )
     plays: Plays = word(
         "own",
         "what W plays where it believes A: its own move all the same, so that advice is learnt"
@@ -91,29 +99,33 @@ def fit(
     return jnp.where(total > 0, found, doubt)
 
 
-def _chance(key: PRNGKey, own: Own, advice: Advice, looks: int) -> Float[Array, "B"]:
+def _chance(key: PRNGKey, own: Own, advice: Advice, sizes: BayesGate) -> Float[Array, "B"]:
     """pi of the advised move."""
-    if not looks:
+    if sizes.judge == "now":
+        think, root = own.think, Outputs(own.logits, own.value)
+    else:
+        think = own.first
+        root = think(own.state)
+        own = own._replace(logits=sampling.mask_logits(root.logits, own.legal))
+    if not sizes.looks:
         return jnp.exp(log_prior(own, advice.move[0]))
 
     def thought() -> Float[Array, "B"]:
-        root = Outputs(own.logits, own.value)
-        found = search(key, own.game, own.state, root, lambda _, s: own.think(s), looks)
+        found = search(key, own.game, own.state, root, lambda _, s: think(s), sizes.looks)
         return jnp.where(found.labels == advice.move[0][:, None], found.weights, 0.0).sum(-1)
 
     return if_any(advice.asked, thought)
 
 
 def _bayes_gate(settings: BayesGate) -> Protocol:
-    """Takes an answer with the probability that it is meant."""
+    """Takes answers that are likely enough to be meant."""
 
     def decide(
         key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: BayesGate
     ) -> tuple[Decision, Any]:
-        own_chance = _chance(key, own, advice, settings.looks)
-        ratio = jnp.clip(own.legal.sum(-1) * own_chance, 1.0 / BOUND, BOUND)
-        taken = jax.random.uniform(key, ratio.shape) < meant(memory.lore, ratio)
-        decision = follow_if(taken, own, advice, ratio)
+        chance = _chance(key, own, advice, settings)
+        ratio = jnp.clip(own.legal.sum(-1) * chance, 1.0 / BOUND, BOUND)
+        decision = follow_if(meant(memory.lore, ratio) >= knobs.trust, own, advice, ratio)
         if settings.plays == "own":
             decision = decision._replace(move=own.move)
         return decision, memory.game
@@ -129,7 +141,7 @@ def _bayes_gate(settings: BayesGate) -> Protocol:
         lore=lambda: jnp.float32(0.5),
         learn=learn,
         settings=settings,
-        says="Takes an answer as likely as it is meant, by W's own thought and Bayes' rule.",
+        says="Takes what is likely enough to be meant, by W's own thought and Bayes' rule.",
         source="expectation maximisation, Dempster, Laird and Rubin 1977",
     )
 

@@ -44,6 +44,8 @@ class Own(NamedTuple):
     state: State
     think: Callable[[State], Outputs]
     """W's own network, for the side to move."""
+    first: Callable[[State], Outputs]
+    """The same as it was before the first round."""
     ask: Callable[[PRNGKey, State, Query], Advice]
     """Asks A about other positions, as a search does."""
 
