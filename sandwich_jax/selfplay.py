@@ -255,8 +255,8 @@ def own_view(
         game=game,
         state=state,
         think=think,
-        first=first,
         ask=ask,
+        first=first,
     )
 
 

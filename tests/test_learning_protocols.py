@@ -73,7 +73,7 @@ def _own(value, logits=None, turns=0) -> Own:
         jnp.zeros(batch, jnp.int32),
         game,
         state,
-        *(unused,) * 2,
+        *(unused,) * 3,
     )
 
 
@@ -212,7 +212,7 @@ def _searcher(name: str, game_name: str):
         legal, batch = game.legal(state), asked.shape[0]
         last = actions - 1 - jnp.argmax(legal[:, ::-1], -1)
         zeros, logits = jnp.zeros(batch), jnp.where(legal, 0.0, -1e30)
-        own = Own(logits, legal, zeros, zeros, jnp.float32(1), last, game, state, flat, ask)
+        own = Own(logits, legal, zeros, zeros, jnp.float32(1), last, game, state, flat, ask, flat)
         query = protocol.plan(own, Memory((), ()), {})
         advice = ask(None, state, query)._replace(asked=asked)
         return protocol.decide(jax.random.key(0), own, advice, Memory((), ()), {})[0]

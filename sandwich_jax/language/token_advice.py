@@ -90,5 +90,5 @@ def _own(turn: Turn, logits: Float[Array, "B V"], temperature: Float[Array, ""])
     nothing: Any = None  # there is no game
     return Own(
         logits, legal, jnp.zeros(move.shape), uniform, temperature, move, nothing, nothing,
-        nothing, nothing,
+        nothing, nothing, nothing,
     )  # fmt: skip

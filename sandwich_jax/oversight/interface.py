@@ -44,10 +44,10 @@ class Own(NamedTuple):
     state: State
     think: Callable[[State], Outputs]
     """W's own network, for the side to move."""
-    first: Callable[[State], Outputs]
-    """The same as it was before the first round."""
     ask: Callable[[PRNGKey, State, Query], Advice]
     """Asks A about other positions, as a search does."""
+    first: Callable[[State], Outputs]
+    """W's network as it was before the first round."""
 
 
 Decide = Callable[..., tuple[Decision, PyTree[Array]]]

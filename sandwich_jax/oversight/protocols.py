@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from sandwich_jax import given
-from sandwich_jax.oversight.belief import bayes_gate
 from sandwich_jax.oversight.gates import (
     ask_when_unsure,
     prior_gate,
@@ -33,6 +32,7 @@ from sandwich_jax.oversight.interface import (
 from sandwich_jax.oversight.reliability import reliability
 from sandwich_jax.oversight.scrutiny import cross_examination
 from sandwich_jax.oversight.search import search
+from sandwich_jax.oversight.thought import search_gate
 from sandwich_jax.oversight.trust import learned_trust
 from sandwich_jax.oversight.voting import candidates, defer_on_suspicion, majority, product
 from sandwich_jax.settings import Nothing, settings, size, sizes_in, word
@@ -133,7 +133,7 @@ PROTOCOLS: Mapping[str, Protocol | Sized] = {
     "prior_gate": prior_gate,
     "value_gate": value_gate,
     "shallow_search_gate": shallow_search_gate,
-    "bayes_gate": bayes_gate,
+    "search_gate": search_gate,
     "majority": majority,
     "product": product,
     "candidates": candidates,

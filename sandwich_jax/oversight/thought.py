@@ -1,0 +1,102 @@
+"""search_gate: advice that W, were it to think for itself, might have come to.
+
+W's own search (Gumbel MuZero, with W's policy and values) ends on a policy pi over the n legal moves.
+Advice a is taken where n pi(a), how much likelier a is than if any move would do, is at least
+`odds`: the likelihood ratio of "A means what W would find" against "A says anything", so that W
+needs no guess of how often A lies. Who thinks is W as it now is, to which a move may be plausible
+that once was strange; or W before the first round, to which no lie has become plausible that it took
+since.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sandwich_jax import sampling
+from sandwich_jax.oversight.interface import (
+    Memory,
+    Own,
+    Protocol,
+    Sized,
+    ask_everywhere,
+    follow_if,
+    if_any,
+    log_prior,
+)
+from sandwich_jax.search import search
+from sandwich_jax.settings import Knob, knob, settings, size, word
+from sandwich_jax.types import Advice, Decision, Outputs, PRNGKey
+from sandwich_jax.words import MOST_SIMULATIONS
+
+Plays = Literal["own", "advice"]
+PLAYS: tuple[Plays, ...] = ("own", "advice")
+Judge = Literal["now", "first"]
+JUDGES: tuple[Judge, ...] = ("now", "first")
+
+
+@settings
+class SearchGate:
+    """Who thinks for how long, what it lets pass, and what becomes of that."""
+
+    odds: Knob = knob(
+        2.0, 0.0, 1e4, "how much likelier than any legal move W must think the one that it takes"
+    )
+    looks: int = size(
+        32, "positions that W's own search looks at before it judges a move; 0: its policy alone",
+        low=0, high=MOST_SIMULATIONS,
+    )  # fmt: skip
+    judge: Judge = word(
+        "now", "who judges: W as it now is, or as it was before the first round", JUDGES
+    )
+    plays: Plays = word(
+        "own",
+        "what W plays where it takes advice: its own move all the same, so that advice is learnt"
+        " (by objectives that learn what W took) and not played, or the advice",
+        PLAYS,
+    )
+
+
+def _chance(key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate) -> Float[Array, "B"]:
+    """pi of the advised move."""
+    if sizes.judge == "now":
+        think, root = own.think, Outputs(own.logits, own.value)
+    else:
+        think = own.first
+        root = think(own.state)
+        own = own._replace(logits=sampling.mask_logits(root.logits, own.legal))
+    if not sizes.looks:
+        return jnp.exp(log_prior(own, advice.move[0]))
+
+    def thought() -> Float[Array, "B"]:
+        found = search(key, own.game, own.state, root, lambda _, s: think(s), sizes.looks)
+        return jnp.where(found.labels == advice.move[0][:, None], found.weights, 0.0).sum(-1)
+
+    return if_any(advice.asked, thought)
+
+
+def _search_gate(settings: SearchGate) -> Protocol:
+    """Takes advice that W's own thought makes likely enough."""
+
+    def decide(
+        key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: SearchGate
+    ) -> tuple[Decision, Any]:
+        odds = own.legal.sum(-1) * _chance(key, own, advice, settings)
+        decision = follow_if(odds >= knobs.odds, own, advice, odds)
+        if settings.plays == "own":
+            decision = decision._replace(move=own.move)
+        return decision, memory.game
+
+    return Protocol(
+        ask_everywhere,
+        decide,
+        of_games=settings.looks > 0 or settings.judge == "first",
+        settings=settings,
+        says="Takes a move that W's own search finds likely enough, to learn or to play it.",
+        source="Gumbel MuZero, Danihelka et al. 2022, by mctx",
+    )
+
+
+search_gate = Sized(SearchGate, _search_gate)
