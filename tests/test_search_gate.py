@@ -1,73 +1,38 @@
-"""bayes_gate: the fit against likelihoods, and what becomes of advice that is believed or not."""
+"""search_gate: what it takes by W's own policy or search, and what becomes of it."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from protocol_games import play, same, same_games
+from protocol_games import GAME, NET, play, same, same_games
 
+from sandwich_jax import search
 from sandwich_jax.errors import SettingError
-from sandwich_jax.oversight import belief, protocols
+from sandwich_jax.models import Model
+from sandwich_jax.oversight import protocols
+from sandwich_jax.oversight.interface import Memory, Own
 from sandwich_jax.oversight.protocols import ProtocolConfig
+from sandwich_jax.types import Advice
 
-fit = jax.jit(belief.fit)
-
-
-def _log_likelihood(doubt, ratio, weight):
-    """Of a mixture of a with probability pi(a) and of any of n moves, but for a constant."""
-    return (weight * np.log((1 - doubt) * ratio + doubt)).sum()
-
-
-def test_belief_by_hand():
-    """Half of all answers lies, two legal moves, and W would play this one with 3/4: 3/4 : 1/2."""
-    assert belief.meant(0.5, 2 * 0.75) == pytest.approx(0.6)
-    assert belief.meant(0.0, 0.1) == 1
-    assert belief.meant(1.0, 100.0) == 0
-
-
-@settings(max_examples=25, deadline=None)
-@given(doubt=st.floats(0.1, 0.9), seed=st.integers(0, 2**31 - 1))
-def test_the_fit_is_the_likeliest_share_of_lies_and_near_the_true_one(doubt, seed):
-    """Of W's policies over seven moves that are sharp enough to tell the two kinds apart."""
-    rng = np.random.default_rng(seed)
-    policies = rng.dirichlet(np.full(7, 0.2), 4000)
-    lies = rng.random(4000) < doubt
-    meant = (policies.cumsum(1) > rng.random((4000, 1))).argmax(1)
-    said = np.where(lies, rng.integers(0, 7, 4000), meant)
-    ratio = np.maximum(7 * policies[np.arange(4000), said], 1e-6).astype(np.float32)
-    weight = (rng.random(4000) < 0.8).astype(np.float32)
-    found = float(fit(jnp.float32(0.5), ratio, weight))
-    grid = np.linspace(0.001, 0.999, 999)
-    best = grid[np.argmax([_log_likelihood(d, ratio, weight) for d in grid])]
-    assert found == pytest.approx(best, abs=0.01)
-    assert found == pytest.approx(doubt, abs=0.06)
-
-
-def test_where_nothing_was_answered_w_believes_as_before():
-    assert float(fit(jnp.float32(0.3), jnp.ones(4), jnp.zeros(4))) == pytest.approx(0.3)
-
-
-PLAYING = (("plays", "advice"),)
+LOOKS = 4
+PLAYING = (("plays", "advice"), ("looks", LOOKS))
 
 
 def test_it_can_let_everything_through_or_nothing():
-    follows, _ = play("always_follow", p=0.5)
-    same(play("bayes_gate", p=0.5, sizes=PLAYING, trust=0.0)[0], follows)
-    shut, _ = play("bayes_gate", p=0.5, sizes=PLAYING, trust=1.1)
+    same(play("search_gate", p=0.5, sizes=PLAYING, odds=0.0)[0], play("always_follow", p=0.5)[0])
+    shut, _ = play("search_gate", p=0.5, sizes=PLAYING, odds=100.0)
     same_games(shut, play("never_ask")[0])
     assert not shut.followed.any()
 
 
 def test_w_that_plays_its_own_moves_plays_the_games_of_never_asking():
-    rollout, _ = play("bayes_gate", p=0.5)
+    rollout, _ = play("search_gate", p=0.5, sizes=(("looks", LOOKS),), odds=1.0)
     same_games(rollout, play("never_ask")[0])
     assert 0.05 < rollout.followed[rollout.asked].mean() < 0.95
 
 
-def test_w_that_plays_what_it_believes_plays_exactly_that():
-    rollout, _ = play("bayes_gate", p=0.5, sizes=PLAYING)
+def test_w_that_plays_what_it_takes_plays_exactly_that():
+    rollout, _ = play("search_gate", p=0.5, sizes=PLAYING, odds=1.0)
     taken = rollout.assisted & rollout.followed
     refused = rollout.assisted & rollout.played & ~rollout.followed
     np.testing.assert_array_equal(rollout.moves[taken], rollout.advice[taken])
@@ -76,47 +41,56 @@ def test_w_that_plays_what_it_believes_plays_exactly_that():
     assert (rollout.advice != rollout.own)[refused].any()
 
 
+@jax.jit
+def _networks(seed):
+    """W as it is, and as it was before the first round."""
+    keys = jax.random.split(jax.random.key(seed))
+    return [Model(NET, jax.tree.map(lambda x: 3.0 * x, NET.init(key))) for key in keys]
+
+
+def _position(count):
+    return GAME.after(jnp.asarray(GAME.openings("train")[[5] * count]))
+
+
+def _decided(judge, looks, moves, odds):
+    """Which of these moves W takes in a position."""
+    weak, first = _networks(7)
+    state = _position(len(moves))
+    legal, seen = GAME.legal(state), weak.at(GAME, state)
+    batch = jnp.zeros(len(moves))
+    own = Own(
+        jnp.where(legal, seen.logits, -1e30), legal, seen.value, batch, jnp.float32(1), batch.astype(int), GAME, state,
+        lambda state: weak.at(GAME, state), None, lambda state: first.at(GAME, state),
+    )  # fmt: skip
+    protocol = protocols.make(ProtocolConfig("search_gate", judge=judge, looks=looks))
+    advice = Advice(jnp.ones(len(moves), bool), jnp.asarray(moves)[None])
+    knobs = protocol.numbers({"odds": jnp.float32(odds)})
+    decision, _ = protocol.decide(jax.random.key(0), own, advice, Memory((), ()), knobs)
+    return np.asarray(decision.followed), np.asarray(decision.notes)
+
+
+@pytest.mark.parametrize("judge", ["now", "first"])
 @pytest.mark.parametrize("looks", [0, 8])
-def test_moves_that_w_thinks_of_are_believed_more_often(looks):
-    """Of random moves those are taken whose ratio is 1 or more: at first half are held for lies."""
-    rollout, _ = play("bayes_gate", p=1.0, sizes=(("looks", looks),))
-    asked, taken = rollout.asked, rollout.followed
-    ratio = rollout.notes
-    assert (ratio[asked] > 0).all() and ratio[asked].std() > 0.05
-    np.testing.assert_array_equal(taken[asked], ratio[asked] >= 1)
-
-
-def test_a_search_of_its_own_changes_what_w_thinks():
-    plain, _ = play("bayes_gate", p=1.0)
-    thought, _ = play("bayes_gate", p=1.0, sizes=(("looks", 8),))
-    same_games(plain, thought)  # it plays its own moves either way
-    asked = plain.asked
-    assert (plain.notes != thought.notes)[asked].mean() > 0.5
-
-
-@pytest.mark.parametrize("looks", [0, 8])
-def test_w_as_it_was_judges_as_w_does_before_it_has_learnt(looks):
-    now, _ = play("bayes_gate", p=1.0, sizes=(("looks", looks),))
-    first, _ = play("bayes_gate", p=1.0, sizes=(("looks", looks), ("judge", "first")))
-    same(now, first)
-    np.testing.assert_array_equal(now.notes, first.notes)
-
-
-def test_w_learns_from_what_it_was_told_and_from_nothing_else():
-    protocol = protocols.make("bayes_gate")
-    rollout, _ = play("bayes_gate", every=2, p=0.5)
-    heard = rollout.asked & rollout.assisted
-    assert 0 < heard.sum() < rollout.played.sum()
-    learn = jax.jit(protocol.learn)
-    found = float(learn(protocol.lore(), rollout, {}))
-    wanted = float(fit(protocol.lore(), rollout.notes, heard.astype(np.float32)))
-    assert found == pytest.approx(wanted, abs=1e-5)
-    noisy = rollout._replace(notes=np.where(heard, rollout.notes, 1e6))
-    assert float(learn(protocol.lore(), noisy, {})) == pytest.approx(found, abs=1e-5)
+def test_it_takes_the_moves_that_the_judge_s_own_search_finds_likely(judge, looks):
+    """All legal moves, by the policy that the same network's search, as a player, ends on."""
+    legal = np.asarray(GAME.legal(_position(1))[0])
+    moves = np.flatnonzero(legal)
+    model = _networks(7)[0 if judge == "now" else 1]
+    if looks:
+        model = Model(search.network(model.net, GAME, looks), model.params)
+    logits = np.asarray(jax.jit(lambda: model.at(GAME, _position(1)).logits)()[0])
+    wanted = len(moves) * np.asarray(jax.nn.softmax(logits[moves]))
+    limit = np.sort(wanted)[1:3].mean()
+    taken, odds = _decided(judge, looks, moves, limit)
+    np.testing.assert_allclose(odds, wanted, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(taken, wanted >= limit)
+    assert taken.sum() == len(moves) - 2 > 1
 
 
 def test_what_it_may_be_told_is_checked():
     with pytest.raises(SettingError, match="looks is -1: it must be between 0 and 4,096"):
-        protocols.make(ProtocolConfig("bayes_gate", looks=-1))
+        protocols.make(ProtocolConfig("search_gate", looks=-1))
     with pytest.raises(SettingError, match="Unknown plays 'both': choose one of own, advice"):
-        protocols.make(ProtocolConfig("bayes_gate", plays="both"))
+        protocols.make(ProtocolConfig("search_gate", plays="both"))
+    with pytest.raises(SettingError, match="Unknown judge 'you': choose one of now, first"):
+        protocols.make(ProtocolConfig("search_gate", judge="you"))

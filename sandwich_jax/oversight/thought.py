@@ -1,11 +1,11 @@
 """search_gate: advice that W, were it to think for itself, might have come to.
 
-W's own search (Gumbel MuZero, with W's policy and values) ends on a policy pi over the n legal moves.
-Advice a is taken where n pi(a), how much likelier a is than if any move would do, is at least
-`odds`: the likelihood ratio of "A means what W would find" against "A says anything", so that W
-needs no guess of how often A lies. Who thinks is W as it now is, to which a move may be plausible
-that once was strange; or W before the first round, to which no lie has become plausible that it took
-since.
+W's own search (Gumbel MuZero, with W's policy and values) ends on a policy pi over the n legal
+moves. Advice a is taken where n pi(a), how much likelier a is than if any move would do, is at
+least `odds`. That is the likelihood ratio of "A means what W would find" against "A says anything",
+so W needs no guess of how often A lies. Who thinks is W as it now is, to which a move may be
+plausible that once was strange; or W before the first round, to which no lie has become plausible
+that it took since.
 """
 
 from __future__ import annotations
