@@ -1,6 +1,8 @@
-"""Makes the tables of docs/values.md from the folders of `experiments/connect_four_values*.toml`.
+"""Makes the tables of docs/values.md from the folders of `experiments/connect_four_values*.toml`,
+and those of docs/harm.md likewise.
 
     python experiments/values_page.py runs/values [FOLDER ...]
+    python experiments/values_page.py --page docs/harm.md runs/harm [FOLDER ...]
 
 A table a folder. Every protocol and objective beside always following against the same A, seed by
 seed. Cells that lack a seed are left out, so a sweep that is still running has a page too. What
@@ -9,8 +11,8 @@ stands outside the page's two marks is kept.
 
 from __future__ import annotations
 
+import argparse
 import pathlib
-import sys
 from typing import Any
 
 from sandwich_jax import grid
@@ -21,14 +23,17 @@ from sandwich_jax.report import doc_pages
 from sandwich_jax.running import paired, phase
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "values.md"
-HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "Elo gain of W'", "PGR",
-        "Elo of W' over always following")  # fmt: skip
+HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "though corrupt",
+        "good but refused", "Elo gain of W'", "PGR", "Elo of W' over always following")  # fmt: skip
+COMMON = ("imitate", "distil_accepted_policy")
+"""Objectives of the yardsticks: not told in the tables, since all that is not said otherwise has
+them."""
 
 
-def main(folders: list[pathlib.Path]) -> None:
+def main(folders: list[pathlib.Path], page: pathlib.Path = PAGE) -> None:
     """Writes the page's tables."""
-    doc_pages.fill(PAGE, "experiments/values_page.py", "\n\n".join(map(_table, folders)))
-    print(PAGE)
+    doc_pages.fill(page, "experiments/values_page.py", "\n\n".join(map(_table, folders)))
+    print(page)
 
 
 def _table(folder: pathlib.Path) -> str:
@@ -51,11 +56,11 @@ def _table(folder: pathlib.Path) -> str:
 
 
 def _yardstick(cells: list[list[Part]], own: list[Part]) -> list[Part] | None:
-    """The cell that follows the same A and imitates."""
+    """The cell that follows the same A, with the objective that a page has for all."""
     assistant = own[0].member.assistant
     for other in cells:
         member = other[0].member
-        follows = member.protocol == "always_follow" and other[0].config.objective == "imitate"
+        follows = member.protocol == "always_follow" and other[0].config.objective in COMMON
         if follows and member.assistant == assistant:
             return other
     return None
@@ -69,8 +74,10 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
     return (
         _misalignment(row),
         doc_pages.interval(row, "a_elo", "+.0f") if row["a_elo"] is not None else "",
-        ", ".join(x for x in (row["protocol"], row["objective"]) if x != "imitate"),
+        ", ".join(x for x in (row["protocol"], row["objective"]) if x not in COMMON),
         _share(last, "followed"),
+        _share(last, "followed_though_corrupted"),
+        _share(last, "refused_though_good"),
         doc_pages.interval(row, "elo_gain", "+.0f"),
         doc_pages.interval(row, "pgr", ".2f"),
         gained,
@@ -96,4 +103,8 @@ def _difference(folder: pathlib.Path, own: list[Part], other: list[Part] | None)
 
 
 if __name__ == "__main__":
-    main([pathlib.Path(name) for name in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--page", type=pathlib.Path, default=PAGE)
+    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    given = parser.parse_args()
+    main(given.folders, given.page)

@@ -57,9 +57,9 @@ def _decided(judge, looks, moves, odds):
     weak, first = _networks(7)
     state = _position(len(moves))
     legal, seen = GAME.legal(state), weak.at(GAME, state)
-    batch = jnp.zeros(len(moves))
+    batch, logits = jnp.zeros(len(moves)), jnp.where(legal, seen.logits, -1e30)
     own = Own(
-        jnp.where(legal, seen.logits, -1e30), legal, seen.value, batch, jnp.float32(1), batch.astype(int), GAME, state,
+        logits, legal, seen.value, batch, jnp.float32(1), batch.astype(int), GAME, state,
         lambda state: weak.at(GAME, state), None, lambda state: first.at(GAME, state),
     )  # fmt: skip
     protocol = protocols.make(ProtocolConfig("search_gate", judge=judge, looks=looks))
