@@ -28,8 +28,9 @@ MISALIGNMENTS: dict[str, dict[str, Any]] = {
         "misalignment": "borrow", "saboteur": "zoo:subtle_loser", "lasts": "position",
     },
 }  # fmt: skip
-LEFT_OUT = ("never_ask", "only_listen")
-"""Protocols that never follow: the first is the control."""
+LEFT_OUT = ("never_ask", "only_listen", "search_gate")
+"""Protocols that play W's own moves, so that who imitates learns nothing of A: the first is the
+control."""
 
 
 @dataclasses.dataclass(frozen=True)
