@@ -195,6 +195,16 @@ def distil_accepted_policy(rollout: Rollout, seen: Seen | None, knobs: Any) -> T
     return targets._replace(policy_weight=accepted, value_weight=accepted * rollout.finished)
 
 
+def distil_believed(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
+    """As `distil_accepted_policy`, but the value head learns what A said such positions are worth.
+
+    So a W that judges advice by its own values judges better as it learns, as far as it believed
+    the right ones.
+    """
+    targets = distil_accepted_policy(rollout, seen, knobs)
+    return targets._replace(value_target=rollout.advised_value, value_weight=targets.policy_weight)
+
+
 def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
@@ -250,6 +260,14 @@ OBJECTIVES: Mapping[str, Objective] = {
         distil_accepted_policy,
         soft=True,
         wants=("logits",),
+        source="Hinton et al. 2015",
+    ),
+    "distil_believed": Objective(
+        "All that A told where W took its advice: the likeliest moves, and the value.",
+        distil_believed,
+        soft=True,
+        wants=("logits", "value"),
+        results=False,
         source="Hinton et al. 2015",
     ),
     "distil_value": Objective(

@@ -305,10 +305,9 @@ def test_of_several_answers_their_mean_is_learnt():
     np.testing.assert_array_equal(np.asarray(rollout.moves)[asked], np.asarray(rollout.own)[asked])
 
 
-def test_only_the_advice_that_w_took_is_learnt_with_its_probabilities():
-    config = small(
-        protocol="prior_gate", tau=0.2, objective="distil_accepted_policy", control=False, p=(0.7,)
-    )
+@pytest.mark.parametrize("objective", ["distil_accepted_policy", "distil_believed"])
+def test_only_the_advice_that_w_took_is_learnt_with_its_probabilities(objective):
+    config = small(protocol="prior_gate", tau=0.2, objective=objective, control=False, p=(0.7,))
     _, result = _one_round(config)
     rollout, window = result.rollout, result.learner.window
     took = np.asarray(rollout.followed & rollout.asked & rollout.played).reshape(-1)
@@ -317,6 +316,20 @@ def test_only_the_advice_that_w_took_is_learnt_with_its_probabilities():
     np.testing.assert_array_equal(window.policy_weight[: took.size], took.astype(float))
     told = np.asarray(rollout.told.weights).reshape(took.size, -1)
     np.testing.assert_array_equal(np.asarray(window.behaviour.weights)[: took.size], told)
+    # The value head learns A's values of the same positions, or their results.
+    valued, values = (
+        np.asarray(x)[: took.size] for x in (window.value_weight, window.value_target)
+    )
+    said = np.asarray(rollout.advised_value).reshape(-1)
+    results = np.asarray(objectives.results_of_movers(rollout)).reshape(-1)
+    if objective == "distil_believed":
+        np.testing.assert_array_equal(valued, took.astype(float))
+        np.testing.assert_array_equal(values[took], said[took])
+        assert (said[took] != results[took]).any()
+    else:
+        finished = np.broadcast_to(rollout.finished, rollout.played.shape).reshape(-1)
+        np.testing.assert_array_equal(valued, (took & finished).astype(float))
+        np.testing.assert_array_equal(values[took & finished], results[took & finished])
 
 
 def test_the_medoid_of_several_answers_is_one_of_them():
