@@ -25,7 +25,7 @@ from sandwich_jax.running import paired, phase
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "values.md"
 HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "though corrupt",
         "good but refused", "Elo gain of W'", "PGR", "Elo of W' over always following")  # fmt: skip
-COMMON = ("imitate", "distil_accepted_policy")
+COMMON = ("imitate", "distil_believed")
 """Objectives of the yardsticks: not told in the tables, since all that is not said otherwise has
 them."""
 

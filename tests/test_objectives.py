@@ -352,6 +352,13 @@ def test_the_medoid_of_several_answers_is_one_of_them():
     assert honest.mean() > 0.5
 
 
+def test_w_that_never_asks_stays_w_where_only_advice_that_it_took_is_learnt():
+    config = small(objective="distil_believed", protocol="never_ask", updates=4)
+    setup, result = _one_round(config)
+    after = result.learner.train.params
+    jax.tree.map(np.testing.assert_array_equal, setup.models.weak.params, after)
+
+
 def test_the_control_of_distil_policy_learns_what_w_itself_would_have_said():
     config = small(objective="distil_policy", protocol="never_ask", games=64, updates=4)
     setup, result = _one_round(config)
