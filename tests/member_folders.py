@@ -17,12 +17,11 @@ from sandwich_jax.misalign import lasting
 from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.running import phase
 from sandwich_jax.types import SettingError
-from sandwich_jax.words import POOLS
 
 ALONE = {"control": False}
 WORDS = {name: tuple(own) for name, own in uses.kinds().items()} | {
     "lasts": lasting.LASTS, "noise_loss": tuple(NOISE_LOSSES), "network": tuple(nets.SIZES),
-    "results": ("rules", "adjudicated"), "game": games.NAMES, "pool": POOLS,
+    "results": ("rules", "adjudicated"), "game": games.NAMES,
 }  # fmt: skip
 """What a setting that is a word may be; others name a network or a file."""
 
@@ -58,6 +57,9 @@ def values_for(name: str) -> list:
         return [default, 2 * default, default + 1, default // 2, 32, 64]
     if name == "saboteur":  # a word must be there where there is a use of it
         return ["zoo:subtle_loser", "zoo:weak"]
+    own = uses.find(name)
+    if own is not None and own.choices:
+        return list(own.choices)
     return list(WORDS.get(name, ("fresh:3", "fresh:4")))
 
 
