@@ -103,7 +103,7 @@ def _difference(folder: pathlib.Path, own: list[Part], other: list[Part] | None)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=pathlib.Path, default=PAGE)
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     given = parser.parse_args()
