@@ -42,7 +42,7 @@ class SearchGate:
     """Who thinks for how long, what it lets pass, and what becomes of that."""
 
     odds: Knob = knob(
-        2.5, 0.0, 1e4, "how much likelier than any legal move W must think the one that it takes"
+        2.5, 0.0, 1e4, "how much likelier W must think the move that it takes than if any would do"
     )
     looks: int = size(
         32, "positions that W's own search looks at before it judges a move; 0: its policy alone",
