@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sandwich_jax' has no attribute '{name}'")
     import importlib
 
-    if name != "SettingError":  # the rest touches a device when it is imported
+    if name != "SettingError":  # the rest computes, and a device may be missing
         from sandwich_jax.machine import devices
 
         devices.check()

@@ -13,12 +13,17 @@ and a new one begins. `folder`: the same of a run, its report and its evaluation
 `disk`: a run on a small disk with a random amount of room; what it says, and its rows once there is
 enough (root alone may mount such a disk). `memory`: one long sweep, whose resident memory is read
 once a second; a line through the second half of it, with the interval of its slope by blocks.
+
+Every process is forked from one that has loaded the program, but asked for no device yet, so that
+kills fall into work, not into imports. What they compile is kept in a cache of this soak.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -26,10 +31,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
+from multiprocessing.context import ForkProcess
 from typing import Any, Literal
 
 import numpy as np
@@ -40,8 +45,10 @@ SMALL = {
     "lanes": 16, "max_plies": 10, "arena_max_plies": 10, "updates": 3, "batch": 16, "window": 2,
     "round_openings": 8, "final_openings": 8, "misalignment": "random_move",
 }  # fmt: skip
-CLI = [sys.executable, "-m", "sandwich_jax.cli"]
-QUIET = subprocess.DEVNULL
+LOADED = ("running.sweep_folder", "running.run_folder", "running.result_tables",
+          "evaluation.evaluate", "report.build", "cli.sweep", "cli.run", "cli.evaluate",
+          "cli.report")  # fmt: skip
+_fork = multiprocessing.get_context("fork")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +70,11 @@ class Soak:
 def main(args: Soak) -> None:
     """Does it and prints what came out."""
     with tempfile.TemporaryDirectory() as place:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{place}/compiled"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["NPROC"] = "1"  # threads of a process's computations
+        for name in LOADED:
+            importlib.import_module(f"sandwich_jax.{name}")
         work = {"kills": _sweeps, "folder": _runs, "disk": _disks, "memory": _memory}[args.what]
         print(json.dumps(work(args, pathlib.Path(place))), flush=True)
 
@@ -71,12 +83,14 @@ def main(args: Soak) -> None:
 
 
 def _sweeps(args: Soak, place: pathlib.Path) -> dict[str, Any]:
-    grid = SMALL | {"p": [0.0, 0.5], "seeds": 2, "rounds": args.rounds}
+    grid = SMALL | {"p": [0.0, 0.5], "seeds": 2, "rounds": args.rounds, "control": False}
     toml = place / "grid.toml"
     toml.write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in grid.items()))
-    started = time.monotonic()
-    _finish(_started(args.processes, toml, place / "whole"))
-    seconds = time.monotonic() - started
+    for _ in range(2):  # the first one compiles
+        shutil.rmtree(place / "whole", ignore_errors=True)
+        started = time.monotonic()
+        _finish(_started(args.processes, toml, place / "whole"))
+        seconds = time.monotonic() - started
     whole = _rows(place / "whole" / "rows.jsonl")
     rng, counts = random.Random(args.seed), Counter(lost=0, doubled=0, different=0)
     end = started + 3600 * args.hours
@@ -92,11 +106,12 @@ def _sweeps(args: Soak, place: pathlib.Path) -> dict[str, Any]:
         _compare(_rows(place / "out" / "rows.jsonl"), whole, counts)
     except KeyboardInterrupt:
         counts["stopped"] += 1
-    return {"what": "kills", "processes": args.processes, "rows a sweep": len(whole), **counts}
+    return {"what": "kills", "processes": args.processes, "rows a sweep": len(whole),
+            "seconds a sweep": round(seconds, 1), **counts}  # fmt: skip
 
 
-def _started(count: int, toml: pathlib.Path, out: pathlib.Path) -> list[subprocess.Popen]:
-    command = [*CLI, "sweep", str(toml), "--out", str(out), "--wandb", "disabled"]
+def _started(count: int, toml: pathlib.Path, out: pathlib.Path) -> list[ForkProcess]:
+    command = ["sweep", str(toml), "--out", str(out), "--wandb", "disabled"]
     if count > 1:
         with socket.socket() as free:
             free.bind(("localhost", 0))
@@ -104,36 +119,52 @@ def _started(count: int, toml: pathlib.Path, out: pathlib.Path) -> list[subproce
         command += ["--distributed", "--coordinator", f"localhost:{port}", "--processes",
                     str(count)]  # fmt: skip
     return [
-        subprocess.Popen(
-            command + (["--process-id", str(i)] if count > 1 else []),
-            stdout=QUIET,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"NPROC": "1"},
-        )
-        for i in range(count)
+        _start(command + (["--process-id", str(i)] if count > 1 else [])) for i in range(count)
     ]
 
 
-def _killed(processes: list[subprocess.Popen], after: float) -> bool:
+def _start(command: list[str]) -> ForkProcess:
+    process = _fork.Process(target=_work, args=(command,))
+    process.start()
+    return process
+
+
+def _work(command: list[str]) -> None:
+    """What a forked process does: one command, and a word of it only where it fails."""
+    from sandwich_jax import cli
+
+    with tempfile.TemporaryFile() as said:
+        own = os.dup(2)
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        try:
+            cli.main(command)
+        except BaseException:
+            said.seek(0)
+            os.write(own, said.read()[-2000:])
+            raise
+
+
+def _killed(processes: list[ForkProcess], after: float) -> bool:
     """Whether SIGKILL came before the end of the first of them, to all at once."""
     end = time.monotonic() + after
-    while time.monotonic() < end and all(p.poll() is None for p in processes):
+    while time.monotonic() < end and all(p.is_alive() for p in processes):
         time.sleep(0.01)
-    if any(p.poll() is not None for p in processes):
+    if not all(p.is_alive() for p in processes):
         _finish(processes)
         return False
     for process in processes:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     for process in processes:
-        process.communicate()
+        process.join()
     return True
 
 
-def _finish(processes: list[subprocess.Popen]) -> None:
+def _finish(processes: list[ForkProcess]) -> None:
     for process in processes:
-        _, errors = process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"exit status {process.returncode}: {errors.decode()[-2000:]}")
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"exit status {process.exitcode}; what it said stands above")
 
 
 def _rows(path: pathlib.Path) -> list[dict]:
@@ -165,16 +196,18 @@ def _runs(args: Soak, place: pathlib.Path) -> dict[str, Any]:
 
     def commands(folder: pathlib.Path) -> dict[str, list[str]]:
         return {
-            "run": [*CLI, "run", "--out", str(folder), *settings],
-            "evaluate": [*CLI, "evaluate", str(folder)],
-            "report": [*CLI, "report", str(folder)],
+            "run": ["run", "--out", str(folder), *settings],
+            "evaluate": ["evaluate", str(folder)],
+            "report": ["report", str(folder)],
         }
 
     lasts = {}
-    for name, command in commands(whole).items():
-        start = time.monotonic()
-        subprocess.run(command, stdout=QUIET, stderr=QUIET, check=True)
-        lasts[name] = time.monotonic() - start
+    for _ in range(2):  # the first one compiles
+        shutil.rmtree(whole, ignore_errors=True)
+        for name, command in commands(whole).items():
+            start = time.monotonic()
+            _finish([_start(command)])
+            lasts[name] = time.monotonic() - start
     wanted = _rows(whole / "rows.jsonl")
     rng, counts = random.Random(args.seed), Counter(lost=0, doubled=0, different=0)
     names = list(lasts)
@@ -183,13 +216,13 @@ def _runs(args: Soak, place: pathlib.Path) -> dict[str, Any]:
             for name in names:
                 for _ in range(3):
                     command = commands(out)[name]
-                    process = subprocess.Popen(command, stdout=QUIET, stderr=subprocess.PIPE)
+                    process = _start(command)
                     # In its second half, in which files are written.
                     if not _killed([process], rng.uniform(0.5, 1.05) * lasts[name]):
                         break
                     counts[f"kills of {name}"] += 1
                 else:
-                    subprocess.run(command, stdout=QUIET, stderr=QUIET, check=True)
+                    _finish([_start(command)])
             _compare(_rows(out / "rows.jsonl"), wanted, counts)
             counts["pages whole"] += "</html>" in (out / "report.html").read_text()[-200:]
             shutil.rmtree(out)
@@ -253,13 +286,13 @@ def _memory(args: Soak, place: pathlib.Path) -> dict[str, Any]:
     page, end = os.sysconf("SC_PAGE_SIZE") / 2**20, time.monotonic() + 3600 * args.hours
     found: list[tuple[float, float]] = []
     try:
-        while time.monotonic() < end and process.poll() is None:
+        while time.monotonic() < end and process.is_alive():
             found.append((time.monotonic(), int(status.read_text().split()[1]) * page))
             time.sleep(1.0)
     except (KeyboardInterrupt, OSError):
         pass
     process.kill()
-    process.communicate()
+    process.join()
     return {"what": "memory", **slope(np.asarray(found))}
 
 

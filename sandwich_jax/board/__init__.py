@@ -4,8 +4,9 @@ Squares and action labels are pgx's, from the side to move's point of view (see 
 packed interface works on a `State` of B games; `Chess` is a `pgx.Env` over single games.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .draws import FIFTY, PLY_CAP, Reason, insufficient
-from .env import Chess
 from .expand import board_codes, expand
 from .features import Past, clock_of, color_of, decode, encode, features, observation, past_of
 from .features import remember as remember_past
@@ -28,6 +29,9 @@ from .state import (
     truncated,
     where,
 )
+
+if TYPE_CHECKING:
+    from .env import Chess
 
 __all__ = [
     "FIFTY",
@@ -76,3 +80,12 @@ __all__ = [
     "truncated",
     "where",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # pgx takes a device and a quarter of a second when it is imported, and nothing else here does.
+    if name == "Chess":
+        from .env import Chess
+
+        return Chess
+    raise AttributeError(f"module 'sandwich_jax.board' has no attribute '{name}'")

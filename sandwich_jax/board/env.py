@@ -1,12 +1,14 @@
 """`Chess`: the rules as a pgx environment, with pgx's action labels and observation."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from pgx import core
-from pgx._src.games.chess import GameState
 from pgx._src.struct import dataclass
 
 from . import state as packed_state
@@ -15,6 +17,9 @@ from .expand import board_codes, expand
 from .features import PAST, Past, observation, past_of, remember
 from .notation import from_fen
 from .pieces import planes_of, turn_over
+
+if TYPE_CHECKING:
+    from pgx._src.games.chess import GameState
 
 _ORDERS = np.array([[0, 1], [1, 0]], np.int32)
 
@@ -42,7 +47,12 @@ class State(core.State):
     @property
     def _x(self) -> GameState:
         """pgx's internal view of the game, made on demand; its hash history is left empty."""
-        return self._view if self._view is not None else _game_state(self._packed, self._past)
+        if self._view is not None:
+            return self._view
+        # Makes tables on the device: two seconds that a start need not take, and not under jit.
+        import pgx._src.games.chess  # noqa: F401
+
+        return _game_state(self._packed, self._past)
 
 
 def _replace(self, **changes):
@@ -67,6 +77,8 @@ def _as_lanes(tree, leading: tuple[int, ...]):
 
 @jax.jit  # pgx's drawing code asks for it at every square
 def _game_state(packed: packed_state.State, past: Past) -> GameState:
+    from pgx._src.games.chess import GameState
+
     leading = jnp.shape(packed.ply)
     s, past = _as_lanes(packed, leading), _as_lanes(past, leading)
     boards = []

@@ -49,6 +49,7 @@ def sweep(args: Sweep) -> None:
     from sandwich_jax.running import result_tables, sweep_folder
     from sandwich_jax.running.phase import Phase
 
+    cluster.keep_compiled()
     out = args.out or pathlib.Path("runs") / args.config.stem
     settings, parts = args.grid  # pyright: ignore[reportAttributeAccessIssue]
 

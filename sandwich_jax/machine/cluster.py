@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 import jax
+from jax._src import distributed
 
 from sandwich_jax.errors import SettingError
 from sandwich_jax.machine import notices, preempt
@@ -107,6 +108,17 @@ def _meet(coordinator: str, processes: int, process_id: int) -> None:
             notices.tell(f"process {process_id} waits for process 0 at {coordinator}.")
             told = True
         time.sleep(0.5)
+
+
+def keep_compiled() -> None:
+    """Lets this process keep what it compiles for the next start, whichever process it is.
+
+    JAX writes its compile cache in process 0 alone. On CPU a program's key has the number of the
+    device in it, so that any other process finds nothing there and compiles all of it at every
+    start. Only for programs of a process's own: two processes must not write the same file.
+    """
+    if jax.process_index() > 0 and jax.default_backend() == "cpu":
+        distributed.global_state.process_id = 0  # read by the cache, once devices are there
 
 
 def linger() -> float:
