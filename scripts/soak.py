@@ -28,7 +28,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -118,9 +117,7 @@ def _started(count: int, toml: pathlib.Path, out: pathlib.Path) -> list[ForkProc
             port = free.getsockname()[1]
         command += ["--distributed", "--coordinator", f"localhost:{port}", "--processes",
                     str(count)]  # fmt: skip
-    return [
-        _start(command + (["--process-id", str(i)] if count > 1 else [])) for i in range(count)
-    ]
+    return [_start(command + (["--process-id", str(i)] if count > 1 else [])) for i in range(count)]
 
 
 def _start(command: list[str]) -> ForkProcess:

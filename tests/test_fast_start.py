@@ -55,6 +55,13 @@ def test_no_verb_needs_anything_heavy_to_tell_its_settings():
     assert done.stdout == "[]\n", done.stdout + done.stderr
 
 
+def test_loading_a_sweep_asks_for_no_device_and_makes_no_tables():
+    code = "import sys, sandwich_jax.running.sweep_folder\nfrom jax._src import xla_bridge\n"
+    code += "print(xla_bridge.backends_are_initialized(), 'pgx._src.games.chess' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False False\n", done.stdout + done.stderr
+
+
 def test_the_table_of_kinds_is_what_is_declared():
     assert kinds.TABLE.read_text() == kinds_table.text(), "run python -m scripts.kinds_table"
     table = json.loads(kinds.TABLE.read_text())

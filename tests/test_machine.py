@@ -172,6 +172,43 @@ def test_processes_that_cannot_meet_are_told(monkeypatch, capsys):
     cluster._meet(f"localhost:{port}", 2, 0)
 
 
+KEEPS = """
+import sys
+import jax
+from sandwich_jax.machine import cluster
+cluster.join_if_asked(sys.argv[1:])
+cluster.keep_compiled()
+index = jax.process_index()
+
+def own(x):
+    return x + index
+
+own.__name__ = f"own_{index}"
+print(jax.jit(own)(1))
+cluster.barrier("done")
+"""
+
+
+def test_every_process_keeps_what_it_compiles(tmp_path):
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    flags = ["--distributed", "--coordinator", f"localhost:{port}", "--processes", "2"]
+    kept = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", KEEPS, *flags, "--process-id", str(i)],
+            stdout=subprocess.PIPE,
+            env=os.environ | kept,
+        )
+        for i in range(2)
+    ]
+    assert [int(process.communicate()[0]) for process in processes] == [1, 2]
+    assert {path.name[:9] for path in tmp_path.iterdir()} == {"jit_own_0", "jit_own_1"}
+
+
 # --- Weights & Biases ---------------------------------------------------------------------------
 
 
