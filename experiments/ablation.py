@@ -39,6 +39,7 @@ CHANGES: dict[str, Settings] = {
     "twice the updates": {"updates": 2.0},
     "batch 256, a quarter of the updates": {"batch": 256, "updates": 0.25},
     "learning rate 0.001": {"learning_rate": 0.001},
+    "learning rate falls over the whole run": {"anneal": "run"},
     "learns from the last round alone": {"window": 1},
     "one round of as many games and updates": {
         "rounds": 1, "games": 4.0, "updates": 4.0, "window": 1},
@@ -82,9 +83,10 @@ def _page(out: pathlib.Path, game: str) -> str:
     folders = {name: folder for name, folder in folders.items() if _is_done(folder)}
     about = store.read_json(folders["the recipe"] / "manifest.json")
     s = about["sweep"]
+    seeds = f"{s['seeds']} seed{'s' if s['seeds'] > 1 else ''}"
     says = (
         f"{game}, {s['rounds']} rounds of {s['games']} games and {s['updates']} updates,"
-        f" {s['seeds']} seed{'s' if s['seeds'] > 1 else ''}; {about['device']}, JAX {about['versions']['jax']},"
+        f" {seeds}; {about['device']}, JAX {about['versions']['jax']},"
         f" commit {about['commit']}. 95% intervals."
     )
     return f"{says}\n\n{doc_pages.table(HEAD, [_line(f, n) for n, f in folders.items()])}"

@@ -41,6 +41,11 @@ SAYS = {
     " met",
     "borrow": "moves of a network trained to lose subtly, the same whenever the position is met",
 }
+WAYS = {
+    "light": ("#0969da", "#1a7f37", "#8250df"),
+    "dark": ("#58a6ff", "#3fb950", "#bc8cff"),
+}
+"""Colours of curves on a page that is light or dark."""
 Row = dict[str, Any]
 
 
@@ -230,24 +235,27 @@ def draw(curves: list[Curve], theme: str, path: pathlib.Path) -> None:
     figure, grid = plt.subplots(1, len(games), figsize=(4.6 * len(games) + 0.4, 4.4), squeeze=False,
                                 sharey=True, layout="constrained")  # fmt: skip
     for axes, game in zip(grid[0], games, strict=True):
-        _panel(axes, [curve for curve in curves if curve.game == game], ink, assistant)
+        own = [curve for curve in curves if curve.game == game]
+        _panel(axes, own, ink, assistant, WAYS[theme])
         axes.set_title(GAMES[game], color=ink)
         figures.in_ink(figure, axes, ink)
     grid[0, 0].set_ylabel("share of the gap from W to E")
     figures.save(path, figure)
 
 
-def _panel(axes: Axes, curves: list[Curve], ink: str, assistant: str) -> None:
+def _panel(
+    axes: Axes, curves: list[Curve], ink: str, assistant: str, colours: tuple[str, ...]
+) -> None:
     top, bottom = 1.1, -1.2
     axes.axhspan(WORKS, top, color="#2da44e", alpha=0.16, linewidth=0)
     axes.axhspan(bottom, 0.0, color="#cf222e", alpha=0.10, linewidth=0)
-    for says, y in (("works: W reaches E", 1.0), ("harms", -1.12)):
-        axes.text(0.99, y, says, color=ink, ha="right", va="center", fontsize=9)
+    for says, y in ((f"works: above {WORKS:g}", 1.02), ("helps", 0.06), ("harms", -0.06)):
+        axes.text(0.0 if y < 1 else 1.0, y, says, color=ink, ha="right" if y > 1 else "left",
+                  va="center", fontsize=9)  # fmt: skip
     longest = max(curves, key=lambda curve: len(curve.cells))
     axes.plot([cell.p for cell in longest.cells], [cell.a_share for cell in longest.cells], "--",
               color=assistant, linewidth=1.6, label="A itself")  # fmt: skip
-    for curve, colour, marker in zip(curves, figures.COLOURS[:1] + figures.COLOURS[2:],
-                                     figures.MARKERS, strict=False):  # fmt: skip
+    for curve, colour, marker in zip(curves, colours, figures.MARKERS, strict=False):
         p = [cell.p for cell in curve.cells]
         shown = [cell.pgr for cell in curve.cells]
         below = [cell.pgr - cell.low for cell in curve.cells]
@@ -256,7 +264,7 @@ def _panel(axes: Axes, curves: list[Curve], ink: str, assistant: str) -> None:
                       capsize=3, label=f"W {curve.way}")  # fmt: skip
     axes.axhline(0.0, color=ink, linewidth=0.8)
     axes.set(xlim=(-0.03, 1.03), ylim=(bottom, top), xlabel="p, the share of A's answers that lie")
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.06), fontsize=8, frameon=False,
+    axes.legend(loc="lower left", fontsize=8, frameon=False,
                 labelcolor=ink)  # fmt: skip
 
 

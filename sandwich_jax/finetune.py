@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from sandwich_jax import forms, losses, nets, objectives, sampling
 from sandwich_jax.games import Game
@@ -290,16 +290,19 @@ def finetune(
     updates: int,
     batch: int,
     guide: Guide | None = None,
+    shares: Float[Array, "S"] | None = None,
 ) -> tuple[TrainState, Metrics]:
     """`updates` updates of `batch` samples drawn uniformly from the window's weighted ones.
 
-    `learning_rate` is its peak (see `annealing`). With no move to learn in the window (no game was
-    won, say) the network stays as it is. `guide` is what the trainer's loss needs beside samples.
+    `learning_rate` is its peak, and `shares` how much of it each update has; where None, as in
+    `annealing`. With no move to learn in the window (no game was won, say) the network stays as it
+    is. `guide` is what the trainer's loss needs beside samples.
     """
     run = functools.partial(_updates, trainer, updates, batch)
     if forms.in_turn(forms.here(), batch):
         run = jax.custom_batching.sequential_vmap(run)
-    return run(key, state, window, learning_rate, guide)
+    rates = learning_rate * (annealing(updates) if shares is None else shares)
+    return run(key, state, window, rates, guide)
 
 
 def _updates(
@@ -309,7 +312,7 @@ def _updates(
     key: PRNGKey,
     state: TrainState,
     window: Window,
-    learning_rate: Float[Array, ""],
+    rates: Float[Array, "S"],
     guide: Guide | None,
 ) -> tuple[TrainState, Metrics]:
     """The updates of one member, see `finetune`."""
@@ -320,24 +323,29 @@ def _updates(
     method = "scan" if forms.here().platform == "cpu" else "scan_unrolled"
 
     def one(state: TrainState, step: tuple[PRNGKey, Array]) -> tuple[TrainState, Metrics]:
-        key, share = step
+        key, rate = step
         rank = jax.random.randint(key, (batch,), 1, jnp.maximum(total, 1) + 1)
         index = jnp.searchsorted(cumulative, rank, method=method)
         samples = jax.tree.map(lambda x: x[index], window)
-        return trainer.update(state, samples, share * learning_rate, guide)
+        return trainer.update(state, samples, rate, guide)
 
-    steps = (jax.random.split(key, updates), annealing(updates))
+    steps = (jax.random.split(key, updates), rates)
     after, metrics = jax.lax.scan(one, trainer.enter(state), steps)
     kept = jax.tree.map(lambda a, b: jnp.where(total > 0, a, b), trainer.leave(after), state)
     return kept, average(metrics)
 
 
-def annealing(updates: int) -> Float[Array, "S"]:
+def annealing(updates: int, rounds: int = 1, index: int | Int[Array, ""] = 0) -> Float[Array, "S"]:
     """Share of the peak learning rate at each update of a round, in (0, 1].
 
     Rises linearly over the first tenth and falls along a cosine: what plays after the round is the
     network at rest, not one that the last few batches have just pushed about.
+
+    Args:
+        updates: of one round.
+        rounds: that it rises and falls over, once.
+        index: of the round, from 0.
     """
-    step = jnp.arange(updates) + 0.5
-    warm = jnp.minimum(1.0, step / max(1.0, 0.1 * updates))
-    return warm * 0.5 * (1.0 + jnp.cos(jnp.pi * step / updates))
+    step, whole = index * updates + jnp.arange(updates) + 0.5, rounds * updates
+    warm = jnp.minimum(1.0, step / max(1.0, 0.1 * whole))
+    return warm * 0.5 * (1.0 + jnp.cos(jnp.pi * step / whole))

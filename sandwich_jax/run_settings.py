@@ -88,7 +88,12 @@ class OfRuns:
     updates: int = _count(480, "of fine-tuning, a round")
     batch: int = _count(64, "samples of an update")
     learning_rate: Knob = knob(
-        2.5e-3, 0, 1, "at its peak; rises and falls within each round", inside=True
+        2.5e-3, 0, 1, "at its peak; rises and falls as `anneal` says", inside=True
+    )
+    anneal: words.Anneal = word(
+        "round",
+        "the learning rate rises and falls within each round, or once over the whole run",
+        words.ANNEALED,
     )
     window: int = size(4, "rounds whose games are learnt from", 1, MOST_ROUNDS, axis=False)
     arena_temperature: float = number(

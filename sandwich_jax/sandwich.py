@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree, UInt
+from jaxtyping import Array, Float, Int, PyTree, UInt
 
 from sandwich_jax import finetune, games, lane_layout, objectives
 from sandwich_jax.measures.standing import Standings
@@ -128,10 +128,18 @@ def round_of(setup: Setup, protocol: str) -> Callable[..., RoundResult]:
             config.updates,
             config.batch,
             finetune.Guide(models.weak.params, knobs),
+            _shares(config, index),
         )
         return RoundResult(Learner(train, window, lore), metrics, rollout, truth)
 
     return one_round
+
+
+def _shares(config: Config, index: Int[Array, ""]) -> Float[Array, "S"]:
+    """Of the peak learning rate, for every update of a round."""
+    if config.anneal == "run":
+        return finetune.annealing(config.updates, config.rounds, index)
+    return finetune.annealing(config.updates)
 
 
 def _learnt(

@@ -10,6 +10,9 @@ LASTS: tuple[Lasts, ...] = ("query", "position", "game")
 NoiseLoss = Literal["none", "symmetric", "truncated"]
 """What takes the place of the cross-entropy where labels may be wrong."""
 NOISE_LOSSES: tuple[NoiseLoss, ...] = ("none", "symmetric", "truncated")
+Anneal = Literal["round", "run"]
+"""Over what the learning rate rises and falls once."""
+ANNEALED: tuple[Anneal, ...] = ("round", "run")
 Pool = Literal["mean", "medoid"]
 """What becomes of several answers about one position."""
 POOLS: tuple[Pool, ...] = ("mean", "medoid")

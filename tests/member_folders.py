@@ -17,11 +17,12 @@ from sandwich_jax.misalign import lasting
 from sandwich_jax.misalign.transforms import TRANSFORMS
 from sandwich_jax.running import phase
 from sandwich_jax.types import SettingError
+from sandwich_jax.words import ANNEALED
 
 ALONE = {"control": False}
 WORDS = {name: tuple(own) for name, own in uses.kinds().items()} | {
     "lasts": lasting.LASTS, "noise_loss": tuple(NOISE_LOSSES), "network": tuple(nets.SIZES),
-    "results": ("rules", "adjudicated"), "game": games.NAMES,
+    "results": ("rules", "adjudicated"), "game": games.NAMES, "anneal": ANNEALED,
 }  # fmt: skip
 """What a setting that is a word may be; others name a network or a file."""
 

@@ -74,6 +74,23 @@ def _jitted():
     )
 
 
+def test_the_learning_rate_rises_and_falls_once_in_a_round_or_over_the_run():
+    whole = finetune.annealing(40)
+    parts = jnp.concatenate([finetune.annealing(10, 4, index) for index in range(4)])
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)
+    assert whole.argmax() == 4 and (jnp.diff(whole[4:]) < 0).all() and 0 < whole[-1] < 0.01
+
+
+def test_every_update_has_its_own_learning_rate():
+    window, key = _window(), jax.random.key(0)
+    run = functools.partial(finetune.finetune, key, TRAINER, STATE, window, LR, 5, 32)
+    given = jax.jit(lambda shares: run(shares=shares)[0])
+    told, own = given(finetune.annealing(5)), jax.jit(run)()[0]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-8), told, own)
+    still = given(jnp.zeros(5))
+    jax.tree.map(np.testing.assert_array_equal, still.params, STATE.params)
+
+
 def test_only_weighted_samples_are_drawn():
     """Samples of weight 0 may hold anything: here, NaN in place of a value target."""
     window = _window()

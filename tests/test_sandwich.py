@@ -15,7 +15,7 @@ import pytest
 from helpers import SMALL, rows_without_time, small
 
 import sandwich_jax
-from sandwich_jax import driver, lane_layout, sandwich
+from sandwich_jax import driver, finetune, lane_layout, sandwich
 from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, Member, members_of
 from sandwich_jax.players import spelled
@@ -55,6 +55,15 @@ def _one_round(setup: sandwich.Setup, members: tuple[Member, ...], where: lane_l
     play = sandwich.rounds_of(setup, setup.config.protocol, where)
     results = [x for _, found in play(lanes, setup.models, setup.starts) for x in found]
     return jax.tree.map(lambda *x: np.stack(x), *results)
+
+
+def test_a_run_anneals_each_round_or_all_of_them():
+    each, whole = (
+        [sandwich._shares(small(rounds=3, anneal=name), jnp.int32(i)) for i in range(3)]
+        for name in ("round", "run")
+    )
+    assert all((own == each[0]).all() for own in each)
+    np.testing.assert_allclose(jnp.concatenate(whole), finetune.annealing(3 * len(each[0])), 1e-6)
 
 
 def test_members_mapped_together_are_the_runs_one_by_one_bit_for_bit(rounds):

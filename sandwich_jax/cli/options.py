@@ -26,7 +26,7 @@ GROUPS = {
     "play": ("Self-play.", ("games", "lanes", "max_plies", "temperature", "seed")),
     "learning": (
         "Fine-tuning.",
-        ("updates", "batch", "learning_rate", "window", "results", "noise_loss", "kl"),
+        ("updates", "batch", "learning_rate", "anneal", "window", "results", "noise_loss", "kl"),
     ),
     "arena": (
         "How strength is measured.",
