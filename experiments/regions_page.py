@@ -89,11 +89,12 @@ def main(folders: list[pathlib.Path], answers: int | None = None) -> None:
     made = []
     for misalignment, own in groupby(curves, lambda curve: curve.misalignment):
         mine = list(own)
-        for theme in figures.INKS:
-            draw(mine, theme, PICTURES / f"regions-{misalignment}-{theme}.png")
-        made.append(f"### A lies with {SAYS[misalignment]}\n\n{_picture(misalignment)}")
-        made.append(_cells(mine))
-        made.append(_borders(mine))
+        made += [f"### A lies with {SAYS[misalignment]}", _cells(mine)]
+        if any(len(curve.cells) > 1 for curve in mine):
+            for theme in figures.INKS:
+                draw(mine, theme, PICTURES / f"regions-{misalignment}-{theme}.png")
+            made[-1:-1] = [_picture(misalignment)]
+            made.append(_borders(mine))
     doc_pages.fill(PAGE, "experiments/regions_page.py", "\n\n".join(made))
     print(PAGE)
 
@@ -126,9 +127,9 @@ def _members(folder: pathlib.Path) -> list[tuple[Row, Row]]:
                 own = vars(part.config) | {"listens": row["listens"]}
                 found.append((own, row | places.rows_of(folder, part)[-1]))
     else:
-        rows = [row for row in log.read_rows(folder / "rows.jsonl") if row["p"] is not None]
-        found = [(about["config"], row) for row in rows]
-    return [(settings, row) for settings, row in found if row.get("score_against_e") is not None]
+        found = [(about["config"], row) for row in log.read_rows(folder / "rows.jsonl")]
+    asking = [(settings, row) for settings, row in found if row["p"] is not None]
+    return [(settings, row) for settings, row in asking if row.get("score_against_e") is not None]
 
 
 def _way(protocol: str, answers: int | None) -> str:
@@ -140,7 +141,7 @@ def _way(protocol: str, answers: int | None) -> str:
         "always_follow": "follows everything",
         "search_gate": "takes what its own search finds likely",
         "oracle_gate": "is told which answers are lies",
-    }[protocol]
+    }.get(protocol, protocol)
 
 
 def _name(row: Row) -> tuple:
@@ -216,7 +217,7 @@ def _borders(curves: list[Curve]) -> str:
             ends = (critical.falls_below(axis, drawn, level) for level in (WORKS, 0.0))
             told = (str(critical.crossing(end, axis)) for end in ends)
             lines.append((GAMES[curve.game], curve.way, *told))
-    return doc_pages.table(head, lines) if lines else ""
+    return doc_pages.table(head, lines)
 
 
 def _resampled(cells: list[Cell]) -> np.ndarray:
