@@ -205,6 +205,15 @@ def distil_believed(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     return targets._replace(value_target=rollout.advised_value, value_weight=targets.policy_weight)
 
 
+def distil_told(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
+    """As `distil_policy`, and the value head learns what was said that the positions are worth.
+
+    Taken or not; but some protocols put what W found by itself in the place of what it refused.
+    """
+    targets = distil_policy(rollout, seen, knobs)
+    return targets._replace(value_target=rollout.advised_value, value_weight=targets.policy_weight)
+
+
 def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
@@ -265,6 +274,14 @@ OBJECTIVES: Mapping[str, Objective] = {
     "distil_believed": Objective(
         "All that A told where W took its advice: the likeliest moves, and the value.",
         distil_believed,
+        soft=True,
+        wants=("logits", "value"),
+        results=False,
+        source="Hinton et al. 2015",
+    ),
+    "distil_told": Objective(
+        "All that was told, taken or not: the likeliest moves, and the value.",
+        distil_told,
         soft=True,
         wants=("logits", "value"),
         results=False,

@@ -81,6 +81,9 @@ class Decision(NamedTuple):
     """The advice was taken (whether or not it was W's own wish too)."""
     notes: PyTree[Array] = ()
     """What the protocol wants to find again in the rollout, leading axis B."""
+    thought: Outputs | None = None
+    """Log-probabilities and value that W found by itself, to be learnt where it did not take the
+    advice, in the place of what A told; None: what A told."""
 
 
 class SoftPolicy(NamedTuple):
@@ -117,7 +120,8 @@ class Rollout(NamedTuple):
     """The first advised label, 16 bits, -1 where none was asked for."""
     followed: Bool[Array, "T B"]
     advised_value: Float[Array, "T B"]
-    """What A said that the position is worth to the mover; 0 where that was not asked for."""
+    """What A said that the position is worth to the mover; 0 where that was not asked for. Where
+    W put a thought of its own in the place of advice, its own value."""
     notes: PyTree[Array]
     """What the protocol noted on W's turns, leading axes [T, B]."""
     result: Float[Array, "B"]
@@ -128,7 +132,7 @@ class Rollout(NamedTuple):
     """[T, B, ...] encoded positions before each move: a cache that `games.replay` rebuilds."""
     told: SoftPolicy | tuple[()] = ()
     """The likeliest moves of what A told, leading axes [T, B]; only where the objective learns
-    them. Those of W itself where its protocol never asks."""
+    them. Those of W itself where its protocol never asks, or put a thought of its own there."""
 
 
 class Truth(NamedTuple):

@@ -6,14 +6,18 @@ least `odds`. That is the likelihood ratio of "A means what W would find" agains
 so W needs no guess of how often A lies. Who thinks is W as it now is, to which a move may be
 plausible that once was strange; or W before the first round, to which no lie has become plausible
 that it took since.
+
+Where it refuses advice W may learn what its search found (`refused`), as an AlphaZero network does
+of its own games. With odds beyond the number of moves it takes no advice, and what it then gains is
+its search's alone: the control of all that it gains with advice.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from sandwich_jax import sampling
 from sandwich_jax.oversight.interface import (
@@ -24,7 +28,6 @@ from sandwich_jax.oversight.interface import (
     ask_everywhere,
     follow_if,
     if_any,
-    log_prior,
 )
 from sandwich_jax.search import search
 from sandwich_jax.settings import Knob, knob, settings, size, word
@@ -35,6 +38,8 @@ Plays = Literal["own", "advice"]
 PLAYS: tuple[Plays, ...] = ("own", "advice")
 Judge = Literal["now", "first"]
 JUDGES: tuple[Judge, ...] = ("now", "first")
+Refused = Literal["advice", "thought"]
+REFUSED: tuple[Refused, ...] = ("advice", "thought")
 
 
 @settings
@@ -57,22 +62,32 @@ class SearchGate:
         " (by objectives that learn what W took) and not played, or the advice",
         PLAYS,
     )
+    refused: Refused = word(
+        "advice",
+        "what is learnt where W refuses advice, by objectives that learn all that was told: the"
+        " advice all the same, or the policy and value that W's own search found",
+        REFUSED,
+    )
 
 
-def _chance(key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate) -> Float[Array, "B"]:
-    """pi of the advised move."""
+def _thought(key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate) -> Outputs:
+    """What the judge thinks: log-probabilities, of legal moves, and value."""
     if sizes.judge == "now":
         think, root = own.think, Outputs(own.logits, own.value)
     else:
         think = own.first
         root = think(own.state)
-        own = own._replace(logits=sampling.mask_logits(root.logits, own.legal))
+    logits = sampling.mask_logits(root.logits, own.legal)
     if not sizes.looks:
-        return jnp.exp(log_prior(own, advice.move[0]))
+        return Outputs(jax.nn.log_softmax(logits), root.value)
 
-    def thought() -> Float[Array, "B"]:
+    def thought() -> Outputs:
         found = search(key, own.game, own.state, root, lambda _, s: think(s), sizes.looks)
-        return jnp.where(found.labels == advice.move[0][:, None], found.weights, 0.0).sum(-1)
+        rows, count = jnp.arange(len(found.labels))[:, None], own.legal.shape[1]
+        places = jnp.where(found.labels >= 0, found.labels, count)  # beyond the end: dropped
+        likely = jnp.log(jnp.maximum(found.weights, 1e-9))
+        blank = jnp.full(own.legal.shape, sampling.ILLEGAL, likely.dtype)
+        return Outputs(blank.at[rows, places].set(likely, mode="drop"), found.value)
 
     return if_any(advice.asked, thought)
 
@@ -83,10 +98,14 @@ def _search_gate(settings: SearchGate) -> Protocol:
     def decide(
         key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: SearchGate
     ) -> tuple[Decision, Any]:
-        odds = own.legal.sum(-1) * _chance(key, own, advice, settings)
+        thought = _thought(key, own, advice, settings)
+        likely = jnp.take_along_axis(thought.logits, advice.move[0][:, None], axis=1)[:, 0]
+        odds = own.legal.sum(-1) * jnp.exp(likely)
         decision = follow_if(odds >= knobs.odds, own, advice, odds)
         if settings.plays == "own":
             decision = decision._replace(move=own.move)
+        if settings.refused == "thought":
+            decision = decision._replace(thought=thought)
         return decision, memory.game
 
     return Protocol(
