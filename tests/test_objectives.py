@@ -10,7 +10,17 @@ import pytest
 from helpers import games_of_four, small
 
 import sandwich_jax
-from sandwich_jax import finetune, games, lane_layout, losses, members, objectives, sandwich
+from sandwich_jax import (
+    finetune,
+    games,
+    lane_layout,
+    losses,
+    members,
+    models,
+    objectives,
+    sandwich,
+    search,
+)
 from sandwich_jax.folders import checkpoints, log
 from sandwich_jax.members import Config, members_of
 from sandwich_jax.objectives import Seen
@@ -230,10 +240,10 @@ def test_settings_that_do_not_go_together(changes, said):
 
 def _one_round(config: Config, sharper: float = 1.0) -> tuple[sandwich.Setup, sandwich.RoundResult]:
     """A round with an E whose parameters are multiplied, so that it is surer of itself."""
-    models = spelled.load_models(config)
-    sure = jax.tree.map(lambda x: x * sharper, models.expert.params)
-    models = models._replace(expert=models.expert.with_params(sure))
-    setup, member = sandwich.prepare(config, models), members_of(config)[0]
+    loaded = spelled.load_models(config)
+    sure = jax.tree.map(lambda x: x * sharper, loaded.expert.params)
+    loaded = loaded._replace(expert=loaded.expert.with_params(sure))
+    setup, member = sandwich.prepare(config, loaded), members_of(config)[0]
     play = sandwich.rounds_of(setup, member.protocol, lane_layout.layout("loop", 1))
     learner = sandwich.first_learner(setup, member.protocol)
     lane = sandwich.lane_of(config, member, learner, 0)
@@ -330,6 +340,54 @@ def test_only_the_advice_that_w_took_is_learnt_with_its_probabilities(objective)
         finished = np.broadcast_to(rollout.finished, rollout.played.shape).reshape(-1)
         np.testing.assert_array_equal(valued, (took & finished).astype(float))
         np.testing.assert_array_equal(values[took & finished], results[took & finished])
+
+
+LOOKS = 4
+THINKS = {"protocol": "search_gate", "looks": LOOKS, "objective": "distil_told", "control": False}
+
+
+def test_where_w_refuses_advice_it_learns_what_its_own_search_found():
+    heard, thought = (
+        _one_round(small(**THINKS, refused=refused, odds=1.5, p=(0.7,)))
+        for refused in ("advice", "thought")
+    )
+    setup, result = thought
+    rollout, other = result.rollout, heard[1].rollout
+    np.testing.assert_array_equal(rollout.moves, other.moves)
+    np.testing.assert_array_equal(rollout.followed, other.followed)
+    asked, took = (np.asarray(x) for x in (rollout.asked, rollout.followed))
+    refused = asked & ~took
+    assert took.any() and refused.any()
+    for one, two in zip(rollout.told[:2], other.told[:2], strict=True):
+        np.testing.assert_array_equal(np.asarray(one)[took], np.asarray(two)[took])
+    values = [np.asarray(x.advised_value) for x in (rollout, other)]
+    np.testing.assert_array_equal(values[0][took], values[1][took])
+    # The same network's search, as a player, in the positions after the openings.
+    lane = np.flatnonzero(refused[0])
+    weak = setup.models.weak
+    searching = models.Model(search.network(weak.net, GAME, LOOKS), weak.params)
+    state = GAME.take(setup.starts, jnp.asarray(rollout.opening))
+    legal, found = GAME.legal(state), jax.jit(lambda: searching.at(GAME, state))()
+    whole = np.asarray(jax.nn.softmax(jnp.where(legal, found.logits, -jnp.inf)))[lane]
+    labels, shares = (np.asarray(x)[0, lane] for x in rollout.told[:2])
+    wanted = np.take_along_axis(whole, np.maximum(labels, 0).astype(int), 1) * (labels >= 0)
+    np.testing.assert_allclose(shares, wanted, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(values[0][0, lane], np.asarray(found.value)[lane], rtol=1e-4)
+    # All of it is learnt, with the values.
+    window, learnt = result.learner.window, (asked & rollout.played).reshape(-1)
+    for weight in (window.policy_weight, window.value_weight):
+        np.testing.assert_array_equal(np.asarray(weight)[: learnt.size], learnt.astype(float))
+    targets = np.asarray(window.value_target)[: learnt.size]
+    np.testing.assert_array_equal(targets[learnt], values[0].reshape(-1)[learnt])
+
+
+def test_w_that_takes_no_advice_learns_its_own_search_whatever_a_says():
+    """The control of all that is gained with advice."""
+    after = [
+        _one_round(small(**THINKS, refused="thought", odds=1e4, p=(p,)))[1].learner.train.params
+        for p in (0.1, 0.9)
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *after)
 
 
 def test_the_medoid_of_several_answers_is_one_of_them():
