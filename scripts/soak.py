@@ -30,6 +30,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -91,16 +92,21 @@ def _sweeps(args: Soak, place: pathlib.Path) -> dict[str, Any]:
         _finish(_started(args.processes, toml, place / "whole"))
         seconds = time.monotonic() - started
     whole = _rows(place / "whole" / "rows.jsonl")
-    rng, counts = random.Random(args.seed), Counter(lost=0, doubled=0, different=0)
+    rng, counts = random.Random(args.seed), Counter(lost=0, doubled=0, different=0, failed=0)
     end = started + 3600 * args.hours
     try:
         while counts["kills"] < args.kills and time.monotonic() < end:
             processes = _started(args.processes, toml, place / "out")
-            if _killed(processes, rng.uniform(0, 1.1 * seconds)):
-                counts["kills"] += 1
-            else:
+            try:
+                if _killed(processes, rng.uniform(0, 1.1 * seconds)):
+                    counts["kills"] += 1
+                    continue
                 _compare(_rows(place / "out" / "rows.jsonl"), whole, counts)
-                shutil.rmtree(place / "out")
+            except Failed as failure:  # goes on with a new folder, and is counted
+                counts["failed"] += 1
+                print(failure, file=sys.stderr)
+            shutil.rmtree(place / "out")
+            print(dict(counts), file=sys.stderr, flush=True)
         _finish(_started(args.processes, toml, place / "out"))
         _compare(_rows(place / "out" / "rows.jsonl"), whole, counts)
     except KeyboardInterrupt:
@@ -157,11 +163,16 @@ def _killed(processes: list[ForkProcess], after: float) -> bool:
     return True
 
 
+class Failed(RuntimeError):
+    """A command ended by itself, and not with exit status 0."""
+
+
 def _finish(processes: list[ForkProcess]) -> None:
     for process in processes:
         process.join()
+    for process in processes:
         if process.exitcode:
-            raise RuntimeError(f"exit status {process.exitcode}; what it said stands above")
+            raise Failed(f"exit status {process.exitcode}; what it said stands above")
 
 
 def _rows(path: pathlib.Path) -> list[dict]:

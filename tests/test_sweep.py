@@ -125,6 +125,18 @@ def test_two_processes_of_two_devices_are_one(reference, tmp_path):
     config = write_toml(SWEEP, tmp_path / "grid.toml")
     finish(_start_two(config, tmp_path / "out"))
     _same_folder(tmp_path / "out", reference, SWEEP)
+    # With one member left the same command goes on; one of the two has nothing to play.
+    shutil.rmtree(places.member_folder(tmp_path / "out", grid.parse(SWEEP)[2]))
+    finish(_start_two(config, tmp_path / "out"))
+    _same_folder(tmp_path / "out", reference, SWEEP)
+
+
+def test_more_processes_than_members_are_refused(tmp_path):
+    config = write_toml(SWEEP | {"p": [0.5], "seeds": 1, "control": False}, tmp_path / "one.toml")
+    processes = _start_two(config, tmp_path / "out")
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 2 and "2 processes for 1 members: use at most 1" in errors
 
 
 @pytest.mark.slow

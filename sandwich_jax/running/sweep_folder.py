@@ -105,17 +105,19 @@ def run(
 def _share_of_this_process(folder: pathlib.Path, parts: Sequence[Part]) -> list[Part]:
     """The members that this process is to play; all processes come here.
 
+    Where fewer are left than there are processes, some wait for the others: the same command goes
+    on after a kill, however far it had come.
+
     Raises:
-        SettingError: there is not one for every process, or they share no folder.
+        SettingError: the grid has not one for every process, or they share no folder.
     """
     cluster.barrier("claimed")
     cluster.check_shared(folder / "manifest.json")
-    pending = [part for part in parts if not is_done(folder, part)]
-    if pending and jax.process_count() > len(pending):
+    if jax.process_count() > len(parts):
         raise SettingError(
-            f"{jax.process_count()} processes for {len(pending)} members that are left: use at most"
-            f" {len(pending)}."
+            f"{jax.process_count()} processes for {len(parts)} members: use at most {len(parts)}."
         )
+    pending = [part for part in parts if not is_done(folder, part)]
     cluster.barrier("counted")
     return pending[jax.process_index() :: jax.process_count()]
 
