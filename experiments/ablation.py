@@ -1,7 +1,7 @@
 """What matters in the recipe: one setting changed at a time, at p = 0 and at p = 0.5.
 
     python experiments/ablation.py --out runs/ablation [--game chess]
-    python experiments/ablation.py --out runs/ablation --page docs/recipe.md
+    python experiments/ablation.py --out runs/ablation --page PAGE.md
 
 The first plays what is missing and goes on after a kill; the second makes the page's tables from
 what there is. Every line is a sweep in a folder of its own, of both p, on the seeds of `--seeds`.

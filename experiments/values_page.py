@@ -25,9 +25,12 @@ from sandwich_jax.running import paired, phase
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "values.md"
 HEAD = ("misalignment", "A's Elo over W", "protocol", "followed", "though corrupt",
         "good but refused", "Elo gain of W'", "PGR", "Elo of W' over always following")  # fmt: skip
-COMMON = ("imitate", "distil_believed")
+COMMON = ("imitate", "distil_believed", "distil_told")
 """Objectives of the yardsticks: not told in the tables, since all that is not said otherwise has
 them."""
+
+MOVES = 300
+"""More than a position has: advice is never so much likelier than if any move would do."""
 
 
 def main(folders: list[pathlib.Path], page: pathlib.Path = PAGE) -> None:
@@ -74,7 +77,7 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
     return (
         _misalignment(row),
         doc_pages.interval(row, "a_elo", "+.0f") if row["a_elo"] is not None else "",
-        ", ".join(x for x in (row["protocol"], row["objective"]) if x not in COMMON),
+        ", ".join(x for x in (_protocol(row), row["objective"]) if x not in COMMON),
         _share(last, "followed"),
         _share(last, "followed_though_corrupted"),
         _share(last, "refused_though_good"),
@@ -82,6 +85,18 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
         doc_pages.interval(row, "pgr", ".2f"),
         gained,
     )
+
+
+def _protocol(row: dict[str, Any]) -> str:
+    """Its name, and what its settings make of it."""
+    name = row["protocol"]
+    if row.get("looks") == 0:
+        name += " by W's policy alone"
+    if row.get("refused") == "thought":
+        if row["odds"] > MOVES:
+            return "W's own search alone"
+        name += ", and W's own search where it refuses"
+    return name
 
 
 def _misalignment(row: dict[str, Any]) -> str:
