@@ -51,7 +51,7 @@ def _table(folder: pathlib.Path) -> str:
     c, versions = cells[0][0].config, manifest["versions"]
     about = (
         f"E is `{c.expert}`: {c.rounds} rounds of {c.games} games and {c.updates} updates,"
-        f" {len(cells[0])} seeds, {2 * c.final_openings} games a match; {manifest['device']}, JAX"
+        f" {len(cells[0])} seed{'s' * (len(cells[0]) > 1)}, {2 * c.final_openings} games a match; {manifest['device']}, JAX"
         f" {versions['jax']}, commit {manifest['commit']}. Intervals of 95% over seeds."
     )
     print(f"{len(cells)} cells of {folder}")
