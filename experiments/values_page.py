@@ -49,9 +49,10 @@ def _table(folder: pathlib.Path) -> str:
     ]
     lines = [_line(folder, own, _yardstick(cells, own)) for own in cells]
     c, versions = cells[0][0].config, manifest["versions"]
+    seeds = f"{len(cells[0])} seed{'s' * (len(cells[0]) > 1)}"
     about = (
         f"E is `{c.expert}`: {c.rounds} rounds of {c.games} games and {c.updates} updates,"
-        f" {len(cells[0])} seed{'s' * (len(cells[0]) > 1)}, {2 * c.final_openings} games a match; {manifest['device']}, JAX"
+        f" {seeds}, {2 * c.final_openings} games a match; {manifest['device']}, JAX"
         f" {versions['jax']}, commit {manifest['commit']}. Intervals of 95% over seeds."
     )
     print(f"{len(cells)} cells of {folder}")
