@@ -102,10 +102,12 @@ def _is_done(folder: pathlib.Path) -> bool:
 def _line(folder: pathlib.Path, name: str) -> tuple[str, ...]:
     parts = grid.parse(store.read_json(folder / "manifest.json")["sweep"])
     honest, half = sorted(phase.phase(folder, list(parts)).rows, key=lambda row: row["p"])
-    rows = [row for part in parts for row in places.rows_of(folder, part)]
-    last = [row for row in rows if row["p"]]
-    asked = sum(row["queries"] for row in last) / 1e3 / len({p.config.seed for p in parts})
-    seconds = sum(row["seconds"] for row in last) / len({p.config.seed for p in parts})
+    members = [places.rows_of(folder, part) for part in parts if any(part.config.p)]
+    asked, seconds = (
+        sum(row[name] for rows in members for row in rows) / len(members)
+        for name in ("queries", "seconds")
+    )
+    asked /= 1e3
     return (
         name,
         doc_pages.interval(honest, "pgr", ".2f"),

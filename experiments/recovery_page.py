@@ -15,9 +15,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy import stats
 
 from sandwich_jax.folders import log
+from sandwich_jax.measures import seeds
 from sandwich_jax.report import doc_pages, figures
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -60,21 +60,19 @@ def _cell(rows: list[Row]) -> Row:
     """Means over seeds with 95% intervals by Student's t; a match's own error is part of them."""
     cell: Row = {"p": rows[0]["p"], "seeds": len(rows)}
     for name in ("a_elo", "elo_gain", "pgr", "score_against_e"):
-        values = np.asarray([row[name] for row in rows])
-        error = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
-        mean = values.mean()
-        cell |= {name: mean, f"{name}_lo": mean - error, f"{name}_hi": mean + error}
+        found = seeds.students([row[name] for row in rows])
+        cell |= {name: found.value, f"{name}_lo": found.low, f"{name}_hi": found.high}
     share = np.asarray([row["a_elo"] / row["e_elo"] for row in rows])
     return cell | {"a_share": share.mean(), "seen": [row["pgr"] for row in rows]}
 
 
 def _about(machine: Row, played: list[Row], final: list[Row]) -> str:
     versions = machine["versions"]
-    seeds = sorted({row["seed"] for row in final})
+    numbers = sorted({row["seed"] for row in final})
     members = len({(row["p"], row["seed"]) for row in final})
     return (
         f"{machine['device']}, JAX {versions['jax']}, Python {machine['python']}: {members} members"
-        f" at once, seeds {', '.join(map(str, seeds))}, {final[0]['round']} rounds, over after"
+        f" at once, seeds {', '.join(map(str, numbers))}, {final[0]['round']} rounds, over after"
         f" {max(row['at'] for row in played):.0f} s with compilation and all matches; matches of"
         f" {final[0]['arena_games']} games. Intervals of 95% over seeds (Student's t)."
     )

@@ -23,15 +23,14 @@ from scipy import stats
 
 from sandwich_jax import grid
 from sandwich_jax.folders import log, places, store
-from sandwich_jax.measures import critical
+from sandwich_jax.measures import critical, gap, seeds
+from sandwich_jax.measures.elo import Interval
 from sandwich_jax.report import doc_pages, figures
 from sandwich_jax.running import phase
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE, KEPT = DOCS / "phase_diagram.md", DOCS / "phase_diagram" / "regions.jsonl"
 SWEEP, PICTURES = DOCS / "recovery" / "rows.jsonl", DOCS / "pictures"
-WORKS = 0.9
-"""W reached E where the whole interval of PGR lies above this (docs/strength.md)."""
 RESAMPLES = 2000
 GAMES = {"chess": "Chess", "connect_four": "Connect Four"}
 SAYS = {
@@ -64,7 +63,7 @@ class Cell(NamedTuple):
     def verdict(self) -> str:
         """Works, helps, neither or harms."""
         if self.low > 0:
-            return "works" if self.low > WORKS else "helps"
+            return "works" if self.low > gap.MARGIN else "helps"
         return "harms" if self.high < 0 else "neither"
 
 
@@ -160,30 +159,22 @@ def _of_the_sweep() -> list[Row]:
 
 
 def _curves(rows: list[Row]) -> list[Curve]:
-    """By misalignment, game and way. Where A never lies, one answer is as good as many."""
-    curves = []
-    order = {name: i for i, name in enumerate(SAYS)}
-    rows = sorted(rows, key=lambda row: (order[row["misalignment"]], row["game"], row["way"]))
-    for (misalignment, game), own in groupby(rows, lambda r: (r["misalignment"], r["game"])):
-        mine = list(own)
-        for way in sorted({row["way"] for row in mine}):
-            of_way = [row for row in mine if row["way"] == way]
-            strengths = sorted({row["p"] for row in of_way})
-            cells = [_cell([row for row in of_way if row["p"] == p]) for p in strengths]
-            curves.append(Curve(misalignment, game, way, cells))
-    return curves
+    """By misalignment, as in `SAYS`, game and way."""
+    order = list(SAYS)
+    cells: dict[tuple[str, str, str], list[Cell]] = {}
+    rows = sorted(rows, key=lambda row: (order.index(row["misalignment"]), *_name(row)[1:]))
+    for (misalignment, game, way, _), own in groupby(rows, lambda row: _name(row)[:-1]):
+        cells.setdefault((misalignment, game, way), []).append(_cell(list(own)))
+    return [Curve(*curve, own) for curve, own in cells.items()]
 
 
 def _cell(rows: list[Row]) -> Cell:
-    """Student's t over seeds; a match's own error is part of their spread."""
-    values = np.asarray([row["pgr"] for row in rows])
+    """Of one p; over seeds where there are several."""
+    first = rows[0]
+    own = Interval(first["pgr"], first["pgr_lo"], first["pgr_hi"])
+    found = seeds.students([row["pgr"] for row in rows]) if len(rows) > 1 else own
     share = float(np.mean([row["a_share"] for row in rows]))
-    if len(rows) == 1:
-        (row,) = rows
-        return Cell(row["p"], row["pgr"], row["pgr_lo"], row["pgr_hi"], share, 1)
-    error = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
-    mean = float(values.mean())
-    return Cell(rows[0]["p"], mean, mean - error, mean + error, share, len(rows))
+    return Cell(first["p"], found.value, found.low, found.high, share, len(rows))
 
 
 def _picture(misalignment: str) -> str:
@@ -208,13 +199,13 @@ def _cells(curves: list[Curve]) -> str:
 
 def _borders(curves: list[Curve]) -> str:
     """Up to which p, straight between those that were played."""
-    head = ("game", "W", f"PGR above {WORKS:g} up to p =", "gains up to p =")
+    head = ("game", "W", f"PGR above {gap.MARGIN:g} up to p =", "gains up to p =")
     lines = []
     for curve in curves:
         if len(curve.cells) > 1:
             axis = np.asarray([cell.p for cell in curve.cells])
             drawn = _resampled(curve.cells)
-            ends = (critical.falls_below(axis, drawn, level) for level in (WORKS, 0.0))
+            ends = (critical.falls_below(axis, drawn, level) for level in (gap.MARGIN, 0.0))
             told = (str(critical.crossing(end, axis)) for end in ends)
             lines.append((GAMES[curve.game], curve.way, *told))
     return doc_pages.table(head, lines)
@@ -248,9 +239,9 @@ def _panel(
     axes: Axes, curves: list[Curve], ink: str, assistant: str, colours: tuple[str, ...]
 ) -> None:
     top, bottom = 1.1, -1.2
-    axes.axhspan(WORKS, top, color="#2da44e", alpha=0.16, linewidth=0)
+    axes.axhspan(gap.MARGIN, top, color="#2da44e", alpha=0.16, linewidth=0)
     axes.axhspan(bottom, 0.0, color="#cf222e", alpha=0.10, linewidth=0)
-    for says, y in ((f"works: above {WORKS:g}", 1.02), ("helps", 0.06), ("harms", -0.06)):
+    for says, y in ((f"works: above {gap.MARGIN:g}", 1.02), ("helps", 0.06), ("harms", -0.06)):
         axes.text(0.0 if y < 1 else 1.0, y, says, color=ink, ha="right" if y > 1 else "left",
                   va="center", fontsize=9)  # fmt: skip
     longest = max(curves, key=lambda curve: len(curve.cells))
@@ -265,8 +256,7 @@ def _panel(
                       capsize=3, label=f"W {curve.way}")  # fmt: skip
     axes.axhline(0.0, color=ink, linewidth=0.8)
     axes.set(xlim=(-0.03, 1.03), ylim=(bottom, top), xlabel="p, the share of A's answers that lie")
-    axes.legend(loc="lower left", fontsize=8, frameon=False,
-                labelcolor=ink)  # fmt: skip
+    axes.legend(loc="lower left", fontsize=8, frameon=False, labelcolor=ink)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,11 @@ def _with_results(
     return Targets(moves, weight, results_of_movers(rollout), weight * rollout.finished)
 
 
+def _with_values_told(targets: Targets, rollout: Rollout, weight: Float[Array, "T B"]) -> Targets:
+    """The value head learns what was said that positions are worth, in the place of results."""
+    return targets._replace(value_target=rollout.advised_value, value_weight=weight)
+
+
 # --- objectives ---------------------------------------------------------------------------------
 
 
@@ -202,7 +207,7 @@ def distil_believed(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     the right ones.
     """
     targets = distil_accepted_policy(rollout, seen, knobs)
-    return targets._replace(value_target=rollout.advised_value, value_weight=targets.policy_weight)
+    return _with_values_told(targets, rollout, targets.policy_weight)
 
 
 def distil_told(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
@@ -211,14 +216,13 @@ def distil_told(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     Taken or not; but some protocols put what W found by itself in the place of what it refused.
     """
     targets = distil_policy(rollout, seen, knobs)
-    return targets._replace(value_target=rollout.advised_value, value_weight=targets.policy_weight)
+    return _with_values_told(targets, rollout, targets.policy_weight)
 
 
 def distil_value(rollout: Rollout, seen: Seen | None, knobs: Any) -> Targets:
     """As `imitate`, but the value head learns what A said the position is worth, no result."""
     targets = imitate(rollout, seen, knobs)
-    told = mask(rollout) * rollout.asked
-    return targets._replace(value_target=rollout.advised_value, value_weight=told)
+    return _with_values_told(targets, rollout, mask(rollout) * rollout.asked)
 
 
 def ppo(rollout: Rollout, seen: Seen | None, knobs: Ppo) -> Targets:

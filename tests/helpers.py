@@ -1,9 +1,11 @@
 """Small settings that several test files share."""
 
 import functools
+import importlib.util
 import io
 import json
 import pathlib
+import socket
 import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -49,6 +51,25 @@ SIXTEEN = COMMON | {"misalignment": ["random_move", "policy_noise"], "p": [0.0, 
 def small(**changes) -> Config:
     """A run of seconds on a game of nine squares."""
     return Config(**(SMALL | changes))
+
+
+EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
+
+
+def script(name: str):
+    """A script of experiments/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
 
 
 def pgn(moves: str, result: str = "1-0", **tags: str) -> str:

@@ -1,9 +1,9 @@
 """What is declared is what people are told: the page of settings, kinds by name, joined kinds."""
 
-import importlib.util
 import pathlib
 
 import pytest
+from helpers import script
 from hostile.common import call
 
 from sandwich_jax import catalogue, grid, settings, uses
@@ -18,10 +18,7 @@ JOINED = {"misalignment": "sandbag+random_move", "control": False}
 
 
 def test_the_page_of_settings_is_what_is_declared():
-    spec = importlib.util.spec_from_file_location("page", ROOT / "experiments/settings_page.py")
-    assert spec and spec.loader
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
+    page = script("settings_page")
     text = (ROOT / "docs/settings.md").read_text()
     assert page.made() in text, "run python experiments/settings_page.py"
 

@@ -1,30 +1,19 @@
 """The scripts that tune, report and screen protocols: what they run, and that nothing leaks."""
 
-import importlib.util
 import json
 import pathlib
 import sys
 
 import pytest
+from helpers import EXPERIMENTS, script
 
 from sandwich_jax import grid
 from sandwich_jax.folders import log
 from sandwich_jax.oversight.protocols import PROTOCOLS, make
 
-EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
-
-
-def _script(name: str):
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 sys.path.insert(0, str(EXPERIMENTS))  # scripts import one another
-tune, table, screen = map(_script, ("tune_protocols", "protocol_table", "screen"))
-confirm, comparison = map(_script, ("confirm", "comparison_page"))
+tune, table, screen = map(script, ("tune_protocols", "protocol_table", "screen"))
+confirm, comparison = map(script, ("confirm", "comparison_page"))
 
 
 def test_what_is_held_out_is_not_tuned_on():

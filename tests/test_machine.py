@@ -10,7 +10,7 @@ import types
 
 import jax
 import pytest
-from helpers import small
+from helpers import free_port, small
 
 import sandwich_jax
 from sandwich_jax.folders import log
@@ -190,9 +190,7 @@ cluster.barrier("done")
 
 
 def test_every_process_keeps_what_it_compiles(tmp_path):
-    with socket.create_server(("localhost", 0)) as free:
-        port = free.getsockname()[1]
-    flags = ["--distributed", "--coordinator", f"localhost:{port}", "--processes", "2"]
+    flags = ["--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2"]
     kept = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

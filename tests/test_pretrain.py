@@ -2,14 +2,13 @@
 
 import dataclasses
 import os
-import socket
 import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
-from helpers import finish, pgn
+from helpers import finish, free_port, pgn
 
 from sandwich_jax.folders import checkpoints, store
 from sandwich_jax.measures import shares
@@ -204,12 +203,6 @@ def _train(corpus_path, out, devices, *flags):
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | flags_)
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
-
-
 @pytest.mark.slow  # a batch shared by two devices is the batch, and test_sweep has two processes
 def test_two_processes_of_two_devices_are_four_devices(tmp_path):
     (tmp_path / "a.pgn").write_text("".join(pgn(line) for line in LINES))
@@ -218,7 +211,7 @@ def test_two_processes_of_two_devices_are_four_devices(tmp_path):
 
     # One first: what all compile the others then find done.
     finish([_train(tmp_path / "a.npz", tmp_path / "one", 4)])
-    flags = ("--distributed", "--coordinator", f"localhost:{_free_port()}", "--processes", "2")
+    flags = ("--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2")
     told = finish([
         _train(tmp_path / "a.npz", tmp_path / "two", 2, *flags, "--process-id", str(i))
         for i in range(2)

@@ -1,19 +1,12 @@
 """The page of regions: what it makes of rows."""
 
-import importlib.util
-import pathlib
-
 import pytest
-
-PATH = pathlib.Path(__file__).parents[1] / "experiments" / "regions_page.py"
+from helpers import script
 
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("regions_page", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("regions_page")
 
 
 def _row(p, pgr, seed=0, half=0.05, way="hears one answer"):

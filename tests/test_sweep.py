@@ -6,14 +6,13 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
-from helpers import SIX, SIXTEEN, SWEEP, finish, rows_without_time, write_toml
+from helpers import SIX, SIXTEEN, SWEEP, finish, free_port, rows_without_time, write_toml
 
 import sandwich_jax
 from sandwich_jax import driver, grid, sandwich
@@ -41,10 +40,7 @@ def _start(config: pathlib.Path, out: pathlib.Path, *flags: str, devices: int = 
 
 
 def _start_two(config: pathlib.Path, out: pathlib.Path) -> list[subprocess.Popen]:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    flags = ("--distributed", "--coordinator", f"localhost:{port}", "--processes", "2")
+    flags = ("--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2")
     return [_start(config, out, *flags, "--process-id", str(i), devices=2) for i in range(2)]
 
 

@@ -12,13 +12,26 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from sandwich_jax.measures.elo import Fit
+from sandwich_jax.measures.elo import Fit, Interval
 from sandwich_jax.types import SettingError
 
 
 def mean(fits: Sequence[Fit]) -> Fit:
     """`over_seeds`; one fit stays as it is, its intervals being over openings alone."""
     return over_seeds(fits) if len(fits) > 1 else fits[0]
+
+
+def students(values: Sequence[float]) -> Interval:
+    """The mean of a figure of several seeds and its 95% interval by Student's t (Student 1908).
+
+    Where a figure has an error of its own, as a match has, their spread has it too.
+
+    Args:
+        values: one a seed, at least two.
+    """
+    centre = float(np.mean(values))
+    error = float(stats.sem(values) * stats.t.ppf(0.975, len(values) - 1))
+    return Interval(centre, centre - error, centre + error)
 
 
 def over_seeds(fits: Sequence[Fit], seed: int = 0) -> Fit:

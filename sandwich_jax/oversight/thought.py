@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sandwich_jax import sampling
 from sandwich_jax.oversight.interface import (
@@ -28,8 +29,9 @@ from sandwich_jax.oversight.interface import (
     ask_everywhere,
     follow_if,
     if_any,
+    log_prior,
 )
-from sandwich_jax.search import search
+from sandwich_jax.search import Found, search
 from sandwich_jax.settings import Knob, knob, settings, size, word
 from sandwich_jax.types import Advice, Decision, Outputs, PRNGKey
 from sandwich_jax.words import MOST_SIMULATIONS
@@ -70,26 +72,37 @@ class SearchGate:
     )
 
 
-def _thought(key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate) -> Outputs:
-    """What the judge thinks: log-probabilities, of legal moves, and value."""
+def _thought(
+    key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate
+) -> tuple[Float[Array, "B"], Outputs | None]:
+    """pi of the advised move; and where it is to be learnt all of log pi, and the value."""
     if sizes.judge == "now":
         think, root = own.think, Outputs(own.logits, own.value)
     else:
         think = own.first
         root = think(own.state)
-    logits = sampling.mask_logits(root.logits, own.legal)
+        own = own._replace(logits=sampling.mask_logits(root.logits, own.legal))
+    learnt, move = sizes.refused == "thought", advice.move[0]
     if not sizes.looks:
-        return Outputs(jax.nn.log_softmax(logits), root.value)
+        whole = Outputs(jax.nn.log_softmax(own.logits), root.value) if learnt else None
+        return jnp.exp(log_prior(own, move)), whole
 
-    def thought() -> Outputs:
+    def thought() -> tuple[Float[Array, "B"], Outputs | None]:
         found = search(key, own.game, own.state, root, lambda _, s: think(s), sizes.looks)
-        rows, count = jnp.arange(len(found.labels))[:, None], own.legal.shape[1]
-        places = jnp.where(found.labels >= 0, found.labels, count)  # beyond the end: dropped
-        likely = jnp.log(jnp.maximum(found.weights, 1e-9))
-        blank = jnp.full(own.legal.shape, sampling.ILLEGAL, likely.dtype)
-        return Outputs(blank.at[rows, places].set(likely, mode="drop"), found.value)
+        chance = jnp.where(found.labels == move[:, None], found.weights, 0.0).sum(-1)
+        whole = Outputs(_log_policy(found, own), found.value) if learnt else None
+        return chance, whole
 
     return if_any(advice.asked, thought)
+
+
+def _log_policy(found: Found, own: Own) -> Float[Array, "B A"]:
+    """Log-probabilities of all labels."""
+    rows, count = jnp.arange(len(found.labels))[:, None], own.legal.shape[1]
+    places = jnp.where(found.labels >= 0, found.labels, count)  # beyond the end: dropped
+    likely = jnp.log(jnp.maximum(found.weights, 1e-9))
+    blank = jnp.full(own.legal.shape, sampling.ILLEGAL, likely.dtype)
+    return blank.at[rows, places].set(likely, mode="drop")
 
 
 def _search_gate(settings: SearchGate) -> Protocol:
@@ -98,14 +111,11 @@ def _search_gate(settings: SearchGate) -> Protocol:
     def decide(
         key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: SearchGate
     ) -> tuple[Decision, Any]:
-        thought = _thought(key, own, advice, settings)
-        likely = jnp.take_along_axis(thought.logits, advice.move[0][:, None], axis=1)[:, 0]
-        odds = own.legal.sum(-1) * jnp.exp(likely)
-        decision = follow_if(odds >= knobs.odds, own, advice, odds)
+        chance, thought = _thought(key, own, advice, settings)
+        odds = own.legal.sum(-1) * chance
+        decision = follow_if(odds >= knobs.odds, own, advice, odds)._replace(thought=thought)
         if settings.plays == "own":
             decision = decision._replace(move=own.move)
-        if settings.refused == "thought":
-            decision = decision._replace(thought=thought)
         return decision, memory.game
 
     return Protocol(
