@@ -201,14 +201,14 @@ def _recorded(table: Table, own: Own, advice: Advice, reply: Reply, decision: De
     """What is kept of a turn."""
     asked, told = advice.asked, ()
     value = jnp.zeros_like(own.value) if advice.value is None else advice.value[0]
+    if decision.thought is not None:
+        value = jnp.where(decision.followed, value, decision.thought.value)
     if "logits" in table.hears:
         # W that never asks has nobody else to learn from.
         log_probs = advice.logits if table.protocol.asks else jax.nn.log_softmax(own.logits)[None]
         assert log_probs is not None
         if decision.thought is not None:
-            took = decision.followed
-            log_probs = jnp.where(took[:, None], log_probs, decision.thought.logits)
-            value = jnp.where(took, value, decision.thought.value)
+            log_probs = jnp.where(decision.followed[:, None], log_probs, decision.thought.logits)
         told = sampling.likeliest(log_probs, table.protocol.pool)
         told = told._replace(legal=table.game.legal_bits(own.legal))
     return _Extras(

@@ -381,6 +381,15 @@ def test_where_w_refuses_advice_it_learns_what_its_own_search_found():
     np.testing.assert_array_equal(targets[learnt], values[0].reshape(-1)[learnt])
 
 
+def test_a_value_by_w_s_own_search_is_learnt_by_objectives_of_values_alone_too():
+    both = [
+        _one_round(small(**THINKS | {"objective": name}, refused="thought", odds=1.5, p=(0.7,)))
+        for name in ("distil_told", "distil_value")
+    ]
+    told, valued = (np.asarray(result.rollout.advised_value) for _, result in both)
+    np.testing.assert_array_equal(valued, told)
+
+
 def test_w_that_takes_no_advice_learns_its_own_search_whatever_a_says():
     """The control of all that is gained with advice."""
     after = [
