@@ -178,12 +178,7 @@ def _cell(rows: list[Row]) -> Cell:
 
 
 def _picture(misalignment: str) -> str:
-    name = f"pictures/regions-{misalignment}"
-    return (
-        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{name}-dark.png">\n'
-        f'  <img src="{name}-light.png" width="860"\n'
-        f'    alt="PGR against p, {misalignment}">\n</picture>'
-    )
+    return f"![PGR against p, {misalignment}](pictures/regions-{misalignment}-light.png)"
 
 
 def _cells(curves: list[Curve]) -> str:

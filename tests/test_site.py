@@ -21,6 +21,11 @@ def test_the_site_is_built_without_a_warning(tmp_path, capfd):
     assert status == 0, capfd.readouterr().err
     site = tmp_path / "site"
     assert (site / "search.html").is_file() and (site / "tour.html").is_file()
+    # The build sees to links, and not to what a page writes as HTML.
+    for found in site.rglob("*.html"):
+        for part in found.read_text().split("<img ")[1:]:
+            source = part.split('src="')[1].split('"')[0]
+            assert (found.parent / source).is_file(), f"{found.name} shows {source}"
     page = (site / "python.html").read_text()
     assert "sandwich_jax.running.interactive.run" in page
     assert "theme-toggle" in page  # light and dark
