@@ -49,12 +49,15 @@ def test_pieces_are_timed():
     assert min(rest) > 0 and found.ply > 0 and found.rest == rest
 
 
-def test_pieces_are_weighed_by_how_often_they_came():
+def test_pieces_are_weighed_by_how_often_they_came(monkeypatch):
     *_, rollout, _ = random_play()
     config = small(games=32)
     counted = pace.Pace()
     assert set(counted.shares().values()) == {None} and "time" not in str(counted)
-    counted.pieces = pace.Pieces(5.0, pace.Rest(board=2.0, update=10.0))
+    counted.begin(lambda: pace.Pieces(5.0, pace.Rest(board=2.0, update=10.0)))
+    counted.round(config, rollout)
+    assert "time" not in str(counted)  # a program that was at work for a moment
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
     counted.round(config, rollout)
     plies = pace.plies_of_all_lanes(rollout, config)
     weights = np.asarray([3 * plies, 2 * plies, config.updates * 10.0])
@@ -62,7 +65,20 @@ def test_pieces_are_weighed_by_how_often_they_came():
         list(counted.shares().values()), weights / weights.sum(), atol=5.1e-4
     )
     figures = counted.figures()
-    assert figures["rounds"] == 1 and figures["memory"]["gib"] > 0
+    assert figures["rounds"] == 2 and figures["memory"]["gib"] > 0
     ratio = figures["plies_per_second"] / figures["games_per_second"]
     assert ratio == pytest.approx(np.asarray(rollout.played).sum() / 32, rel=0.01)
     assert "networks" in str(counted) and "plies/s" in str(counted)
+
+
+def test_every_round_of_a_program_counts_in_what_its_time_goes_into(monkeypatch):
+    *_, rollout, _ = random_play()
+    counted, config = pace.Pace(), small(games=32)
+    counted.begin(lambda: pace.Pieces(5.0, pace.Rest(board=2.0, update=10.0)))
+    for patience in (1e9, 0.0, 1e9):
+        monkeypatch.setattr(pace, "PATIENCE", patience)
+        counted.round(config, rollout)
+    assert counted.spent["update"] == 3 * 10.0 * config.updates
+    counted.begin(lambda: pytest.fail("the next one is at work for a moment only"))
+    counted.round(config, rollout)
+    assert counted.spent["update"] == 3 * 10.0 * config.updates

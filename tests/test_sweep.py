@@ -17,7 +17,7 @@ from helpers import SIX, SIXTEEN, SWEEP, finish, free_port, rows_without_time, w
 import sandwich_jax
 from sandwich_jax import driver, grid, sandwich
 from sandwich_jax.folders import log, places
-from sandwich_jax.running import paired, sweep_folder
+from sandwich_jax.running import pace, paired, sweep_folder
 from sandwich_jax.types import SettingError
 
 CLI = [sys.executable, "-m", "sandwich_jax.cli", "sweep"]
@@ -46,7 +46,7 @@ def _start_two(config: pathlib.Path, out: pathlib.Path) -> list[subprocess.Popen
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """An undisturbed sweep, and how often a round was traced."""
+    """An undisturbed sweep, how often a round was traced, and how fast it went."""
     folder, traced = tmp_path_factory.mktemp("sweeps") / "whole", 0
     original = sandwich.round_of
 
@@ -62,8 +62,9 @@ def whole(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandwich, "round_of", counted)
-        found, _ = sweep_folder.run(SWEEP, folder, wandb="disabled")
-    return folder, found, traced
+        patch.setattr(pace, "PATIENCE", 0.0)
+        found, figures = sweep_folder.run(SWEEP, folder, wandb="disabled")
+    return folder, found, traced, figures
 
 
 @pytest.fixture(scope="module")
@@ -262,15 +263,15 @@ def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
 
 
 def test_a_finished_sweep_is_read_not_repeated(whole):
-    folder, found, _ = whole
+    folder, found, *_ = whole
     before = (folder / "rows.jsonl").read_bytes()
-    again, pace = sweep_folder.run(SWEEP, folder, wandb="disabled")
+    again, figures = sweep_folder.run(SWEEP, folder, wandb="disabled")
     assert (folder / "rows.jsonl").read_bytes() == before and again == found
-    assert pace["rounds"] == 0 and pace["time"]["board"] is None
+    assert figures["rounds"] == 0 and figures["time"]["board"] is None
 
 
 def test_rows_and_the_grid_are_complete(whole):
-    folder, found, _ = whole
+    folder, found, *_ = whole
     rows = log.read_rows(folder / "rows.jsonl")
     assert len(rows) == SIX * 2 and len({(r["run"], r["round"]) for r in rows}) == SIX * 2
     assert [row["seeds"] for row in found.rows] == [2, 2, 2]
@@ -287,7 +288,7 @@ def test_rows_and_the_grid_are_complete(whole):
 
 
 def test_cells_are_compared_seed_by_seed(whole):
-    folder, _, _ = whole
+    folder, *_ = whole
     cells = list(grid.cells(grid.parse(SWEEP)).values())
     honest, corrupt = (next(c for c in cells if c[0].config.p == (p,)) for p in (0.0, 0.5))
     same = paired.difference(folder, corrupt, corrupt)
@@ -301,13 +302,17 @@ def test_cells_are_compared_seed_by_seed(whole):
 def test_the_last_line_can_be_parsed(reference):
     last = json.loads((reference.parent / "printed").read_text().splitlines()[-1])
     assert last["cells"] == 3 and last["critical"][0]["strength"] == "p"
-    pace = last["pace"]
-    assert pace["rounds"] == SIX * 2 and pace["memory"]["gib"] > 0 and pace["seconds"] > 0
-    each = pace["games_per_second"] / pace["rounds_per_second"]
+    figures = last["pace"]
+    assert figures["rounds"] == SIX * 2 and figures["memory"]["gib"] > 0 and figures["seconds"] > 0
+    each = figures["games_per_second"] / figures["rounds_per_second"]
     assert each == pytest.approx(SWEEP["games"], rel=0.01)
-    assert pace["plies_per_second"] > 3 * pace["games_per_second"]  # openings are 4 of 9 plies
-    assert sum(pace["time"].values()) == pytest.approx(1, abs=0.002)
-    assert min(pace["time"].values()) > 0
+    assert figures["plies_per_second"] > 3 * figures["games_per_second"]  # openings: 4 of 9 plies
+    assert figures["time"].keys() == {"networks", "board", "update"}
+
+
+def test_what_the_time_goes_into_is_measured(whole):
+    shares = whole[3]["time"]
+    assert sum(shares.values()) == pytest.approx(1, abs=0.002) and min(shares.values()) > 0
 
 
 def test_rounds_of_an_earlier_call_are_not_left_to_do(tmp_path):

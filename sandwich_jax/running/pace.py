@@ -23,6 +23,9 @@ from sandwich_jax.types import Rollout, State
 
 PLIES, UPDATES, REPEATS = 16, 8, 3
 """Of the pieces that are timed."""
+PATIENCE = 60.0
+"""Seconds that a program is at work before its pieces are timed: tracing and compiling them takes
+some, which a short run would wait for and learn little from."""
 
 
 class Rest(NamedTuple):
@@ -156,26 +159,36 @@ class Pace:
     def __init__(self) -> None:
         self.start = time.monotonic()
         self.rounds, self.plies, self.games = 0, 0, 0
-        self.pieces: Pieces | None = None
-        """Of the program at work."""
         self.spent = {"networks": 0.0, "board": 0.0, "update": 0.0}
+
+    def begin(self, timed: Callable[[], Pieces]) -> None:
+        """Another program is at work; `timed` times its pieces, if it is so for long."""
+        self.begun, self.timed = time.monotonic(), timed
+        self.pieces: Pieces | None = None
+        self.waiting = {"plies": 0, "updates": 0}
 
     def round(self, config: Config, rollout: Rollout) -> None:
         """Counts one round of one member."""
         self.rounds += 1
         self.plies += int(np.asarray(rollout.played).sum())
         self.games += config.games
+        self.waiting["plies"] += plies_of_all_lanes(rollout, config)
+        self.waiting["updates"] += config.updates
         if self.pieces is None:
-            return
-        plies, rest = plies_of_all_lanes(rollout, config), self.pieces.rest
-        self.spent["networks"] += plies * max(self.pieces.ply - rest.board, 0.0)
-        self.spent["board"] += plies * rest.board
-        self.spent["update"] += config.updates * rest.update
+            if time.monotonic() - self.begun < PATIENCE:
+                return
+            self.pieces = self.timed()
+        rest = self.pieces.rest
+        self.spent["networks"] += self.waiting["plies"] * max(self.pieces.ply - rest.board, 0.0)
+        self.spent["board"] += self.waiting["plies"] * rest.board
+        self.spent["update"] += self.waiting["updates"] * rest.update
+        self.waiting = {"plies": 0, "updates": 0}
 
     def shares(self) -> dict[str, float | None]:
         """Of self-play's networks, its board and fine-tuning in what these three take together.
 
-        An estimate: pieces timed apart, when a program began, times how often rounds came to them.
+        An estimate: pieces timed apart times how often rounds came to them, of all programs that
+        were at work for a minute.
         Networks are what a ply takes beyond the board's part of it, so with what misalignment and
         protocol do. The arena's matches and what is written to disk are left out.
         """

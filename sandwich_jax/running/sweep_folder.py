@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +90,7 @@ def run(
                         (p.config, _MemberFolder(folder, setup, p, writer, told)) for p in own
                     ]
                     fitted = _fitted(layout, where, setup, own)
-                    told.pace.pieces = setups.pieces(setup, fitted)
+                    told.pace.begin(functools.partial(setups.pieces, setup, fitted))
                     driver.drive(setup, setups.standings(setup, fitted), members, fitted, world)
                     programs.make_room()
                 _wait_for_others(folder, parts, gathered, pause)
