@@ -63,6 +63,8 @@ class Soak:
     hours: float = 8.0
     """Of memory; kills stop after so long as well."""
     rounds: int = 6
+    within: float = 1.1
+    """Kills come so soon after a start at the latest, as a share of what a whole sweep takes."""
     seed: int = 0
     """Of the moments."""
 
@@ -98,7 +100,7 @@ def _sweeps(args: Soak, place: pathlib.Path) -> dict[str, Any]:
         while counts["kills"] < args.kills and time.monotonic() < end:
             processes = _started(args.processes, toml, place / "out")
             try:
-                if _killed(processes, rng.uniform(0, 1.1 * seconds)):
+                if _killed(processes, rng.uniform(0, args.within * seconds)):
                     counts["kills"] += 1
                     continue
                 _compare(_rows(place / "out" / "rows.jsonl"), whole, counts)
