@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+
+from sandwich_jax.measures import seeds
 
 
 class Crossing(NamedTuple):
@@ -86,13 +87,12 @@ def mean_over_seeds(
 ) -> Float[np.ndarray, "R N"]:
     """The mean curve and resamples of it, the seed being the unit; one row for a single seed.
 
-    Deviations are widened as in `seeds.over_seeds`.
+    Deviations are widened by `seeds.widening`.
     """
     count = len(curves)
     centre = curves.mean(axis=0)
     if count < 2:
         return centre[None]
-    widen = np.sqrt(count / (count - 1)) * stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
     drawn = np.random.default_rng(seed).integers(count, size=(resamples + 1, count))
     drawn[0] = np.arange(count)
-    return centre + widen * (curves[drawn].mean(axis=1) - centre)
+    return centre + seeds.widening(count) * (curves[drawn].mean(axis=1) - centre)

@@ -34,13 +34,22 @@ def students(values: Sequence[float]) -> Interval:
     return Interval(centre, centre - error, centre + error)
 
 
+def widening(count: int) -> float:
+    """What deviations of a resampled mean of so many seeds, two or more, are multiplied by.
+
+    Few seeds vary less than what they were drawn from, and a normal quantile asks too little of
+    them: sqrt(S / (S - 1)) and t / z, as in Hesterberg 2015, "What teachers should know about the
+    bootstrap", section 5.3 ("expanded percentile").
+    """
+    wider = stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
+    return float(np.sqrt(count / (count - 1)) * wider)
+
+
 def over_seeds(fits: Sequence[Fit], seed: int = 0) -> Fit:
     """The mean over seeds of every player's Elo, with the seed as the unit.
 
-    Resample r takes seeds with replacement and their resample r of openings. Few seeds vary less
-    than what they were drawn from, and a normal quantile asks too little of them: deviations
-    between seeds are widened by sqrt(S / (S - 1)) and t / z, as in Hesterberg 2015, "What teachers
-    should know about the bootstrap", section 5.3 ("expanded percentile").
+    Resample r takes seeds with replacement and their resample r of openings. Deviations between
+    seeds are widened by `widening`.
 
     Args:
         fits: one a seed, of players of the same names, made with the same openings and the same
@@ -57,10 +66,9 @@ def over_seeds(fits: Sequence[Fit], seed: int = 0) -> Fit:
         raise SettingError("Fits of different players or resamples cannot be averaged over seeds.")
     elos = np.stack([fit.elo for fit in fits])
     rows, count = elos.shape[1], len(fits)
-    widen = np.sqrt(count / (count - 1)) * stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
     centre = elos[:, 0].mean(axis=0)
     drawn = np.random.default_rng(seed).integers(count, size=(rows, count))
     drawn[0] = np.arange(count)
     between = elos[drawn, 0].mean(axis=1) - centre
     within = (elos - elos[:, :1])[drawn, np.arange(rows)[:, None]].mean(axis=1)
-    return Fit(players, centre + widen * between + within)
+    return Fit(players, centre + widening(count) * between + within)

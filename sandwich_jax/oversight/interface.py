@@ -79,8 +79,8 @@ class Protocol(NamedTuple):
     of_games: bool = False
     """Static: it looks at positions and their values, and not at policies alone: of no use for
     the tokens of a text."""
-    answers: int = 1
-    """Static: answers of A on a turn on which it is asked, whatever channel they come by."""
+    further: int = 0
+    """Static: answers of A on a turn on which it is asked beside `samples`, such as values."""
     pool: Pool = "mean"
     """Static: what an objective that learns whole policies makes of several answers."""
     settings: Any = Nothing()
@@ -89,6 +89,11 @@ class Protocol(NamedTuple):
     """What it does, in a sentence."""
     source: str = ""
     """Where it is from."""
+
+    @property
+    def answers(self) -> int:
+        """Answers of A on a turn on which it is asked, whatever channel they come by."""
+        return self.samples + self.further
 
     @property
     def uses(self) -> tuple[str, ...]:

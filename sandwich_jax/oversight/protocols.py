@@ -110,7 +110,6 @@ def _only_listen(settings: OnlyListen) -> Protocol:
         ask_everywhere,
         _ignore,
         samples=settings.listens,
-        answers=settings.listens,
         pool=settings.pool,
         settings=settings,
         says="Asks everywhere and plays its own move all the same.",

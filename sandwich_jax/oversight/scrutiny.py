@@ -53,7 +53,7 @@ cross_examination = Protocol(
     _decide,
     _begin,
     wants=("move", "value", "after"),
-    answers=3,
+    further=2,
     settings=CrossExamination(),
     says="Refuses an A that contradicts itself, or whose claims what happened belied.",
     source="debate's cross-examination, Barnes and Christiano 2020",

@@ -48,13 +48,12 @@ def search(advised: Half, says: str) -> Sized:
             followed = advice.asked & (move == advice.move[0])
             return Decision(move, followed), memory.game
 
-        answers = 1 + settings.simulations
         return Protocol(
             ask_everywhere,
             decide,
             of_games=True,
             wants=("move", "logits" if advised == "prior" else "value"),
-            answers=answers,
+            further=settings.simulations,
             settings=settings,
             says=says,
             source="Gumbel MuZero, Danihelka et al. 2022, by mctx",
