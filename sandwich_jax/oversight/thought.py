@@ -7,6 +7,12 @@ so W needs no guess of how often A lies. Who thinks is W as it now is, to which 
 plausible that once was strange; or W before the first round, to which no lie has become plausible
 that it took since.
 
+W may also hear what A says that the position is worth (`claims`). An A that lies for somebody else
+tells that one's value, the opposite of the truth, and of that W's own value v_W tells something
+even where a move tells nothing: the odds are multiplied by exp(claim_weight v_A v_W), the
+likelihood ratio of "v_A is what W sees, with normal errors" against "it is the opposite". How far
+W's values are right, the results of games tell it, whatever A says.
+
 Where it refuses advice W may learn what its search found (`refused`), as an AlphaZero network does
 of its own games. With odds beyond the number of moves it takes no advice, and what it then gains is
 its search's alone: the control of all that it gains with advice.
@@ -14,7 +20,7 @@ its search's alone: the control of all that it gains with advice.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +48,8 @@ Judge = Literal["now", "first"]
 JUDGES: tuple[Judge, ...] = ("now", "first")
 Refused = Literal["advice", "thought"]
 REFUSED: tuple[Refused, ...] = ("advice", "thought")
+Claims = Literal["unheard", "weighed"]
+CLAIMS: tuple[Claims, ...] = ("unheard", "weighed")
 
 
 @settings
@@ -70,12 +78,29 @@ class SearchGate:
         " advice all the same, or the policy and value that W's own search found",
         REFUSED,
     )
+    any_move: Knob = knob(
+        0.0, 0.0, 1.0, "share of A's policy that W takes to be any move at all, in the odds"
+    )
+    claims: Claims = word(
+        "unheard",
+        "whether what A says that the position is worth counts: for the advice where it points the"
+        " way that W's own value does, else against it",
+        CLAIMS,
+    )
+    claim_weight: Knob = knob(8.0, 0.0, 1e3, "of claims, in nats where both values are 1 or -1")
 
 
-def _thought(
-    key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate
-) -> tuple[Float[Array, "B"], Outputs | None]:
-    """pi of the advised move; and where it is to be learnt all of log pi, and the value."""
+class _Thought(NamedTuple):
+    """What W found by itself."""
+
+    chance: Float[Array, "B"]
+    """pi of the advised move."""
+    value: Float[Array, "B"]
+    log_policy: Float[Array, "B A"] | None
+    """Of all labels, where it is to be learnt."""
+
+
+def _thought(key: PRNGKey, own: Own, advice: Advice, sizes: SearchGate) -> _Thought:
     if sizes.judge == "now":
         think, root = own.think, Outputs(own.logits, own.value)
     else:
@@ -84,14 +109,13 @@ def _thought(
         own = own._replace(logits=sampling.mask_logits(root.logits, own.legal))
     learnt, move = sizes.refused == "thought", advice.move[0]
     if not sizes.looks:
-        whole = Outputs(jax.nn.log_softmax(own.logits), root.value) if learnt else None
-        return jnp.exp(log_prior(own, move)), whole
+        whole = jax.nn.log_softmax(own.logits) if learnt else None
+        return _Thought(jnp.exp(log_prior(own, move)), root.value, whole)
 
-    def thought() -> tuple[Float[Array, "B"], Outputs | None]:
+    def thought() -> _Thought:
         found = search(key, own.game, own.state, root, lambda _, s: think(s), sizes.looks)
         chance = jnp.where(found.labels == move[:, None], found.weights, 0.0).sum(-1)
-        whole = Outputs(_log_policy(found, own), found.value) if learnt else None
-        return chance, whole
+        return _Thought(chance, found.value, _log_policy(found, own) if learnt else None)
 
     return if_any(advice.asked, thought)
 
@@ -107,13 +131,19 @@ def _log_policy(found: Found, own: Own) -> Float[Array, "B A"]:
 
 def _search_gate(settings: SearchGate) -> Protocol:
     """Takes advice that W's own thought makes likely enough."""
+    hears = settings.claims == "weighed"
 
     def decide(
         key: PRNGKey, own: Own, advice: Advice, memory: Memory, knobs: SearchGate
     ) -> tuple[Decision, Any]:
-        chance, thought = _thought(key, own, advice, settings)
-        odds = own.legal.sum(-1) * chance
-        decision = follow_if(odds >= knobs.odds, own, advice, odds)._replace(thought=thought)
+        chance, value, log_policy = _thought(key, own, advice, settings)
+        odds = (1.0 - knobs.any_move) * own.legal.sum(-1) * chance + knobs.any_move
+        if hears:
+            assert advice.value is not None
+            odds *= jnp.exp(knobs.claim_weight * advice.value[0] * value)
+        decision = follow_if(odds >= knobs.odds, own, advice, odds)
+        if log_policy is not None:
+            decision = decision._replace(thought=Outputs(log_policy, value))
         if settings.plays == "own":
             decision = decision._replace(move=own.move)
         return decision, memory.game
@@ -121,7 +151,9 @@ def _search_gate(settings: SearchGate) -> Protocol:
     return Protocol(
         ask_everywhere,
         decide,
-        of_games=settings.looks > 0 or settings.judge == "first",
+        wants=("move", "value") if hears else ("move",),
+        further=int(hears),
+        of_games=hears or settings.looks > 0 or settings.judge == "first",
         settings=settings,
         says="Takes a move that W's own search finds likely enough, to learn or to play it.",
         source="Gumbel MuZero, Danihelka et al. 2022, by mctx",
