@@ -76,9 +76,9 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
     last = [places.rows_of(folder, part)[-1] for part in own]
     gained = "" if yardstick in (None, own) else _difference(folder, own, yardstick)
     return (
-        _misalignment(row),
+        misalignment(row),
         doc_pages.interval(row, "a_elo", "+.0f") if row["a_elo"] is not None else "",
-        ", ".join(x for x in (_protocol(row), row["objective"]) if x not in COMMON),
+        ", ".join(x for x in (protocol(row), row["objective"]) if x not in COMMON),
         _share(last, "followed"),
         _share(last, "followed_though_corrupted"),
         _share(last, "refused_though_good"),
@@ -88,7 +88,7 @@ def _line(folder: pathlib.Path, own: list[Part], yardstick: list[Part] | None) -
     )
 
 
-def _protocol(row: dict[str, Any]) -> str:
+def protocol(row: dict[str, Any]) -> str:
     """Its name, and what its settings make of it."""
     name = row["protocol"]
     if row.get("looks") == 0:
@@ -97,10 +97,13 @@ def _protocol(row: dict[str, Any]) -> str:
         if row["odds"] > MOVES:
             return "W's own search alone"
         name += ", and W's own search where it refuses"
+    if row.get("claims") == "weighed":
+        name += ", by what A claims alone" if row["any_move"] == 1 else ", and by what A claims"
     return name
 
 
-def _misalignment(row: dict[str, Any]) -> str:
+def misalignment(row: dict[str, Any]) -> str:
+    """Its name with its strengths."""
     if row["misalignment"] is None:
         return ""
     strengths = (f"{n} = {row[n]:g}" for n in strength_names() if row[n] is not None)

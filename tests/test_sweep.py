@@ -287,12 +287,14 @@ def test_rows_and_the_grid_are_complete(whole):
     assert json.loads((folder / "phase.json").read_text())["rows"] == found.rows
 
 
-def test_cells_are_compared_seed_by_seed(whole):
+def test_cells_are_compared_seed_by_seed(whole, tmp_path):
     folder, *_ = whole
     cells = list(grid.cells(grid.parse(SWEEP)).values())
     honest, corrupt = (next(c for c in cells if c[0].config.p == (p,)) for p in (0.0, 0.5))
     same = paired.difference(folder, corrupt, corrupt)
     assert abs(same.value) < 1e-6 and same.low <= 1e-6 and same.high >= -1e-6
+    shutil.copytree(folder, tmp_path / "other")
+    assert paired.difference(folder, corrupt, corrupt, tmp_path / "other") == same
     with pytest.raises(SettingError, match="different assistants"):
         paired.difference(folder, honest, corrupt)
     with pytest.raises(SettingError, match="different seeds"):

@@ -13,7 +13,12 @@ from sandwich_jax.types import SettingError
 OTHER = "other W'"
 
 
-def difference(folder: pathlib.Path, first: Sequence[Part], second: Sequence[Part]) -> elo.Interval:
+def difference(
+    folder: pathlib.Path,
+    first: Sequence[Part],
+    second: Sequence[Part],
+    elsewhere: pathlib.Path | None = None,
+) -> elo.Interval:
     """Elo of W' of one cell over W' of another after the last round.
 
     The two share seeds, openings and keys. Every seed has one fit of all matches of both, in which
@@ -23,6 +28,7 @@ def difference(folder: pathlib.Path, first: Sequence[Part], second: Sequence[Par
         folder: the sweep's.
         first: finished members of one cell.
         second: those of another with the same assistant.
+        elsewhere: the sweep that these are of; by default the same.
 
     Raises:
         SettingError: they differ in seeds, or in anything that A is made of.
@@ -30,11 +36,12 @@ def difference(folder: pathlib.Path, first: Sequence[Part], second: Sequence[Par
     by_seed = [{part.config.seed: part for part in parts} for parts in (first, second)]
     if set(by_seed[0]) != set(by_seed[1]):
         raise SettingError("Cells of different seeds cannot be paired.")
-    fits = [_fit(folder, part, by_seed[1][seed]) for seed, part in by_seed[0].items()]
+    theirs = elsewhere or folder
+    fits = [_fit(folder, part, theirs, by_seed[1][seed]) for seed, part in by_seed[0].items()]
     return seeds.mean(fits).difference(STUDENT, OTHER)
 
 
-def _fit(folder: pathlib.Path, first: Part, second: Part) -> elo.Fit:
+def _fit(folder: pathlib.Path, first: Part, theirs: pathlib.Path, second: Part) -> elo.Fit:
     """One seed's matches of both."""
     if first.member.assistant != second.member.assistant:
         raise SettingError(
@@ -42,7 +49,7 @@ def _fit(folder: pathlib.Path, first: Part, second: Part) -> elo.Fit:
         )
     other = {
         (_renamed(a), _renamed(b)): points
-        for (a, b), points in pairings(folder, second, set()).items()
+        for (a, b), points in pairings(theirs, second, set()).items()
     }
     return elo.fit(pairings(folder, first, set()) | other, "W")
 
