@@ -106,7 +106,7 @@ def _rows(folder: pathlib.Path, answers: int | None) -> list[Row]:
         told.append({
             "misalignment": row["misalignment"],
             "game": settings["game"],
-            "way": _way(row["protocol"], own["listens"]),
+            "way": _way(row["protocol"], own["listens"], own.get("claims")),
             "p": row["p"],
             "seed": settings["seed"],
             **{name: round(row[name], 4) for name in ("pgr", "pgr_lo", "pgr_hi")},
@@ -123,7 +123,7 @@ def _members(folder: pathlib.Path) -> list[tuple[Row, Row]]:
         for part in grid.parse(about["sweep"]):
             if places.is_done(folder, part):
                 (row,) = phase.phase(folder, [part]).rows
-                own = vars(part.config) | {"listens": row["listens"]}
+                own = vars(part.config) | {name: row[name] for name in ("listens", "claims")}
                 found.append((own, row | places.rows_of(folder, part)[-1]))
     else:
         found = [(about["config"], row) for row in log.read_rows(folder / "rows.jsonl")]
@@ -131,11 +131,13 @@ def _members(folder: pathlib.Path) -> list[tuple[Row, Row]]:
     return [(settings, row) for settings, row in asking if row.get("score_against_e") is not None]
 
 
-def _way(protocol: str, answers: int | None) -> str:
+def _way(protocol: str, answers: int | None, claims: str | None) -> str:
     """How W takes advice, in words."""
     if protocol == "only_listen":
         several = f"hears {answers} answers, learns the medoid"
         return several if (answers or 1) > 1 else "hears one answer"
+    if claims == "weighed":
+        return "weighs what A claims, and what its own search finds"
     return {
         "always_follow": "follows everything",
         "search_gate": "takes what its own search finds likely",
