@@ -102,7 +102,7 @@ def _rows(folder: pathlib.Path, answers: int | None) -> list[Row]:
     """The last row of every member that has played against E, as this page keeps it."""
     told = []
     for settings, row in _members(folder):
-        own = settings if answers is None or row["p"] else settings | {"listens": answers}
+        own: Row = settings if answers is None or row["p"] else settings | {"listens": answers}
         told.append({
             "misalignment": row["misalignment"],
             "game": settings["game"],
