@@ -36,8 +36,8 @@ GAMES = {"chess": "Chess", "connect_four": "Connect Four"}
 SAYS = {
     "random_move": "a random move, drawn anew for every query",
     "value_worst": "the move that E values least, the same whenever the position is met",
-    "plausible_worst": "the move that E values least of those that W would accept, the same whenever"
-    " the position is met",
+    "plausible_worst": "the move that E values least of those that W would accept, the same"
+    " whenever the position is met",
     "soft_saboteur_weak": "moves that look good to W and harm it, the same whenever the position is"
     " met",
     "borrow": "moves of a network trained to lose subtly, the same whenever the position is met",
