@@ -12,7 +12,7 @@ to its end its rows are compared with those of an undisturbed one, to the last b
 and a new one begins. `folder`: the same of a run, its report and its evaluation, one after another.
 `disk`: a run on a small disk with a random amount of room; what it says, and its rows once there is
 enough (root alone may mount such a disk). `memory`: one long sweep, whose resident memory is read
-once a second; a line through the second half of it, with the interval of its slope by blocks.
+once a second; a line through the means of ten blocks of its second half.
 
 Every process is forked from one that has loaded the program, but asked for no device yet, so that
 kills fall into work, not into imports. What they compile is kept in a cache of this soak.
@@ -39,6 +39,7 @@ from typing import Any, Literal
 
 import numpy as np
 import tyro
+from scipy import stats
 
 SMALL = {
     "game": "tic_tac_toe", "expert": "fresh:1", "weak": "fresh:2", "network": "nano", "games": 16,
@@ -307,14 +308,16 @@ def _memory(args: Soak, place: pathlib.Path) -> dict[str, Any]:
 
 
 def slope(found: np.ndarray) -> dict[str, float]:
-    """MiB an hour over the second half, with the 95% interval of the slopes of ten blocks."""
+    """MiB an hour over the second half: least squares over the means of ten blocks of it, which are
+    nearly independent where seconds are not, and the 95% interval by Student's t."""
     late = found[len(found) // 2 :]
-    slopes = [np.polyfit(*block.T, 1)[0] * 3600 for block in np.array_split(late, 10)]
-    mean, error = float(np.mean(slopes)), float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)))
+    blocks = np.asarray([block.mean(axis=0) for block in np.array_split(late, 10)])
+    (mean, _), covariance = np.polyfit(blocks[:, 0] / 3600, blocks[:, 1], 1, cov=True)
+    error = stats.t.ppf(0.975, len(blocks) - 2) * np.sqrt(covariance[0, 0])
+    ends = {"low": mean - error, "high": mean + error}
     hours = (found[-1, 0] - found[0, 0]) / 3600
-    ends = {"low": mean - 2.26 * error, "high": mean + 2.26 * error}
     told = {"hours": hours, "MiB": float(late[-1, 1]), "MiB an hour": mean, **ends}
-    return {name: round(value, 3) for name, value in told.items()}
+    return {name: round(float(value), 3) for name, value in told.items()}
 
 
 if __name__ == "__main__":
