@@ -10,8 +10,7 @@ that it took since.
 W may also hear what A says that the position is worth (`claims`). An A that lies for somebody else
 tells that one's value, the opposite of the truth, and of that W's own value v_W tells something
 even where a move tells nothing: the odds are multiplied by exp(claim_weight v_A v_W), the
-likelihood ratio of "v_A is what W sees, with normal errors" against "it is the opposite". How far
-W's values are right, the results of games tell it, whatever A says.
+likelihood ratio of "v_A is what W sees, with normal errors" against "it is the opposite".
 
 Where it refuses advice W may learn what its search found (`refused`), as an AlphaZero network does
 of its own games. With odds beyond the number of moves it takes no advice, and what it then gains is
@@ -87,7 +86,7 @@ class SearchGate:
         " way that W's own value does, else against it",
         CLAIMS,
     )
-    claim_weight: Knob = knob(8.0, 0.0, 1e3, "of claims, in nats where both values are 1 or -1")
+    claim_weight: Knob = knob(8.0, 0.0, 80.0, "of claims, in nats where both values are 1 or -1")
 
 
 class _Thought(NamedTuple):
