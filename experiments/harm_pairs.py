@@ -53,13 +53,12 @@ def _line(
     same_a = own[0].member.assistant == other[0].member.assistant
     if not seeds or not same_a or mine[0].id == yours[0].id:
         return None
-    found = paired.difference(folder, mine, yours, theirs)
     (row,), (against,) = phase.phase(folder, mine).rows, phase.phase(theirs, yours).rows
     return (
         values_page.misalignment(row),
         values_page.protocol(row),
         values_page.protocol(against),
-        f"{found.value:+.0f} [{found.low:+.0f}, {found.high:+.0f}]",
+        str(paired.difference(folder, mine, yours, theirs)),
         str(len(seeds)),
     )
 

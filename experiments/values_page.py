@@ -117,8 +117,7 @@ def _share(rows: list[dict[str, Any]], name: str) -> str:
 
 def _difference(folder: pathlib.Path, own: list[Part], other: list[Part] | None) -> str:
     assert other is not None
-    found = paired.difference(folder, own, other)
-    return f"{found.value:+.0f} [{found.low:+.0f}, {found.high:+.0f}]"
+    return str(paired.difference(folder, own, other))
 
 
 if __name__ == "__main__":

@@ -188,9 +188,9 @@ class Pace:
         """Of self-play's networks, its board and fine-tuning in what these three take together.
 
         An estimate: pieces timed apart times how often rounds came to them, of all programs that
-        were at work for a minute.
-        Networks are what a ply takes beyond the board's part of it, so with what misalignment and
-        protocol do. The arena's matches and what is written to disk are left out.
+        were at work for a minute. Networks are what a ply takes beyond the board's part of it, so
+        with what misalignment and protocol do. The arena's matches and what is written to disk are
+        left out.
         """
         total = sum(self.spent.values())
         return {name: round(s / total, 3) if total else None for name, s in self.spent.items()}
