@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sandwich_jax import config as configs
 from sandwich_jax import given, sweep_file, uses
@@ -32,39 +33,40 @@ MOST_LETTERS = 160
 """Of a member's name in that of its folder."""
 
 
-class Part(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Part:
     """A member of a sweep: a run of its own, with one member."""
 
     config: Config
 
-    @property
+    @functools.cached_property
     def member(self) -> Member:
         """The one that `config` spans."""
         return members_of(self.config)[0]
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Names this member for good, whatever else the grid holds: a folder's name."""
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:8]
         name = self.member.name.replace(" ", "-").replace("+", "-and-")
         return f"{given.cut(name, MOST_LETTERS)}-seed={self.config.seed}-{digest}"
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """The same for the same member in all versions: what it has other than by default."""
         return key_of(self.config.plain())
 
-    @property
+    @functools.cached_property
     def program(self) -> Config:
         """What is compiled for it: the same for members that differ in traced numbers alone."""
         return compiled_of(self.config, self.member)
 
-    @property
+    @functools.cached_property
     def cell(self) -> Config:
         """Its place in the grid: the same for members that differ in the seed alone."""
         return dataclasses.replace(self.config, seed=0)
 
-    @property
+    @functools.cached_property
     def control(self) -> Part:
         """The member that never asks, all else being equal."""
         return Part(_control_of(self.config))

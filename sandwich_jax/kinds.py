@@ -10,6 +10,7 @@ of them is loaded, as it is in a program that brings kinds of its own; then they
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import pathlib
 import sys
@@ -37,7 +38,10 @@ SOURCES = (
     "words.py",
 )
 """Files and folders of this package that declare what the table tells."""
-REGISTRIES = ("misalign.transforms", "misalign.schedules", "oversight.protocols", "objectives")
+REGISTRIES = tuple(
+    f"sandwich_jax.{name}"
+    for name in ("misalign.transforms", "misalign.schedules", "oversight.protocols", "objectives")
+)
 PARTS = ("misalignment", "schedule", "objective", "protocol")
 """Settings that choose a kind."""
 _TYPES = {"float": float, "int": int, "str": str, "bool": bool}
@@ -110,11 +114,15 @@ class Book:
 
 def book() -> Book:
     """What there is now: kinds may come and go."""
-    if not any(f"sandwich_jax.{name}" in sys.modules for name in REGISTRIES):
+    if not any(module in sys.modules for module in REGISTRIES):
         kept = table()
         if kept is not None:
             return _kept_book()
-    return _registered(*_registries())
+    global _last  # asked hundreds of times a configuration, and to compare is soon done
+    now = _registries()
+    if _last is None or _last[0] != now:
+        _last = tuple(map(dict, now)), _registered(*now)
+    return _last[1]
 
 
 def game(name: str) -> Facts:
@@ -156,20 +164,24 @@ def of_text() -> Mapping[str, Kind] | None:
 # --- from the registries ------------------------------------------------------------------------
 
 
-def _registries() -> tuple[tuple, ...]:
-    from sandwich_jax.misalign import schedules, transforms
-    from sandwich_jax.objectives import OBJECTIVES
-    from sandwich_jax.oversight.protocols import PROTOCOLS
-
-    registries = (transforms.TRANSFORMS, schedules.SCHEDULES, OBJECTIVES, PROTOCOLS)
-    return tuple(tuple(registry.items()) for registry in registries)
+_Registry = Mapping[str, Any]
+_last: tuple[tuple[_Registry, ...], Book] | None = None
+"""The registries as they were when somebody last asked, and what they told."""
 
 
-@functools.lru_cache(maxsize=8)
-def _registered(*registries: tuple) -> Book:
+@functools.cache
+def _homes() -> tuple[Any, ...]:
+    return tuple(map(importlib.import_module, REGISTRIES))
+
+
+def _registries() -> tuple[_Registry, ...]:
+    transforms, schedules, protocols, objectives = _homes()
+    return transforms.TRANSFORMS, schedules.SCHEDULES, objectives.OBJECTIVES, protocols.PROTOCOLS
+
+
+def _registered(of_a: _Registry, when: _Registry, learning: _Registry, ways: _Registry) -> Book:
     from sandwich_jax.oversight import protocols
 
-    of_a, when, learning, ways = map(dict, registries)
     found: dict[str, dict[str, Kind]] = {part: {} for part in PARTS}
     for name, kind in of_a.items():
         found["misalignment"][name] = _told(kind)._replace(

@@ -133,7 +133,12 @@ def of_assistants() -> tuple[str, ...]:
 
 def conditional() -> frozenset[str]:
     """Settings that are of use to some choices only, by their short names."""
-    declared = (kind.uses for own in kinds().values() for kind in own.values())
+    return _conditional(book())
+
+
+@functools.lru_cache(maxsize=8)
+def _conditional(known: Book) -> frozenset[str]:
+    declared = (kind.uses for own in _with_controls(known).values() for kind in own.values())
     return frozenset({*OF_EVERY_A, "network"}.union(*declared))
 
 

@@ -101,9 +101,14 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> None:
+def write_rows(path: pathlib.Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes a JSONL file, whole or not at all."""
-    store.write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    store.write_text(path, text_of(rows))
+
+
+def text_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as JSON lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 class Logger:

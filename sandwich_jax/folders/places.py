@@ -84,10 +84,15 @@ def _by_key(members: pathlib.Path, changed: int) -> dict[str, pathlib.Path]:
     found = {}
     for path in sorted(members.glob("*/manifest.json")):
         try:
-            found[grid.key_of(store.read_object(path, "config"))] = path.parent
-        except SettingError:  # damaged: told when its own member is looked at
+            found[_key_in(path, path.stat().st_mtime_ns)] = path.parent
+        except (OSError, SettingError):  # damaged: told when its own member is looked at
             continue
     return found
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _key_in(manifest: pathlib.Path, changed: int) -> str:
+    return grid.key_of(store.read_object(manifest, "config"))
 
 
 def run_folders(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 
@@ -15,6 +17,8 @@ from sandwich_jax.running import pace, run_folder
 
 GATHER_EVERY = 5.0
 """Seconds between looks at what members have written."""
+LOOKING = 0.02
+"""Of the time, at most, is spent on them."""
 
 
 class Gathered:
@@ -24,35 +28,57 @@ class Gathered:
         self.folder, self.parts = folder, parts
         self.wandb = log.WandbRuns(folder, mode)
         self.first = jax.process_index() == 0
-        # What an earlier call logged is not logged again; members done need no second look.
-        self.counts = {part: self._logged(part) for part in parts} if self.first else {}
-        self.looked = 0.0
+        # What an earlier call logged is not logged again.
+        self.logged = self._logged() if self.first else Counter()
+        self.seen: dict[Part, tuple[int, ...]] = {}
+        """Of each member's file, what changes when rows come."""
+        self.lines: dict[Part, str] = {}
+        """Its rows, as they are in the sweep's file."""
+        self.next = 0.0
 
-    def _logged(self, part: Part) -> int:
-        path = self.folder / "rows.jsonl"
-        # Made of the members' rows; a damaged line is written anew with all others.
-        name = places.member_folder(self.folder, part).name
-        return sum(row.get("run") == name for row in log.lines_of(path).rows)
+    def _logged(self) -> Counter[str]:
+        """Rows by member, of those that are whole."""
+        rows = log.lines_of(self.folder / "rows.jsonl").rows
+        return Counter(str(row.get("run")) for row in rows)
 
     def look(self) -> None:
         """Takes in what members have written since."""
         if not self.first:
             return
-        self.looked = time.monotonic()
-        rows = {part: places.rows_of(self.folder, part) for part in self.parts}
-        for part, own in rows.items():
-            for row in own[self.counts[part] :]:
-                config = store.to_plain(part.config.plain()) | {"member": row["run"]}
-                self.wandb.log(row["run"], config, row)
-                if row["round"] == part.config.rounds:
-                    self.wandb.finish(row["run"])
-            self.counts[part] = max(len(own), self.counts[part])
-        everything = [row for own in rows.values() for row in own]
-        log.write_rows(self.folder / "rows.jsonl", everything)
+        began = time.monotonic()
+        fresh = [part for part in self.parts if self._has_changed(part)]
+        for part in fresh:
+            rows = places.rows_of(self.folder, part)
+            self.lines[part] = log.text_of(rows)
+            self._tell(part, rows)
+        path = self.folder / "rows.jsonl"
+        if fresh or not path.exists():
+            store.write_text(path, "".join(self.lines.get(part, "") for part in self.parts))
+        now = time.monotonic()
+        self.next = now + max(GATHER_EVERY, (now - began) / LOOKING)
+
+    def _has_changed(self, part: Part) -> bool:
+        try:
+            file = (places.member_folder(self.folder, part) / "rows.jsonl").stat()
+        except OSError:
+            return self.seen.pop(part, None) is not None
+        now = file.st_ino, file.st_size, file.st_mtime_ns
+        before, self.seen[part] = self.seen.get(part), now
+        return now != before
+
+    def _tell(self, part: Part, rows: list[dict[str, Any]]) -> None:
+        """Tells Weights & Biases of rows that it has not."""
+        name = places.member_folder(self.folder, part).name
+        config = store.to_plain(part.config.plain()) | {"member": name}
+        for row in rows[self.logged[name] :]:
+            self.wandb.log(name, config, row)
+            if row["round"] == part.config.rounds:
+                self.wandb.finish(name)
+        self.logged[name] = max(len(rows), self.logged[name])
 
     def look_now_and_then(self) -> None:
         """`look`, unless it was just done."""
-        if time.monotonic() - self.looked > GATHER_EVERY:
+        if time.monotonic() > self.next:
             self.look()
 
 
