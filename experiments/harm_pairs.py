@@ -13,8 +13,7 @@ import pathlib
 
 import values_page
 
-from sandwich_jax import grid
-from sandwich_jax.folders import places, store
+from sandwich_jax.folders import places
 from sandwich_jax.grid import Part
 from sandwich_jax.report import doc_pages
 from sandwich_jax.running import paired, phase
@@ -26,22 +25,15 @@ def main(folders: list[pathlib.Path], page: pathlib.Path | None) -> None:
     """Makes the table."""
     lines = [
         line
-        for own in _cells(folders[0])
+        for own in places.done_cells(folders[0])
         for folder in folders
-        for other in _cells(folder)
+        for other in places.done_cells(folder)
         if (line := _line(folders[0], own, folder, other))
     ]
     table = doc_pages.table(HEAD, lines)
     if page:
         doc_pages.fill(page, "experiments/harm_pairs.py", table)
     print(page or table)
-
-
-def _cells(folder: pathlib.Path) -> list[list[Part]]:
-    """The finished members of every cell."""
-    parts = grid.parse(store.read_json(folder / "manifest.json")["sweep"])
-    done = [[p for p in own if places.is_done(folder, p)] for own in grid.cells(parts).values()]
-    return [own for own in done if own]
 
 
 def _line(

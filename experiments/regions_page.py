@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -21,7 +21,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy import stats
 
-from sandwich_jax import grid
 from sandwich_jax.folders import log, places, store
 from sandwich_jax.measures import critical, gap, seeds
 from sandwich_jax.measures.elo import Interval
@@ -47,6 +46,8 @@ WAYS = {
     "dark": ("#58a6ff", "#3fb950", "#bc8cff"),
 }
 """Colours of curves on a page that is light or dark."""
+TOLD = ("listens", "claims", "any_move")
+"""Settings of kinds that tell one way to take advice from another."""
 Row = dict[str, Any]
 
 
@@ -108,7 +109,7 @@ def _rows(folder: pathlib.Path, answers: int | None) -> list[Row]:
         told.append({
             "misalignment": row["misalignment"],
             "game": settings["game"],
-            "way": _way(row["protocol"], own["listens"], own.get("claims")),
+            "way": _way(row["protocol"], own),
             "p": row["p"],
             "seed": settings["seed"],
             **{name: round(row[name], 4) for name in ("pgr", "pgr_lo", "pgr_hi")},
@@ -122,24 +123,24 @@ def _members(folder: pathlib.Path) -> list[tuple[Row, Row]]:
     """Settings and last rows of a run's or a sweep's finished members."""
     about, found = store.read_json(folder / "manifest.json"), []
     if "sweep" in about:
-        for part in grid.parse(about["sweep"]):
-            if places.is_done(folder, part):
-                (row,) = phase.phase(folder, [part]).rows
-                own = vars(part.config) | {name: row[name] for name in ("listens", "claims")}
-                found.append((own, row | places.rows_of(folder, part)[-1]))
+        for part in chain.from_iterable(places.done_cells(folder)):
+            (row,) = phase.phase(folder, [part]).rows
+            own = vars(part.config) | {name: row[name] for name in TOLD}
+            found.append((own, row | places.rows_of(folder, part)[-1]))
     else:
         found = [(about["config"], row) for row in log.read_rows(folder / "rows.jsonl")]
     asking = [(settings, row) for settings, row in found if row["p"] is not None]
     return [(settings, row) for settings, row in asking if row.get("score_against_e") is not None]
 
 
-def _way(protocol: str, answers: int | None, claims: str | None) -> str:
+def _way(protocol: str, settings: Row) -> str:
     """How W takes advice, in words."""
     if protocol == "only_listen":
-        several = f"hears {answers} answers, learns the medoid"
-        return several if (answers or 1) > 1 else "hears one answer"
-    if claims == "weighed":
-        return "weighs what A claims, and what its own search finds"
+        answers = settings["listens"] or 1
+        return f"hears {answers} answers, learns the medoid" if answers > 1 else "hears one answer"
+    if settings.get("claims") == "weighed":
+        alone = settings["any_move"] == 1
+        return "weighs what A claims" + ("" if alone else ", and what its own search finds")
     return {
         "always_follow": "follows everything",
         "search_gate": "takes what its own search finds likely",

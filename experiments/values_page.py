@@ -5,8 +5,8 @@ and those of docs/harm.md likewise.
     python experiments/values_page.py --page docs/harm.md runs/harm [FOLDER ...]
 
 A table a folder. Every protocol and objective beside always following against the same A, seed by
-seed. Cells that lack a seed are left out, so a sweep that is still running has a page too. What
-stands outside the page's two marks is kept.
+seed. Cells that lack a seed which others have are left out, so a sweep that is still running has a
+page too. What stands outside the page's two marks is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import argparse
 import pathlib
 from typing import Any
 
-from sandwich_jax import grid
 from sandwich_jax.folders import places, store
 from sandwich_jax.grid import Part
 from sandwich_jax.members import strength_names
@@ -42,11 +41,9 @@ def main(folders: list[pathlib.Path], page: pathlib.Path = PAGE) -> None:
 def _table(folder: pathlib.Path) -> str:
     """What one sweep found, and how it was run."""
     manifest = store.read_json(folder / "manifest.json")
-    cells = [
-        own
-        for own in grid.cells(grid.parse(manifest["sweep"])).values()
-        if all(places.is_done(folder, part) for part in own)
-    ]
+    cells = places.done_cells(folder)
+    most = max(map(len, cells))
+    cells = [own for own in cells if len(own) == most]
     lines = [_line(folder, own, _yardstick(cells, own)) for own in cells]
     c, versions = cells[0][0].config, manifest["versions"]
     seeds = f"{len(cells[0])} seed{'s' * (len(cells[0]) > 1)}"

@@ -42,6 +42,8 @@ class Setting(NamedTuple):
     """A run takes several values at once."""
     inside: bool = False
     """The ends of its range are left out."""
+    of_policies: bool = False
+    """Of use only where whole policies are learnt."""
 
     def typed(self, name: str, value: Any) -> Any:
         """The value as its type.
@@ -115,9 +117,15 @@ def size(default: int, says: str, low: int = 1, high: int = MOST, axis: bool = T
     return _field(Setting(default, int, says, low, high, axis=axis))
 
 
-def word(default: str, says: str, choices: tuple[str, ...] = (), axis: bool = True) -> Any:
-    """A static word."""
-    return _field(Setting(default, str, says, choices=choices, axis=axis))
+def word(
+    default: str,
+    says: str,
+    choices: tuple[str, ...] = (),
+    axis: bool = True,
+    of_policies: bool = False,
+) -> Any:
+    """A static word; `of_policies`: of use only where whole policies are learnt."""
+    return _field(Setting(default, str, says, choices=choices, axis=axis, of_policies=of_policies))
 
 
 def switch(default: bool, says: str) -> Any:

@@ -22,8 +22,6 @@ OF_EVERY_A = ("schedule", "every")
 NETWORKS = ("expert", "weak", "saboteur")
 """Settings that spell a network; of them `network` is the size where one is fresh."""
 FRESH = "fresh:"
-POOL = "pool"
-"""Of a protocol, and of use only where whole policies are learnt."""
 
 
 class Choice(NamedTuple):
@@ -208,7 +206,7 @@ def _used(choice: Choice, known: Book) -> frozenset[str]:
     if any(getattr(choice, name).startswith(FRESH) for name in NETWORKS):
         found.add("network")
     if not every["objective"][choice.objective].soft:
-        found.discard(POOL)
+        found -= {name for name, setting in named.items() if setting.of_policies}
     return frozenset(found)
 
 
@@ -263,8 +261,9 @@ def refuse_idle(given: Collection[str], choices: Collection[Choice]) -> None:
 def _why_idle(name: str, choices: Collection[Choice]) -> str:
     if name == "network":
         return f"no network is {FRESH}SEED, and stored ones bring their size"
-    if name == POOL and any(POOL in spelled(choice) for choice in choices):
-        return "no objective here learns whole policies: distil_policy does"
+    if any(spelled(choice)[name].of_policies for choice in choices if name in spelled(choice)):
+        able = [name for name, kind in kinds()["objective"].items() if kind.soft]
+        return f"no objective here learns whole policies: choose one of {', '.join(able)}"
     owner, _, short = name.rpartition(".")
     of_a = short in {*OF_EVERY_A, *of_assistants()}
     if of_a and not any(choice.asks for choice in choices):

@@ -116,6 +116,13 @@ def is_done(folder: pathlib.Path, part: Part) -> bool:
     return log.rounds_whole(rows, 1) >= part.config.rounds
 
 
+def done_cells(folder: pathlib.Path) -> list[list[Part]]:
+    """The members of a sweep that are done, cell by cell; cells without any are left out."""
+    parts = grid.parse(store.read_object(folder / "manifest.json", "sweep"))
+    done = [[p for p in own if is_done(folder, p)] for own in grid.cells(parts).values()]
+    return [own for own in done if own]
+
+
 def _whole_rows(folder: pathlib.Path, part: Part) -> list[dict[str, Any]]:
     """A member's rows but those that are damaged, which it plays again."""
     return log.lines_of(member_folder(folder, part) / "rows.jsonl", log.is_numbered).rows

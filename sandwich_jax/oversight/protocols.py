@@ -101,6 +101,7 @@ class OnlyListen:
         "what `distil_policy` learns of several answers: their mean, or the medoid, the one that"
         " has most in common with all others",
         POOLS,
+        of_policies=True,
     )
 
 
