@@ -42,8 +42,7 @@ def _line(
     """One cell over another; None where they have no A or no seed in common, or are one."""
     seeds = {p.config.seed for p in own} & {p.config.seed for p in other}
     mine, yours = ([p for p in parts if p.config.seed in seeds] for parts in (own, other))
-    same_a = own[0].member.assistant == other[0].member.assistant
-    if not seeds or not same_a or mine[0].id == yours[0].id:
+    if not seeds or paired.differing(mine[0], yours[0]) or mine[0].id == yours[0].id:
         return None
     (row,), (against,) = phase.phase(folder, mine).rows, phase.phase(theirs, yours).rows
     return (

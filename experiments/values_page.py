@@ -58,11 +58,10 @@ def _table(folder: pathlib.Path) -> str:
 
 def _yardstick(cells: list[list[Part]], own: list[Part]) -> list[Part] | None:
     """The cell that follows the same A, with the objective that a page has for all."""
-    assistant = own[0].member.assistant
     for other in cells:
-        member = other[0].member
-        follows = member.protocol == "always_follow" and other[0].config.objective in COMMON
-        if follows and member.assistant == assistant:
+        c = other[0].config
+        follows = c.protocol == "always_follow" and c.objective in COMMON
+        if follows and not paired.differing(own[0], other[0]):
             return other
     return None
 

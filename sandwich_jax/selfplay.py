@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -169,6 +170,7 @@ def assisted_turn(
     protocol, (game_memory, a_memory) = table.protocol, memory
     seen = look_at(table.game, sides.weak, state) if seen is None else seen
     own = own_view(k_own, table, sides, state, seen, a_memory)
+    before = a_memory
     known = Memory(game_memory, sides.lore)
     numbers = protocol.numbers(sides.knobs)
     query = protocol.plan(own, known, numbers)
@@ -191,6 +193,8 @@ def assisted_turn(
         advice, reply, a_memory = consult()
     else:  # a turn without a query costs no forward pass
         advice, reply, a_memory = jax.lax.cond(ask, consult, silence)
+    # What a search asks belongs to this turn's query: the same lie of the game, the same count.
+    own = own._replace(ask=asker(table, sides, before._replace(key=a_memory.key)))
     truth = (reply.corrupted,) if protocol.told else ()
     decision, game_memory = protocol.decide(k_decide, own, advice, known, numbers, *truth)
     extras = _recorded(table, own, advice, reply, decision)
@@ -244,11 +248,6 @@ def own_view(
     def first(state: State) -> Outputs:
         return sides.models.weak.at(game, state)
 
-    def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
-        legal = game.legal(elsewhere)
-        asked = Asked(sides.run, sides.models, elsewhere, legal, a_memory, sides.knobs)
-        return table.assistant.consult(key, asked, query)[0]
-
     return Own(
         logits=sampling.mask_logits(outputs.logits, legal),
         legal=legal,
@@ -259,9 +258,22 @@ def own_view(
         game=game,
         state=state,
         think=think,
-        ask=ask,
+        ask=asker(table, sides, a_memory),
         first=first,
     )
+
+
+def asker(
+    table: Table, sides: Sides, a_memory: lasting.Memory
+) -> Callable[[PRNGKey, State, Query], Advice]:
+    """Asks A about other positions, as `Own.ask` does."""
+
+    def ask(key: PRNGKey, elsewhere: State, query: Query) -> Advice:
+        legal = table.game.legal(elsewhere)
+        asked = Asked(sides.run, sides.models, elsewhere, legal, a_memory, sides.knobs)
+        return table.assistant.consult(key, asked, query)[0]
+
+    return ask
 
 
 def own_move(key: PRNGKey, seen: Seen, knobs: Knobs) -> Int[Array, "B"]:

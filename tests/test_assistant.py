@@ -78,6 +78,21 @@ def test_a_corruption_of_a_game_is_the_same_all_game_long():
     assert not _same(first[1].corrupted, _ask(1, lasts="game")[1].corrupted)
 
 
+def test_the_key_of_a_game_is_that_of_its_first_query():
+    first = _ask(0, lasts="game")[2]
+    later = _ask(1, memory=first, lasts="game")[2]
+    assert _same(first.key, later.key) and np.asarray(first.key).any(-1).all()
+    # A query within the first turn has its key, although the turn is not yet counted.
+    within = lasting.memory(B)._replace(key=first.key)
+    assert _same(
+        _ask(2, memory=within, lasts="game")[1].corrupted, _ask(0, lasts="game")[1].corrupted
+    )
+    asked = jnp.arange(B) % 2 == 0
+    query = Query(asked)
+    _, kept = lasting.keys(jax.random.key(0), RUN, GAME, _state(), "game", query, lasting.memory(B))
+    assert _same(np.asarray(kept.key).any(-1), asked)  # who was not asked has not begun
+
+
 def test_asking_twice_at_once_differs_only_where_corruption_is_drawn_per_query():
     for lasts, differ in (("query", True), ("position", False), ("game", False)):
         _, reply, _ = _ask(0, samples=8, lasts=lasts)
@@ -229,6 +244,20 @@ def test_candidates_alone_name_the_best_of_them_as_advice():
     assert _same(advice.move[0], best) and _same(reply.honest, best)
     lying, lies, _ = _ask(wants=("candidates",), candidates=labels, knobs=_knobs(p=1.0))
     assert np.asarray(lies.corrupted).all() and not _same(lying.candidates, advice.candidates)
+
+
+def test_what_is_no_candidate_is_no_lie():
+    first = sampling.greedy(jnp.zeros((B, GAME.num_actions)), GAME.legal(_state()))
+    labels = jnp.full((B, 4), -1).at[:, 0].set(first)
+    flips = dict(misalignment="value_flip", wants=("candidates",), candidates=labels)
+    lies = []
+    for seed in range(40):
+        advice, reply, _ = _ask(seed, knobs=_knobs(p=0.3), **flips)
+        truly = _ask(seed, knobs=_knobs(p=0.0), **flips)[0].candidates
+        lied = np.asarray(advice.candidates != truly)[0, :, 0]
+        assert _same(reply.corrupted[0], lied)
+        lies.append(lied)
+    assert 0.2 < np.mean(lies) < 0.4
 
 
 def test_action_values_are_one_ply_by_hand():

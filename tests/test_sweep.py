@@ -1,5 +1,6 @@
 """A sweep is its runs one by one, wherever they run and however often they are killed."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ import pytest
 from helpers import SIX, SIXTEEN, SWEEP, finish, free_port, rows_without_time, write_toml
 
 import sandwich_jax
-from sandwich_jax import driver, grid, sandwich
+from sandwich_jax import driver, grid, members, sandwich
 from sandwich_jax.folders import log, places
 from sandwich_jax.running import pace, paired, sweep_folder
 from sandwich_jax.types import SettingError
@@ -295,8 +296,14 @@ def test_cells_are_compared_seed_by_seed(whole, tmp_path):
     assert abs(same.value) < 1e-6 and same.low <= 1e-6 and same.high >= -1e-6
     shutil.copytree(folder, tmp_path / "other")
     assert paired.difference(folder, corrupt, corrupt, tmp_path / "other") == same
-    with pytest.raises(SettingError, match="different assistants"):
+    with pytest.raises(SettingError, match="differ in assistant and"):
         paired.difference(folder, honest, corrupt)
+    for changes in ({"schedule": "every_nth"}, {"lasts": "game"}, {"arena_max_plies": 30}):
+        other = [dataclasses.replace(p, config=members.changed(p.config, changes)) for p in corrupt]
+        with pytest.raises(SettingError, match=f"differ in {next(iter(changes))} and"):
+            paired.difference(folder, corrupt, other)
+    kept = [dataclasses.replace(p, config=members.changed(p.config, {"every": 2})) for p in corrupt]
+    assert not paired.differing(corrupt[0], kept[0])  # of the protocol, not of A
     with pytest.raises(SettingError, match="different seeds"):
         paired.difference(folder, corrupt[:1], corrupt)
 

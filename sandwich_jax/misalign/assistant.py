@@ -155,6 +155,7 @@ class _Made:
         if "candidates" in wants:
             assert query.candidates is not None
             worth, lied, truly = self._after_said(at, query.candidates, now)
+            lied &= query.candidates >= 0
             advice, corrupted = advice._replace(candidates=worth), corrupted | lied.any(-1)
             if "move" not in wants:  # what it says is best is its advice
                 honest = _best(query.candidates, truly)

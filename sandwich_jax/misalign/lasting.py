@@ -25,7 +25,7 @@ class Memory(NamedTuple):
     queries: Int[Array, "B"]
     corruptions: Int[Array, "B"]
     key: UInt[Array, "B 2"]
-    """Data of the game's own key, drawn at its first query."""
+    """Data of the game's own key, drawn at its first query; 0 before."""
 
 
 def memory(batch: int) -> Memory:
@@ -51,9 +51,10 @@ def keys(
     if lasts == "position":
         found = _of_positions(run, game, state)
     else:
-        first = (known.queries == 0)[:, None]
-        data = jnp.where(first, jax.random.key_data(fresh), known.key)
-        found, known = jax.random.wrap_key_data(data), known._replace(key=data)
+        blank = (known.key == 0).all(-1, keepdims=True)
+        data = jnp.where(blank, jax.random.key_data(fresh), known.key)
+        kept = jnp.where(query.ask[:, None], data, known.key)
+        found, known = jax.random.wrap_key_data(data), known._replace(key=kept)
     return jnp.broadcast_to(found, (samples, batch)), known
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
+from sandwich_jax import uses
 from sandwich_jax.grid import Part
 from sandwich_jax.measures import elo, seeds
 from sandwich_jax.running.phase import STUDENT, pairings
 from sandwich_jax.types import SettingError
 
 OTHER = "other W'"
+PLAYERS = ("game", "expert", "weak", "arena_temperature", "arena_max_plies")
+"""Settings of every player of the arena."""
 
 
 def difference(
@@ -31,7 +34,7 @@ def difference(
         elsewhere: the sweep that these are of; by default the same.
 
     Raises:
-        SettingError: they differ in seeds, or in anything that A is made of.
+        SettingError: they differ in seeds, or in anything that W, E or A is made of.
     """
     by_seed = [{part.config.seed: part for part in parts} for parts in (first, second)]
     if set(by_seed[0]) != set(by_seed[1]):
@@ -41,11 +44,22 @@ def difference(
     return seeds.mean(fits).difference(STUDENT, OTHER)
 
 
+def differing(first: Part, second: Part) -> list[str]:
+    """What the players of two members' matches, W' apart, differ in: settings, or "assistant"."""
+    one, two = first.config, second.config
+    names = list(PLAYERS)
+    if first.member.assistant == second.member.assistant != "E":
+        names += ["schedule", *uses.of_assistants()]
+    found = [name for name in names if getattr(one, name) != getattr(two, name)]
+    other = first.member.assistant != second.member.assistant
+    return [*found, "assistant"] if other else found
+
+
 def _fit(folder: pathlib.Path, first: Part, theirs: pathlib.Path, second: Part) -> elo.Fit:
     """One seed's matches of both."""
-    if first.member.assistant != second.member.assistant:
+    if names := differing(first, second):
         raise SettingError(
-            f"{first.id} and {second.id} have different assistants and cannot be paired."
+            f"{first.id} and {second.id} differ in {', '.join(names)} and cannot be paired."
         )
     other = {
         (_renamed(a), _renamed(b)): points
