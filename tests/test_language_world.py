@@ -123,6 +123,8 @@ def test_documents_are_lines_and_copies_stay_on_one_side(tmp_path):
     split = texts.split(found, 0.1, "normal")
     assert len(split.test) == 4 and not set(split.test) & set(split.train)
     assert len(split.train) == 72
+    # In their own order, whatever a set of them would make of it.
+    assert split.test == tuple(f"document {i}" for i in (9, 19, 29, 39))
     with pytest.raises(SettingError, match="normal has 3 different documents: at least 20"):
         texts.split(found[:3], 0.1, "normal")
 

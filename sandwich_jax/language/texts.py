@@ -82,7 +82,9 @@ def split(documents: Sequence[str], share: float, name: str) -> Split:
         )
     every = max(2, round(1 / share)) if share else len(different) + 1
     out = set(different[every - 1 :: every])
-    return Split(tuple(d for d in documents if d not in out), tuple(out & set(different)))
+    return Split(
+        tuple(d for d in documents if d not in out), tuple(d for d in different if d in out)
+    )
 
 
 def without(documents: Sequence[str], held_out: Sequence[str]) -> tuple[str, ...]:
