@@ -26,6 +26,8 @@ CONTROLS = {
     "expert_labels": "E's next tokens on W's own sentences",
 }
 """Members for comparison, beside the one that never asks."""
+MEMBERS = ("control", "controls")
+"""Settings that say which members there are, and change nothing about one."""
 Own = tuple[tuple[str, Any], ...]
 
 
@@ -170,11 +172,17 @@ def strengths_used(config: OfText) -> tuple[str, ...]:
     return tuple(found)
 
 
+def of_assistant(config: OfText) -> dict[str, Setting]:
+    """What the kinds of a run's misalignment declare."""
+    found: dict[str, Setting] = {}
+    for name in assistant.parse(config.misalignment):
+        found |= declared(transforms.TRANSFORMS[name].settings)
+    return found
+
+
 def used(config: OfText) -> dict[str, Setting]:
     """The kinds' settings that make a difference to a run."""
-    found: dict[str, Setting] = {}
-    for name in assistant.parse(config.misalignment) if asks(config) else ():
-        found |= declared(transforms.TRANSFORMS[name].settings)
+    found = of_assistant(config) if asks(config) else {}
     if config.advice == "token":
         token_advice.make(of_tokens.ProtocolConfig(config.protocol))
         return found | declared(of_tokens.settings_of(config.protocol))

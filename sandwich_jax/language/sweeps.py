@@ -33,6 +33,8 @@ CONTENTS = {
 }
 """What a sweep's folder holds."""
 MOST_RUNS = 10_000
+HOW = ("protocol", "advice")
+"""What says how W uses advice: it may differ within a pair that is compared."""
 FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
            *language_charts.USE, "written_corrupted")  # fmt: skip
 """Columns that a sweep gives over seeds."""
@@ -42,8 +44,6 @@ class Part(NamedTuple):
     """A run of the grid."""
 
     config: Config
-    cell: str
-    """What tells it from others beside protocol, misalignment and strengths; mostly nothing."""
 
     @property
     def id(self) -> str:
@@ -94,33 +94,24 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     for seed in seeds:
         for values in itertools.product(*axes.values()):
             own = dict(zip(axes, values, strict=True))
-            part = _part(own, axes, seed)
+            part = _part(own, seed)
             found.setdefault(part.config, part)
     if control:
         shared = {n: v[0] for n, v in axes.items() if n in configs.core() and len(v) == 1}
         shared |= {"protocol": CONTROL, "controls": controls, "advice": "sentence"}
-        first = [Part(Config(**shared | {"seed": seed}), "") for seed in seeds]
+        first = [Part(Config(**shared | {"seed": seed})) for seed in seeds]
         return (*first, *found.values())
     return tuple(found.values())
 
 
-def _part(own: dict[str, Any], axes: Mapping[str, list[Any]], seed: int) -> Part:
+def _part(own: dict[str, Any], seed: int) -> Part:
     """One run; what its kinds have no use of is left out where the grid varies it or its kinds."""
     core = {n: v for n, v in own.items() if n in configs.core()}
     kinds = {n: v for n, v in own.items() if n not in configs.core()}
     blank = configs.unchecked(core)
     known = configs.used(blank)
     kinds = {n: ((v,) if configs.about(n).strength else v) for n, v in kinds.items() if n in known}
-    made = Config(**core, **kinds, seed=seed, control=False)
-    told = [
-        f"{name} {identity(value)}"
-        for name, value in own.items()
-        if len(axes[name]) > 1
-        and not configs.about(name).strength
-        and name not in language_charts.MEANING
-        and (name in configs.core() or name in known)
-    ]
-    return Part(made, ", ".join(told))
+    return Part(Config(**core, **kinds, seed=seed, control=False))
 
 
 def identity(value: Any) -> str:
@@ -152,21 +143,35 @@ def run(
     log.check_wandb(wandb)
     parts = parse(settings)
     models = Folder(pathlib.Path(parts[0].config.models))
-    _claim(folder, settings)
+    with run_folder.disk_told(folder):
+        _claim(folder, settings)
+        _run_all(folder, parts, models, wandb, progress, pause)
+        found = phase(folder)
+        store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
+        language_charts.draw_sweep(folder, found.rows)
+    return found
+
+
+def _run_all(
+    folder: pathlib.Path,
+    parts: Sequence[Part],
+    models: Folder,
+    wandb: log.WandbMode,
+    progress: Progress,
+    pause: Callable[[], None],
+) -> None:
+    """Every run, one after another."""
     sizes = [part.config.rounds * len(configs.members_of(part.config)) for part in parts]
-    before, heard = 0, {}
+    before, heard, seed = 0, {}, None
     for part, size in zip(parts, sizes, strict=True):
+        if part.config.seed != seed:  # runs come seed by seed, and what A says is of one
+            heard, seed = {}, part.config.seed
 
         def told(done: float, total: float, text: str, before: int = before) -> None:
             progress(before + done, sum(sizes), text)
 
         _run_one(folder, part, models, heard, wandb, told, pause)
         before += size
-    found = phase(folder)
-    with run_folder.disk_told(folder):
-        store.write_json(folder / "phase.json", store.to_plain(found._asdict()))
-        language_charts.draw_sweep(folder, found.rows)
-    return found
 
 
 def _run_one(
@@ -185,7 +190,6 @@ def _run_one(
     if not (own / "baseline.npz").exists():
         run_folder.claim(own, part.config, runs.default_of, runs.OF)
         runs.baseline(shared, common)
-        store.write_json(own / "cell.json", {"cell": part.cell})
         (own / "baseline.npz").write_bytes(common.read_bytes())
     runs.run(part.config, own, wandb=wandb, progress=told, pause=pause, shared=shared)
 
@@ -208,22 +212,76 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
 def phase(folder: pathlib.Path) -> Phase:
     """Gathers the rows of all runs, and gives every cell an interval over its seeds."""
     every: list[dict[str, Any]] = []
+    known: Known = {}
+    strengths = [name for name, setting in configs.owned().items() if setting.strength]
+    said = (*language_charts.MEANING, *strengths)
     for path in sorted(folder.glob("members/*/rows.jsonl")):
-        cell = store.read_object(path.parent / "cell.json").get("cell")
-        about = {"run": path.parent.name, "cell": cell or None}
-        every += [about | row for row in log.read_rows(path)]
+        run_, stored = path.parent.name, _stored(path.parent)
+        own = [{"run": run_, "cell": None} | row for row in log.read_rows(path)]
+        known |= {_who(row): _settings(stored, {n: row.get(n) for n in said}) for row in own}
+        every += own
+    _tell_apart(every, known, said)
     log.write_rows(folder / "rows.jsonl", every)
     ends = {row["run"]: row["round"] for row in every}
     last = [row for row in every if row["round"] == ends[row["run"]]]
-    cells: dict[tuple, list[dict[str, Any]]] = {}
-    for row in last:
-        cells.setdefault(_key(row), []).append(row)
-    rows = [_cell(own) for own in cells.values()]
-    return Phase(rows, _paired(cells))
+    cells: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in last:  # a member that several files ask for counts once a seed
+        place = _same([row["member"], known[_who(row)]])
+        cells.setdefault(place, {}).setdefault(row["seed"], row)
+    found = [list(own.values()) for own in cells.values()]
+    return Phase([_cell(own) for own in found], _paired(found, known, said))
 
 
-def _key(row: Mapping[str, Any]) -> tuple:
-    return (row["member"], row.get("cell"), row.get("advice"), row.get("lasts"))
+Known = dict[tuple[str, str], dict[str, Any]]
+"""All that a member's figures depend on but its seed, by its run and its name."""
+
+
+def _who(row: Mapping[str, Any]) -> tuple[str, str]:
+    return (row["run"], row["member"])
+
+
+def _stored(folder: pathlib.Path) -> dict[str, Any]:
+    """All settings of a run; one that its manifest does not name is as by default."""
+    stored = store.read_object(folder / "manifest.json", "config")
+    try:
+        kinds = configs.used(configs.unchecked(stored))
+    except SettingError:  # a kind of one's own, which is not there now
+        kinds = {}
+    declared = {**configs.core(), **kinds}
+    return store.to_plain({name: s.default for name, s in declared.items()}) | stored
+
+
+def _settings(stored: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a member has of its run's settings, where its row says some itself.
+
+    It may be of a control, which does not ask A, or of one strength of several.
+    """
+    own = {**stored, **said}
+    return {n: v for n, v in own.items() if n != "seed" and n not in configs.MEMBERS}
+
+
+def _same(settings: Any) -> str:
+    """Equal where settings are."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def _tell_apart(rows: Sequence[dict[str, Any]], known: Known, said: Sequence[str]) -> None:
+    """Names in `cell` what the grid varies beside what a row says itself.
+
+    The grid is all that the folder holds, of however many files. W that never asks has a grid of
+    its own, since its runs do not follow every axis.
+    """
+    values: dict[tuple[bool, str], set[str]] = {}
+    for own in known.values():
+        for name, value in own.items():
+            values.setdefault((own["protocol"] == CONTROL, name), set()).add(_same(value))
+    told = {}
+    for who, own in known.items():
+        varied = [name for name in own if len(values[(own["protocol"] == CONTROL, name)]) > 1]
+        words = [f"{name} {identity(own[name])}" for name in varied if name not in said]
+        told[who] = ", ".join(words) or None
+    for row in rows:
+        row["cell"] = told[_who(row)]
 
 
 def _cell(own: list[dict[str, Any]]) -> dict[str, Any]:
@@ -240,27 +298,33 @@ def _cell(own: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _paired(cells: Mapping[tuple, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """PGR over that of always_follow on the same seeds, strengths, lasts and level of advice."""
-    strengths = [name for name, s in configs.owned().items() if s.strength]
-    place = lambda row: (  # noqa: E731
-        row["misalignment"],
-        row["lasts"],
-        row["seed"],
-        *(row.get(name) for name in strengths),
-    )
-    plain = {
-        place(row): row
-        for own in cells.values()
+def _paired(
+    cells: Sequence[Sequence[dict[str, Any]]], known: Known, said: Sequence[str]
+) -> list[dict[str, Any]]:
+    """PGR over that of always_follow on sentences, with the same seed and the same settings.
+
+    always_follow declares nothing of its own: what its run has set is what a protocol that is
+    compared with it has to share.
+    """
+    plain = [
+        row
+        for own in cells
         for row in own
         if row["protocol"] == "always_follow" and not row["role"] and row["advice"] == "sentence"
-    }
+    ]
+    shared = {row["misalignment"]: set(known[_who(row)]) - set(HOW) for row in plain}
+
+    def place(row: Mapping[str, Any]) -> str:
+        names, own = shared.get(row["misalignment"], ()), known[_who(row)]
+        return _same([row["seed"], {name: own.get(name) for name in names}])
+
+    yardstick = {place(row): row for row in plain}
     found = []
-    for own in cells.values():
-        pairs = [(row, plain[place(row)]) for row in own if place(row) in plain]
+    for own in cells:
+        pairs = [(row, yardstick[place(row)]) for row in own if place(row) in yardstick]
         if not pairs or own[0]["protocol"] == "always_follow":
             continue
-        row = {n: own[0].get(n) for n in ("member", "protocol", "cell", "advice", *strengths)}
+        row = {name: own[0].get(name) for name in ("member", "cell", *said)}
         for name in measures.GAPS:
             row |= shares.columns(name, _difference(pairs, name))
         found.append(row)

@@ -35,6 +35,10 @@ class Table(NamedTuple):
         return self.models["W"].net
 
 
+OF_ADVICE = ("misalignment", "lasts", "per_document", "prompt", "sentences", "seed")
+"""Settings of every run that A's sentences depend on, beside what its misalignment declares."""
+
+
 class Heard(NamedTuple):
     """A's sentences, and what only the measurer may know of them."""
 
@@ -75,9 +79,9 @@ def lasting_keys(shared: Table, index: int, prompts: np.ndarray, again: int = 0)
 def hear(shared: Table, member: Member, index: int, prompts: np.ndarray, samples: int) -> Heard:
     """A's sentences of a round; kept, since other members may hear the same."""
     config = shared.config
-    about = (config.misalignment, config.lasts, config.per_document, config.prompt, config.seed)
-    size = (config.sentences, index, samples)
-    place = ("heard", *about, *size, member.strengths)
+    about = {name: getattr(config, name) for name in (*OF_ADVICE, *configs.of_assistant(config))}
+    about |= dict(member.strengths)
+    place = ("heard", index, samples, *sorted(about.items()))
     if place not in shared.heard:
         parts = [_hear_once(shared, member, index, prompts, k) for k in range(samples)]
         sentences = [np.stack(x) for x in zip(*(part.sentences for part in parts), strict=True)]

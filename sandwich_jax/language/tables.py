@@ -60,11 +60,14 @@ def show(rows: Sequence[Row], console: Console) -> None:
 def names(rows: Sequence[Row]) -> list[str]:
     """What each row is called: its member, and what else tells those rows apart that ask A."""
     told = language_charts.varying(rows, ("advice", "lasts"))
+    kinds = language_charts.varying(rows, ("misalignment",))
     found = []
     for row in rows:
         says_more = row.get("role") not in (None, "", row["member"])
         words = [row["member"] + (f" ({cells.plain(row['role'])})" if says_more else "")]
         words += [f"{name} {row[name]}" for name in told if row.get(name)]
+        # The name of an honest A does not say what it would have been made of.
+        words += [f"{n} {row[n]}" for n in kinds if row[n] and row[n] not in row["member"]]
         words += [row["cell"]] if row.get("cell") else []
         found.append(", ".join(words))
     return found

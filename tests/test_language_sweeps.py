@@ -1,0 +1,142 @@
+"""How a sweep on text makes cells and pairs of its runs, and what its runs share."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sandwich_jax import settings
+from sandwich_jax.folders import log, store
+from sandwich_jax.language import config as configs
+from sandwich_jax.language import measures, sweeps, table, tables
+from sandwich_jax.language.config import Config
+from sandwich_jax.language.table import Heard, Table
+from sandwich_jax.language.writing import Sentences
+from sandwich_jax.misalign import transforms
+from sandwich_jax.misalign.sight import Chance, Transform
+
+GAIN = {"always_follow": 0.0, "contrast_gate": 0.25, "oracle_gate": 0.5, "never_ask": -1.0}
+
+
+def _gap(config: Config) -> float:
+    """A PGR that tells every setting apart."""
+    base = config.sentences + 10 * config.learning_rate + 100 * config.temperature
+    own = config.keep if config.protocol == "contrast_gate" else 0.0
+    return base + 1000 * config.seed + GAIN[config.protocol] + own
+
+
+def _played(folder, asked: dict) -> sweeps.Phase:
+    """The grid of a folder once runs are in it that have not been played, but say what they are."""
+    for part in sweeps.parse({"models": "m", "rounds": 1} | asked):
+        config, own = part.config, folder / "members" / part.id
+        store.write_json(own / "manifest.json", {"config": store.to_plain(config.plain())})
+        rows = []
+        for member in configs.members_of(config):
+            strengths = {name: None for name, s in configs.owned().items() if s.strength}
+            about = {n: getattr(config, n) for n in ("misalignment", "advice", "lasts")}
+            row = {"round": 1, "member": member.name, "role": member.role or None,
+                   "protocol": member.protocol, "seed": config.seed} | strengths  # fmt: skip
+            row |= about if member.asks else dict.fromkeys(about)
+            rows.append(row | dict(member.strengths) | dict.fromkeys(measures.GAPS, _gap(config)))
+        log.write_rows(own / "rows.jsonl", rows)
+    return sweeps.phase(folder)
+
+
+def test_a_pair_differs_in_its_protocol_alone(tmp_path):
+    found = _played(tmp_path, {
+        "protocol": ["always_follow", "contrast_gate"], "p": [0.5], "keep": [0.25, 0.5],
+        "sentences": [8, 16], "learning_rate": [0.1, 0.2], "temperature": [1.0, 2.0],
+        "seeds": 2, "control": False,
+    })  # fmt: skip
+    assert len(found.rows) == 8 + 16 and all(row["seeds"] == 2 for row in found.rows)
+    assert len(found.paired) == len({row["cell"] for row in found.paired}) == 16
+    for row in found.paired:
+        keep = 0.25 if "keep 0.25" in row["cell"] else 0.5
+        assert row["pgr"] == pytest.approx(0.25 + keep)
+
+
+@pytest.mark.parametrize(
+    "other", [{"sentences": 16}, {"updates": 7}, {"prompt": 2}, {"per_document": 9}, {"window": 5}]
+)
+def test_sweeps_that_are_joined_in_one_folder_are_cells_of_their_own(tmp_path, other):
+    shared = {"p": [0.0, 0.5], "seeds": 2, "sentences": 8}
+    _played(tmp_path, shared | {"protocol": ["always_follow", "contrast_gate"]})
+    alone = _played(tmp_path / "alone", shared | other | {"protocol": "oracle_gate"})
+    assert not alone.paired
+    found = _played(tmp_path, shared | other | {"protocol": "oracle_gate"})
+    assert {row["protocol"] for row in found.paired} == {"contrast_gate"}
+    assert all(row["seeds"] == 2 for row in found.rows)
+    names = tables.names(found.rows)
+    assert len(set(names)) == len(names) == 2 + 2 + 2 + 2
+    ((name, value),) = other.items()
+    assert {row["cell"] for row in found.rows if row["protocol"] == "oracle_gate"} == {
+        f"{name} {value}"
+    }
+    _played(tmp_path, shared | other | {"protocol": "always_follow"})
+    (one, *_) = [row for row in sweeps.phase(tmp_path).paired if row["protocol"] == "oracle_gate"]
+    assert one["pgr"] == 0.5
+
+
+def test_an_honest_a_is_paired_and_counted_by_what_it_would_have_been(tmp_path):
+    for kind in ("borrow", "random_move"):
+        asked = {"protocol": ["always_follow", "oracle_gate"], "p": [0.0], "seeds": 2}
+        found = _played(tmp_path, asked | {"misalignment": kind})
+    assert sorted(tables.names(found.rows)) == sorted(
+        [f"{protocol} E, misalignment {kind}" for protocol in ("always_follow", "oracle_gate")
+         for kind in ("borrow", "random_move")] + ["never_ask"]
+    )  # fmt: skip
+    assert {row["seeds"] for row in found.rows} == {2} and len(found.paired) == 2
+
+
+# --- what A has said ----------------------------------------------------------------------------
+
+
+def test_what_a_has_said_is_kept_for_the_runs_of_one_seed(tmp_path, text_models, monkeypatch):
+    kept, seeds = [], []
+
+    def run(folder, part, models, heard, *rest):
+        heard[part.id] = part.config.seed
+        kept.append(set(heard.values()))
+        seeds.append(part.config.seed)
+
+    monkeypatch.setattr(sweeps, "_run_one", run)
+    asked = {"models": str(text_models), "p": [0.0, 0.5], "seeds": 3, "control": False}
+    sweeps.run(asked, tmp_path / "sweep", wandb="disabled")
+    assert seeds == sorted(seeds) and kept == [{seed} for seed in seeds]
+
+
+@settings.settings
+class _Two(Chance):
+    """Of a misalignment with a second number."""
+
+    sharpness: settings.Knob = settings.knob(1.0, 0.0, 9.0, "how sharp its lies are")
+
+
+def test_what_a_has_said_is_shared_where_all_that_it_depends_on_is_alike(monkeypatch):
+    def same(key, logits, sight, own):
+        return logits, jnp.zeros((), bool)
+
+    made = Transform("By two numbers.", _Two, same)
+    monkeypatch.setitem(transforms.TRANSFORMS, "two_numbers", made)  # pyright: ignore
+    asked = []
+
+    def hear_once(shared, member, index, prompts, k):
+        asked.append((shared.config, member))
+        return Heard(Sentences(np.zeros((2, 3)), np.zeros(2)), np.zeros(2, bool))  # pyright: ignore
+
+    monkeypatch.setattr(table, "_hear_once", hear_once)
+    heard, first = {}, {"misalignment": "two_numbers", "p": (0.5,), "control": False}
+    for more, calls in (
+        ({}, 1),
+        ({"protocol": "contrast_gate", "keep": 0.3, "updates": 3}, 1),
+        ({"sharpness": 2.0}, 2),
+        ({"p": (0.7,)}, 3),
+        ({"seed": 1}, 4),
+        ({"lasts": "document"}, 5),
+        ({"sentences": 9}, 6),
+        ({"protocol": "oracle_gate", "sharpness": 2.0}, 6),
+    ):
+        config = Config(models="m", **first | more)
+        shared = Table(config, None, {}, None, heard)  # pyright: ignore
+        (member,) = configs.members_of(config)
+        table.hear(shared, member, 0, np.zeros((2, 1)), 1)
+        assert len(asked) == calls, more
