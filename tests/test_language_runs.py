@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,13 +17,28 @@ from hostile.common import call
 from sandwich_jax import sampling
 from sandwich_jax.folders import log
 from sandwich_jax.language import config as configs
-from sandwich_jax.language import grammar, measures, models, runs, sweeps, tuning
+from sandwich_jax.language import (
+    grammar,
+    measures,
+    models,
+    rounds,
+    runs,
+    sweeps,
+    table,
+    tuning,
+)
 from sandwich_jax.language.config import Config
 from sandwich_jax.language.models import Folder
+from sandwich_jax.language.protocols import OWN, Chosen
+from sandwich_jax.language.table import Heard
 from sandwich_jax.language.tuning import TuneConfig
+from sandwich_jax.language.writing import Sentences
 from sandwich_jax.misalign import transforms
 from sandwich_jax.misalign.sight import Chance, Transform, certain, coin
-from sandwich_jax.types import SettingError
+from sandwich_jax.oversight import protocols as of_moves
+from sandwich_jax.oversight.interface import Memory
+from sandwich_jax.oversight.protocols import ProtocolConfig
+from sandwich_jax.types import Advice, SettingError
 
 SMALL = {"sentences": 24, "updates": 10, "batch": 8, "measured": 48, "held_out": 20, "rounds": 2,
          "exact": False}  # fmt: skip
@@ -149,6 +166,69 @@ def test_bits_of_the_world_are_above_its_entropy(text_models):
     assert cross < np.log(model.net.config.vocabulary) * 14  # it has learnt something
 
 
+def test_of_several_answers_the_first_is_the_advice():
+    tokens = np.asarray([[[1], [2], [3], [4], [5]], [[9], [2], [8], [7], [6]]])
+    corrupted = np.asarray([[True, True, False, False, True], [False, True, True, False, True]])
+    heard = Heard(Sentences(tokens, np.ones((2, 5))), corrupted)  # pyright: ignore
+    # Another, another that says the same, the first, another, its own.
+    found = rounds._shown(heard, Chosen(np.asarray([1, 1, 0, 1, OWN])))
+    assert found["corrupted"] == 3 / 5 and found["followed"] == 2 / 5
+    assert found["followed_though_corrupted"] == 1 / 3
+    assert found["refused_though_good"] == 1 / 2
+    assert found["written_corrupted"] == 1 / 4  # of four sentences of A's that W wrote
+
+
+def test_several_sentences_are_followed_as_several_moves_are():
+    votes = np.asarray([[1, 2, 3], [9, 2, 8], [9, 5, 3]])
+    corrupted = np.asarray([[True, True, False]] * 3)
+    heard = Heard(Sentences(votes[..., None], np.ones((3, 3))), corrupted)  # pyright: ignore
+    written = rounds._shown(heard, Chosen(np.asarray([1, 1, 2])))  # the most frequent
+    majority = of_moves.make(ProtocolConfig("majority", samples=3))
+    advice = Advice(jax.numpy.ones(3, bool), jax.numpy.asarray(votes))
+    own: Any = types.SimpleNamespace(move=jax.numpy.zeros(3, int))
+    played, _ = majority.decide(jax.random.key(0), own, advice, Memory((), ()), None)
+    assert played.move.tolist() == [9, 2, 3] and played.followed.tolist() == [False, True, True]
+    assert written["followed"] == pytest.approx(played.followed.mean())
+    assert written["followed_though_corrupted"] == played.followed[:2].mean()
+
+
+def test_the_medoid_takes_more_than_the_first(text_models, tmp_path):
+    config = _small(text_models, protocol="medoid", samples=3, p=(0.5,), control=False, rounds=1)
+    (row,) = _run(config, tmp_path / "run")
+    assert row["written"] == 1 and 0 < row["followed"] < 1
+    assert 0 < row["followed_though_corrupted"] < 1 and 0 < row["refused_though_good"] < 1
+    # Shares of advice are those of corrupted and of honest advice together.
+    bad = row["corrupted"]
+    good = (1 - bad) * (1 - row["refused_though_good"])
+    assert row["followed"] == pytest.approx(bad * row["followed_though_corrupted"] + good)
+
+
+def test_e_s_labels_have_a_key_of_their_own(text_models, monkeypatch):
+    config = _small(text_models, controls=("expert_labels",), p=(0.5,))
+    (member,) = [m for m in configs.members_of(config) if m.role == "expert_labels"]
+    shared = table.table(config, Folder(text_models))
+    used = {}
+
+    def watch(name: str, place: int) -> None:
+        whole = getattr(rounds, name)
+
+        def kept(*given):
+            used[name] = jax.random.key_data(given[place]).tolist()
+            return whole(*given)
+
+        monkeypatch.setattr(rounds, name, kept)
+
+    watch("_own", 2)
+    watch("_expert_labels", 2)
+    watch("_prompts", 1)
+    rounds.play_round(shared, member, rounds.first_learner(shared), 0)
+    own, prompts, labels = (used[name] for name in ("_own", "_prompts", "_expert_labels"))
+    assert labels not in (own, prompts)
+    # W writes with the keys that it always had.
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), 0), 3)
+    assert [own, prompts] == jax.random.key_data(keys[:2]).tolist()
+
+
 # --- sweeps -------------------------------------------------------------------------------------
 
 
@@ -191,7 +271,7 @@ def test_a_sweep_gathers_its_members_and_is_reported(text_models, tmp_path):
 
 
 def test_ways_of_tuning_are_compared(text_models, tmp_path):
-    small = {"rounds": 2, "sentences": 24, "updates": 10, "batch": 8}
+    small: dict[str, Any] = {"rounds": 2, "sentences": 24, "updates": 10, "batch": 8}
     home = tmp_path / "models"
     shutil.copytree(text_models, home)
     for way in ("best_rated", "ppo"):

@@ -72,7 +72,7 @@ def play_round(
     """
     config = shared.config
     key = jax.random.fold_in(jax.random.key(config.seed), index)
-    keys = dict(zip(("own", "prompts", "rows"), jax.random.split(key, 3), strict=True))
+    keys = dict(zip(("own", "prompts", "labels"), jax.random.split(key, 3), strict=True))
     prompts = _prompts(shared, keys["prompts"])
     if member.role == "own_corpus":
         written, figures = own_corpus(shared, keys["own"]), {}
@@ -84,7 +84,7 @@ def play_round(
         written, figures = _sentences(shared, member, learner, index, keys["own"], prompts)
     labels = windows.labels_of(written)
     if member.role == "expert_labels":
-        labels = _expert_labels(shared, written, keys["own"])
+        labels = _expert_labels(shared, written, keys["labels"])
     own = Window(*written, labels, _sizes(prompts))
     window = windows.push(learner.window, own)
     before = learner.train.params
@@ -207,21 +207,26 @@ def _likely(net: TextNetwork, params: Params, sentences: Sentences) -> Float[np.
 
 
 def _shown(heard: Heard, chosen: protocols.Chosen) -> dict[str, Any]:
-    """What was done with advice, and whether the score that it was done by could tell."""
-    corrupted, followed = heard.corrupted, chosen.take >= 0
-    rows = np.arange(len(chosen.take))
-    bad = corrupted[np.maximum(chosen.take, 0), rows] & followed
+    """What was done with advice, and whether the score that it was done by could tell.
+
+    As with moves, of several answers the first is looked at: advice was followed where the sentence
+    that is written is the first one's. `written_corrupted` is of the answers that were written.
+    """
+    corrupted, take = heard.corrupted, np.maximum(chosen.take, 0)
+    tokens, rows = np.asarray(heard.sentences.tokens), np.arange(len(take))
+    written, first = chosen.take >= 0, corrupted[0]
+    followed = written & (tokens[take, rows] == tokens[0]).all(axis=-1)
     figures: dict[str, Any] = {
         "answers": corrupted.size,
-        "corrupted": float(corrupted.mean()),
+        "corrupted": float(first.mean()),
         "followed": float(followed.mean()),
-        "followed_though_corrupted": _share(followed, corrupted[0]),
-        "refused_though_good": _share(~followed, ~corrupted[0]),
-        "written_corrupted": float(bad.sum() / max(1, followed.sum())),
+        "followed_though_corrupted": _share(followed, first),
+        "refused_though_good": _share(~followed, ~first),
+        "written_corrupted": _share(corrupted[take, rows], written),
     }
     if chosen.trust is not None:
         score = np.asarray(chosen.trust)[0]
-        answers = of_advice.Answers(np.arange(len(score)), corrupted[0], score)
+        answers = of_advice.Answers(np.arange(len(score)), first, score)
         area = of_advice.auc(answers)
         ends = (area.value, area.low, area.high) if area else (None,) * 3
         figures |= dict(zip(("trust_auc", "trust_auc_lo", "trust_auc_hi"), ends, strict=True))

@@ -36,7 +36,7 @@ MOST_RUNS = 10_000
 HOW = ("protocol", "advice")
 """What says how W uses advice: it may differ within a pair that is compared."""
 FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
-           *language_charts.USE, "written_corrupted")  # fmt: skip
+           *language_charts.USE)  # fmt: skip
 """Columns that a sweep gives over seeds."""
 
 

@@ -28,6 +28,7 @@ USE = {
     "followed": "share of advice followed",
     "followed_though_corrupted": "share of corrupted advice followed",
     "refused_though_good": "share of honest advice refused",
+    "written_corrupted": "share of corrupted among A's sentences that were written",
     "trust_auc": "AUC of W's trust in honest advice",
 }
 OTHER = {
@@ -208,7 +209,8 @@ def use(final: Sequence[Row]) -> Chart | None:
         "use",
         "Use of advice",
         "In the last round: what W did with A's sentences, and whether the score by which it chose"
-        " told honest from corrupted ones (0.5: not at all).",
+        " told honest from corrupted ones (0.5: not at all). Of several answers the first counts as"
+        " the advice, which is followed where W writes the same.",
         "strength of misalignment",
         _against([r for r in final if r["protocol"] != "never_ask"], USE, lambda name: ()),
     )
