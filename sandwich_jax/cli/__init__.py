@@ -37,7 +37,7 @@ VERBS = {
     "language-train": "trains E, W and M on text (also, as those below: language train)",
     "language-run": "the same experiment on text",
     "language-sweep": "a grid of runs on text",
-    "language-tune": "tunes a model of text in one of four ways, for shift to compare",
+    "language-tune": "tunes a model of text by best_rated, ppo or demonstrations, for shift",
     "bench": "speed beside a peer's",
 }
 """Every verb and what it does. `train-saboteur` is the function `train_saboteur` of the module of

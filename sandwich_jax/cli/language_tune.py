@@ -16,7 +16,7 @@ from sandwich_jax.machine import console, display, interrupts, preempt
 
 @dataclasses.dataclass(frozen=True)
 class LanguageTune:
-    """Tunes one model of a folder in one of four ways, for `shift` to compare.
+    """Tunes one model of a folder by best_rated, ppo or demonstrations, for `shift` to compare.
 
     Run it again to go on after an interruption.
     """
