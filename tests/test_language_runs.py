@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from hostile.common import call
 
-from sandwich_jax import sampling
+from sandwich_jax import cli, sampling
+from sandwich_jax.cli import language_tune
 from sandwich_jax.folders import log
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import config as configs
 from sandwich_jax.language import (
     grammar,
@@ -25,12 +27,14 @@ from sandwich_jax.language import (
     runs,
     sweeps,
     table,
+    train,
     tuning,
 )
 from sandwich_jax.language.config import Config
 from sandwich_jax.language.models import Folder
 from sandwich_jax.language.protocols import OWN, Chosen
 from sandwich_jax.language.table import Heard
+from sandwich_jax.language.train_settings import TrainConfig
 from sandwich_jax.language.tuning import TuneConfig
 from sandwich_jax.language.writing import Sentences
 from sandwich_jax.misalign import transforms
@@ -297,7 +301,26 @@ def test_ways_of_tuning_are_compared(text_models, tmp_path):
     assert done.status == 2 and "zoo:weak is no model of text" in done.err
 
 
+def test_the_command_line_names_every_way_of_tuning():
+    for says in (cli.VERBS["language-tune"], str(language_tune.LanguageTune.__doc__)):
+        assert all(way in says for way in tuning.WAYS)
+
+
 # --- a kind of one's own, and what is refused ---------------------------------------------------
+
+
+def test_the_second_at_work_in_a_folder_is_refused(text_models, tmp_path):
+    asked = {"models": str(text_models), "p": [0.5], **SMALL, "rounds": 1, "control": False}
+    for call_ in (
+        lambda out: train.train_in(out, TrainConfig(of_world=True, network="nano")),
+        lambda out: _run(_small(text_models, p=(0.5,), control=False, rounds=1), out),
+        lambda out: sweeps.run(asked, out, wandb="disabled"),
+        lambda out: tuning.tune_in(out, text_models, TuneConfig(rounds=1, sentences=24, updates=2)),
+    ):
+        out = tmp_path / "out"
+        with alone(out), pytest.raises(SettingError, match="another process is at work") as caught:
+            call_(out)
+        assert len(str(caught.value).splitlines()) == 1 and not list(out.iterdir())
 
 
 def test_a_misalignment_is_one_definition(text_models, tmp_path, monkeypatch):

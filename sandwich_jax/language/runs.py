@@ -11,6 +11,7 @@ import numpy as np
 
 from sandwich_jax import arrays, outputs
 from sandwich_jax.folders import checkpoints, log, places, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import config as configs
 from sandwich_jax.language import measures, models, rounds, table, windows
 from sandwich_jax.language.config import Config, Member, members_of
@@ -77,7 +78,8 @@ def run(
         shared: the models, if they are loaded, and what A has said.
 
     Raises:
-        SettingError: a setting cannot be used, or `folder` holds something else.
+        SettingError: a setting cannot be used, or `folder` holds something else, or another
+            process is at work there.
     """
     folder, members = pathlib.Path(folder), members_of(config)
     outputs.check_folder(folder)
@@ -85,11 +87,25 @@ def run(
     if shared is None:
         shared = table.table(config, Folder(pathlib.Path(config.models)))
     shared = shared._replace(config=config)
-    run_folder.claim(folder, config, default_of, OF)
-    done = _finished(folder, config, len(members))
-    if done is not None:
-        return Result(config, done)
-    with run_folder.disk_told(folder), futures.ThreadPoolExecutor(1) as writer:
+    with run_folder.disk_told(folder), alone(folder):
+        run_folder.claim(folder, config, default_of, OF)
+        rows = _finished(folder, config, len(members))
+        if rows is None:
+            rows = _go_on(config, folder, shared, wandb, progress, pause)
+    return Result(config, rows)
+
+
+def _go_on(
+    config: Config,
+    folder: pathlib.Path,
+    shared: Table,
+    wandb: log.WandbMode,
+    progress: Progress,
+    pause: Callable[[], None],
+) -> list[dict[str, Any]]:
+    """What is left of a run, and its pictures; returns its last rows."""
+    members = members_of(config)
+    with futures.ThreadPoolExecutor(1) as writer:
         logger = log.Logger(folder, store.to_plain(config.plain()), wandb, log.is_numbered)
 
         def usable(number: int) -> None:
@@ -101,8 +117,8 @@ def run(
         finally:
             saver.wait()
             logger.close()
-        _draw(folder)
-    return Result(config, rows)
+    _draw(folder)
+    return rows
 
 
 def _finished(folder: pathlib.Path, config: Config, members: int) -> list[dict[str, Any]] | None:

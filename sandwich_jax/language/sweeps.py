@@ -13,6 +13,7 @@ import numpy as np
 
 from sandwich_jax import given, outputs
 from sandwich_jax.folders import log, places, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import config as configs
 from sandwich_jax.language import measures, runs, table
 from sandwich_jax.language.config import CONTROL, Config
@@ -137,13 +138,14 @@ def run(
         pause: called after every checkpoint; may raise.
 
     Raises:
-        SettingError: a setting cannot be used, or `folder` holds something else.
+        SettingError: a setting cannot be used, or `folder` holds something else, or another
+            process is at work there.
     """
     outputs.check_folder(folder)
     log.check_wandb(wandb)
     parts = parse(settings)
     models = Folder(pathlib.Path(parts[0].config.models))
-    with run_folder.disk_told(folder):
+    with run_folder.disk_told(folder), alone(folder):
         _claim(folder, settings)
         _run_all(folder, parts, models, wandb, progress, pause)
         found = phase(folder)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sandwich_jax import finetune, outputs
 from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import grammar, judges, learning, measures, packing, texts, tokens
 from sandwich_jax.language import models as models_of_text
 from sandwich_jax.language.models import TextModel
@@ -108,13 +109,27 @@ def train_in(
         What each model does on held-out text, by role.
 
     Raises:
-        SettingError: unusable text or settings, or `out` holds something else.
+        SettingError: unusable text or settings, or `out` holds something else, or another process
+            is at work there.
     """
     outputs.check_folder(out)
     given = read_texts(config, files)
-    run_folder.claim(
-        out, _Claimed(config, files), lambda name: (), {"language": "models"}, "models"
-    )
+    with alone(out):
+        run_folder.claim(
+            out, _Claimed(config, files), lambda name: (), {"language": "models"}, "models"
+        )
+        return _go_on(out, config, given, progress, devices, pause)
+
+
+def _go_on(
+    out: pathlib.Path,
+    config: TrainConfig,
+    given: Texts,
+    progress: Progress,
+    devices: int | None,
+    pause: Callable[[], None],
+) -> dict[str, dict[str, Any]]:
+    """Every model that is not there yet; returns what each does, by role."""
     dealt = texts.deal(given, config.share, config.seed)
     _prepare(out, config, given, dealt)
     tokenizer = models_of_text.read_tokenizer(out)

@@ -26,6 +26,7 @@ import numpy as np
 
 from sandwich_jax import finetune, given, outputs
 from sandwich_jax.folders import checkpoints, log, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import learning, measures, packing, writing
 from sandwich_jax.language import models as models_of_text
 from sandwich_jax.language.models import Folder, TextModel
@@ -92,15 +93,27 @@ def tune_in(
         The last row.
 
     Raises:
-        SettingError: a setting or a folder cannot be used.
+        SettingError: a setting or a folder cannot be used, or another process is at work in `out`.
     """
     outputs.check_folder(out)
     folder = Folder(models)
     default = lambda name: declared(TuneConfig)[name].default  # noqa: E731
-    run_folder.claim(out, config, default, {"language": "tuned"}, "a tuned model")
+    with alone(out):
+        run_folder.claim(out, config, default, {"language": "tuned"}, "a tuned model")
+        if (out / "network.json").exists():
+            return log.read_rows(out / "rows.jsonl")[-1]
+        return _tune(out, folder, config, progress, pause)
+
+
+def _tune(
+    out: pathlib.Path,
+    folder: Folder,
+    config: TuneConfig,
+    progress: Progress,
+    pause: Callable[[], None],
+) -> dict[str, Any]:
+    """All rounds that are left; returns the last row."""
     model = folder.model(config.role)
-    if (out / "network.json").exists():
-        return log.read_rows(out / "rows.jsonl")[-1]
     first_params, rows = model.params, log.read_rows(out / "rows.jsonl")
     with futures.ThreadPoolExecutor(1) as writer:
         saver = checkpoints.Background(out / "checkpoints", writer)
