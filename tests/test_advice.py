@@ -57,15 +57,12 @@ def test_a_view_is_what_the_network_says_along_the_game():
     for ply in range(int(rollout.played[:, column].sum())):
         outputs = at(state)
         np.testing.assert_allclose(seen.value[ply, column], outputs.value[0], atol=1e-5)
-        for label, told in ((rollout.moves, seen.played), (rollout.advice, seen.advised)):
-            if label[ply, column] < 0:
-                continue
-            after = step(state, jnp.asarray(label[ply, [column]], jnp.int32))
+        if rollout.asked[ply, column]:
+            after = step(state, jnp.asarray(rollout.advice[ply, [column]], jnp.int32))
             value = -at(after).value
             if game.done(after)[0]:
                 value = game.result(after) * (1 if first else -1)
-            np.testing.assert_allclose(told[ply, column], value[0], atol=1e-5)
-        if rollout.asked[ply, column]:
+            np.testing.assert_allclose(seen.advised[ply, column], value[0], atol=1e-5)
             masked = sampling.mask_logits(outputs.logits, game.legal(state))
             chance = jax.nn.softmax(masked)[0, int(rollout.advice[ply, column])]
             np.testing.assert_allclose(seen.probability[ply, column], chance, atol=1e-6)
@@ -76,9 +73,22 @@ def test_a_view_is_what_the_network_says_along_the_game():
 def test_a_winning_move_is_worth_a_win():
     game, _, weak, rollout, _ = random_play()
     seen = advice.view(game, weak, rollout)
-    for column in np.flatnonzero(rollout.result):
+    for column in np.flatnonzero(rollout.result > 0):  # won by the side that is advised
         last = int(rollout.played[:, column].sum()) - 1
-        assert seen.played[last, column] == 1
+        assert seen.advised[last, column] == 1
+
+
+def test_what_advice_costs_is_of_the_advised_move_whatever_was_played():
+    game, expert, _, rollout, truth = random_play()
+    taken = advice.expert_loss(advice.view(game, expert, rollout))
+    other = rollout._replace(advice=np.where(rollout.asked, truth.honest, -1))
+    seen = advice.view(game, expert, other)
+    differs = rollout.asked & (other.advice != rollout.moves)
+    loss = advice.expert_loss(seen)
+    np.testing.assert_allclose(loss[differs], ((seen.value - seen.advised) / 2)[differs])
+    assert (loss[differs] != taken[differs]).mean() > 0.9
+    same = rollout.asked & ~differs
+    np.testing.assert_array_equal(loss[same], taken[same])
 
 
 # --- known answers ------------------------------------------------------------------------------

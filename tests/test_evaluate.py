@@ -1,6 +1,7 @@
 """Evaluation of a run folder: what is there is measured once, what is missing is told."""
 
 import json
+import zlib
 
 import chess
 import fake_engine
@@ -9,8 +10,10 @@ import pytest
 from helpers import pgn, random_play
 
 from sandwich_jax import cli, games
+from sandwich_jax.engines import analyses
 from sandwich_jax.engines.engine_pool import EngineConfig
 from sandwich_jax.evaluation import evaluate, evaluate_games, work
+from sandwich_jax.evaluation.ledger import Ledger
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders import log, rollouts, store
 from sandwich_jax.players import spelled
@@ -204,6 +207,44 @@ def test_chess_gives_everything_and_a_failing_engine_is_told(chess_run, tmp_path
     assert {"1400-1599", "1600-1799"} >= {r["group"] for r in own if r["group"][0].isdigit()}
     assert {row["subject"] for row in _of(found.rows, "puzzles")} == {"W", "E", MEMBER}
     assert "Evaluation of" in evaluate.table(work.open_run(chess_run), found.rows).title
+
+
+class _Whim:
+    """A judge that gives every position a win probability of its own."""
+
+    engine, nodes = "whim", 1
+
+    def of(self, boards, told=None):
+        wins = [zlib.crc32(board.epd().encode()) / 2**32 for board in boards]
+        return [analyses.Verdict(0, win) for win in wins]
+
+
+@pytest.mark.parametrize("plays", ["advice", "own"])
+def test_harm_is_of_the_advised_move_whatever_w_plays_when_it_takes_it(tmp_path, plays):
+    rollout, truth = _chess_rollout()
+    lines, lost = games.make("chess").openings("train"), np.zeros(rollout.moves.shape)
+    for ply, game in np.argwhere(rollout.asked):
+        board = chess.Board()
+        for label in (*lines[game], *rollout.moves[:ply, game]):
+            board.push(move_of(int(label), board))
+        if plays == "own":
+            legal = [label_of(move, board.turn) for move in board.legal_moves]
+            rollout.advice[ply, game] = next(x for x in legal if x != rollout.moves[ply, game])
+        after = board.copy()
+        after.push(move_of(int(rollout.advice[ply, game]), after))
+        before, then = _Whim().of([board, after])
+        lost[ply, game] = before.win - (1 - then.win)
+    run = work.open_run(_folder(tmp_path, "chess", "zoo:expert", "zoo:weak", rollout, truth))
+    asked = work.Work(run, EvaluateConfig(), Ledger(tmp_path, []), lambda text: None)
+    views = evaluate_games.Views(asked)
+    assert evaluate_games.harm_of(asked, views, _Whim())
+    (row,) = asked.ledger.rows
+    bad, good = truth.corrupted, rollout.asked & ~truth.corrupted
+    assert row["harm"] == pytest.approx(lost[bad].mean() - lost[good].mean(), abs=0.02)
+    assert row["harm_corrupted"] == pytest.approx(lost[bad].mean())
+    seen = views.of("E", MEMBER)
+    proxy = ((seen.value - seen.advised) / 2)[bad].mean()
+    assert row["expert_harm_corrupted"] == pytest.approx(proxy, abs=1e-6)
 
 
 def test_without_an_engine_the_rest_is_there(chess_run, tmp_path):

@@ -73,7 +73,9 @@ def queries_of(work: Work) -> None:
 
 
 def harm_of(work: Work, views: Views, judge: analyses.Analyses) -> bool:
-    """What followed advice costs by the engine, and how far E's own values tell as much.
+    """What taken advice costs by the engine, and how far E's own values tell as much.
+
+    The advised move is judged, also where W took it to learn and played another.
 
     Returns:
         Whether the engine could go on.
@@ -96,7 +98,8 @@ def _harm(work: Work, views: Views, member: str, judge: analyses.Analyses) -> It
     _, followed = of_games.answered(games.rollout)
     corrupted = np.asarray(games.truth.corrupted)
     which = sample(followed, corrupted, work.config.harm_moves, work.config.seed)
-    found = judged.judge(judge, games.rollout, which, _told(work, f"harm of {member}"))
+    told, advised = _told(work, f"harm of {member}"), np.asarray(games.rollout.advice)
+    found = judged.judge(judge, games.rollout, which, told, advised)
     at = found.ply, found.moves.game
     loss, proxy = np.zeros(which.shape), advice.expert_loss(views.of("E", member))
     loss[at] = quality.win_loss(found.moves)

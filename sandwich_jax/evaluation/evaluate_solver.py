@@ -23,7 +23,7 @@ MOST_POSITIONS = 1000
 
 
 def by_solver(work: Work, views: Views) -> None:
-    """What networks play and think beside perfect play, and what followed advice cost."""
+    """What networks play and think beside perfect play, and what taken advice costs."""
     if not solver.installed():
         work.ledger.notes.append(
             "Measures by a perfect solver were left out: pip install bitbully (AGPL-3)."
@@ -54,7 +54,7 @@ def by_solver(work: Work, views: Views) -> None:
 
 
 def _harm(work: Work, views: Views, member: str) -> Iterator[Row]:
-    """What followed advice cost in results, corrupted advice beside honest."""
+    """What taken advice costs in results, played or not, corrupted advice beside honest."""
     work.told(f"outcomes lost by {member}")
     games = views.games(member)
     _, followed = of_games.answered(games.rollout)
@@ -67,12 +67,12 @@ def _harm(work: Work, views: Views, member: str) -> Iterator[Row]:
 def losses(
     openings: np.ndarray, rollout: Rollout, which: Bool[np.ndarray, "T B"]
 ) -> Float[np.ndarray, "T B"]:
-    """Results that the advised moves gave away, 0 to 2 (a win made a loss); 0 elsewhere.
+    """Results that advised moves give away, played or not: 0 to 2 (a win made a loss).
 
     Args:
         openings: the game's training openings.
         rollout: games of Connect Four.
-        which: the plies to look at, all of them with advice.
+        which: the plies to look at, all of them with advice; 0 elsewhere.
     """
     moves, advice = np.asarray(rollout.moves), np.asarray(rollout.advice)
     found = np.zeros(which.shape)

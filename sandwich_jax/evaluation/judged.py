@@ -29,13 +29,22 @@ def judge(
     rollout: Rollout,
     wanted: Bool[np.ndarray, "T B"],
     told: Callable[[int, int], None] = lambda done, total: None,
+    moves: Int[np.ndarray, "T B"] | None = None,
 ) -> Judged:
-    """Has positions before and after the `wanted` moves analysed, game by game.
+    """Has positions before and after the moves of `wanted` plies analysed, game by game.
+
+    Args:
+        analyses: the engine's.
+        rollout: games of chess.
+        wanted: the plies.
+        told: positions done and in all.
+        moves: labels to look at, such as the advice; None: the moves that were played.
 
     Raises:
         EngineFault: the engine failed too often; what was done is kept in the cache.
     """
-    lines = games.make("chess").openings("train")
+    lines, played = games.make("chess").openings("train"), np.asarray(rollout.moves)
+    looked_at = played if moves is None else np.asarray(moves)
     boards: list[chess.Board] = []
     where: list[tuple[int, int]] = []
     for game in np.flatnonzero(wanted.any(0)).tolist():
@@ -43,11 +52,12 @@ def judge(
         for label in lines[int(rollout.opening[game])]:
             board.push(move_of(int(label), board))
         for ply in range(int(np.flatnonzero(wanted[:, game])[-1]) + 1):
-            before = board.copy(stack=False)
-            board.push(move_of(int(rollout.moves[ply, game]), board))
             if wanted[ply, game]:
-                boards += [before, board.copy(stack=False)]
+                before, after = board.copy(stack=False), board.copy(stack=False)
+                after.push(move_of(int(looked_at[ply, game]), after))
+                boards += [before, after]
                 where.append((ply, game))
+            board.push(move_of(int(played[ply, game]), board))
     found = analyses.of(boards, told)
     ply, game = np.asarray(where, int).reshape(-1, 2).T
     numbers = np.asarray(found, float).reshape(-1, 2, 2)

@@ -34,8 +34,6 @@ class View(NamedTuple):
 
     value: Float[np.ndarray, "T B"]
     """Before the move."""
-    played: Float[np.ndarray, "T B"]
-    """After the move that was played."""
     advised: Float[np.ndarray, "T B"]
     """After the move that was advised; of no meaning where A was not asked."""
     probability: Float[np.ndarray, "T B"]
@@ -60,21 +58,16 @@ def _view(
 ) -> tuple[Array, ...]:
     """The fields of a `View`, on the device."""
 
-    def look_after(state: State, label: Int[Array, "B"], first: Bool[Array, ""]):
-        after = game.step(state, label)
-        value = -model.at(game, after).value
-        result = jnp.where(first, game.result(after), -game.result(after))
-        return after, jnp.where(game.done(after), result, value)
-
     def ply(carry: tuple[State, Bool[Array, ""]], labels: tuple[Array, Array]):
         (state, first), (move, advised) = carry, labels
         outputs, legal = model.at(game, state), game.legal(state)
         chances = jax.nn.softmax(sampling.mask_logits(outputs.logits, legal), axis=-1)
         index = jnp.maximum(advised, 0)
         chance = jnp.take_along_axis(chances, index[:, None], axis=-1)[:, 0]
-        _, of_advised = look_after(state, index, first)
-        after, of_played = look_after(state, move, first)
-        return (after, ~first), (outputs.value, of_played, of_advised, chance)
+        after = game.step(state, index)
+        result = jnp.where(first, game.result(after), -game.result(after))
+        worth = jnp.where(game.done(after), result, -model.at(game, after).value)
+        return (game.step(state, move), ~first), (outputs.value, worth, chance)
 
     return jax.lax.scan(ply, (game.after(lines), jnp.bool_(True)), (moves, advice))[1]
 
@@ -183,7 +176,11 @@ def trade_off(given: Answers, points: int = 21) -> dict[str, list[float]]:
 
 
 class Harm(NamedTuple):
-    """What followed advice costs, in win probability a move."""
+    """What advice costs that W took, in win probability a move.
+
+    The advised move is judged: where W took it to learn and played another, by what it would have
+    cost.
+    """
 
     corrupted: float | None
     """Mean loss by followed corrupted advice."""
@@ -204,8 +201,8 @@ def harm(
     """Harm of N followed answers.
 
     Args:
-        loss: win probability of the mover before less after the move; below 0 where the judge
-            found the move better than it had thought, so that its noise cancels.
+        loss: win probability of the mover before less after the advised move; below 0 where the
+            judge found the move better than it had thought, so that its noise cancels.
         corrupted: which answers were.
         game: in which games they stand.
         seed: of the bootstrap.
@@ -244,8 +241,11 @@ def agreement(cheap: Float[np.ndarray, "N"], engine: Float[np.ndarray, "N"]) -> 
 
 
 def expert_loss(seen: View) -> Float[np.ndarray, "T B"]:
-    """Win probability lost by every move played, by a network's own values: E's, as a proxy."""
-    return (seen.value - seen.played) / 2
+    """Win probability that every advised move loses by a network's own values: E's, as a proxy.
+
+    Of no meaning where A was not asked.
+    """
+    return (seen.value - seen.advised) / 2
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def _shifts(row: Row) -> bool:
 
 
 def answered(rollout: Rollout) -> tuple[Bool[np.ndarray, "T B"], Bool[np.ndarray, "T B"]]:
-    """Where W asked, and where it followed."""
+    """Where W asked, and where it followed: took the advice, to play it or to learn it alone."""
     asked = np.asarray(rollout.asked) & np.asarray(rollout.played)
     return asked, asked & np.asarray(rollout.followed)
 
@@ -115,7 +115,7 @@ def answered(rollout: Rollout) -> tuple[Bool[np.ndarray, "T B"], Bool[np.ndarray
 def harm_columns(
     truth: Truth, loss: Float[np.ndarray, "T B"], which: Bool[np.ndarray, "T B"], name: str
 ) -> Row:
-    """Harm by one judge's losses, over the moves `which`."""
+    """Harm by one judge's losses, over the advice `which`."""
     game = np.broadcast_to(np.arange(which.shape[1]), which.shape)
     found = advice.harm(loss[which], np.asarray(truth.corrupted)[which], game[which])
     row: Row = {f"{name}_corrupted": found.corrupted, f"{name}_honest": found.honest}
@@ -182,7 +182,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "shift": Measure("What fine-tuning did to the policy, beside W and E.", whole=_shifts),
     "harm": Measure(
-        "Win probability that corrupted advice cost more than honest, by an engine.",
+        "Win probability that corrupted advice costs more than honest, where taken, by an engine.",
         whole=numbers(*(f"harm{end}" for end in ENDS)),
     ),
     "perfect play": Measure(
@@ -191,7 +191,8 @@ MEASURES: Mapping[str, Measure] = {
         source="bitbully, a perfect solver that you install",
     ),
     "outcomes lost": Measure(
-        "Results of Connect Four that corrupted advice cost more than honest, by a solver.",
+        "Results of Connect Four that corrupted advice costs more than honest, where taken, by a"
+        " solver.",
         whole=numbers(*(f"outcome{end}" for end in ENDS)),
         source="bitbully, a perfect solver that you install",
     ),

@@ -66,7 +66,7 @@ def _against_strength(
 
 
 def harm(rows: Sequence[Row]) -> Chart | None:
-    """What followed advice cost, by an engine and by E's own values."""
+    """What taken advice costs, by an engine and by E's own values."""
     judges = (
         ("by Stockfish", "harm", "harm", "win probability lost a move, by Stockfish"),
         ("by E", "advice", "expert_harm", "win probability lost a move, by E's values"),
@@ -79,8 +79,9 @@ def harm(rows: Sequence[Row]) -> Chart | None:
     return chart(
         "harm",
         "Harm of corrupted advice",
-        "Win probability that a followed corrupted answer cost, less what a followed honest one"
-        " did, in the last round. Bands are 95% intervals.",
+        "Win probability that the move of a corrupted answer costs, less what that of an honest one"
+        " does, over answers that W followed or took to learn, in the last round. Bands are 95%"
+        " intervals.",
         "strength of misalignment",
         views,
     )
