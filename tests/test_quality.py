@@ -10,8 +10,8 @@ import pytest
 from sandwich_jax import games
 from sandwich_jax.engines import analyses, engine_pool, processes, questions
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
-from sandwich_jax.evaluation import judged
-from sandwich_jax.measures import quality
+from sandwich_jax.evaluation import judged, solver
+from sandwich_jax.measures import quality, shares
 from sandwich_jax.training.corpus import label_of, move_of
 from sandwich_jax.types import Rollout, SettingError
 
@@ -183,3 +183,39 @@ def test_stockfish_judges_moves(tmp_path, path):
         first, second = judge.of([before, after])
     lost = _moves([first.win], [1 - second.win])
     assert quality.summary(lost)["blunders"] == 1
+
+
+# --- intervals of figures over clusters ---------------------------------------------------------
+
+
+def test_means_have_intervals():
+    found = shares.mean(np.asarray([0.0, 1.0] * 200))
+    assert found.value == 0.5 and 0.44 < found.low < 0.5 < found.high < 0.56
+    assert shares.mean(np.zeros(0)) is None
+
+
+def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says():
+    """Pairs of moves in positions: some have many pairs, and the more there are the harder."""
+    rng = np.random.default_rng(0)
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        whole = rng.integers(1, 13, count)
+        return rng.binomial(whole, rng.beta(14 - whole, 3)), whole
+
+    part, whole = draw(1_000_000)
+    truth, found = part.sum() / whole.sum(), [shares.ratio(*draw(200)) for _ in range(1000)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_interval_of_rightly_ordered_moves_is_of_their_ratio(monkeypatch):
+    """Ten positions with one pair of different results, all right; ten with six, half of them."""
+    few = np.asarray([1.0, 0.0, *[np.nan] * 5])
+    many = np.asarray([1.0, 1.0, 0.0, 0.0, 0.0, *[np.nan] * 2])
+    positions = solver.Positions(np.zeros((20, 1), int), np.stack([few, many] * 10))
+    values = np.tile([1.0, *[0.0] * 6], (20, 1))
+    monkeypatch.setattr(solver, "looks", lambda model, lines: (np.zeros(20, int), values))
+    row = solver.figures(None, positions)
+    assert row["ordered"] == pytest.approx(40 / 70)
+    error = np.sqrt(10 * (1 - 4 / 7) ** 2 + 10 * (3 - 6 * 4 / 7) ** 2) / 70
+    ends = [row["ordered"] - 1.96 * error, row["ordered"] + 1.96 * error]
+    assert [row["ordered_lo"], row["ordered_hi"]] == pytest.approx(ends)

@@ -181,10 +181,7 @@ def figures(model: Model, found: Positions) -> dict[str, Any]:
     kept = truth[rows, moves] == np.nanmax(truth, axis=1)
     better = truth[:, :, None] > truth[:, None, :]  # of NaN it is false
     right = (values[:, :, None] > values[:, None, :]) & better
-    share = right.sum((1, 2)) / better.sum((1, 2))
     legal = ~np.isnan(truth)
     row = {"positions": len(moves), "correlation": np.corrcoef(values[legal], truth[legal])[0, 1]}
     row |= shares.columns("kept", shares.share(kept))
-    ordered = right.sum() / better.sum()
-    error = 1.96 * np.std(share, ddof=1) / len(share) ** 0.5
-    return row | {"ordered": ordered, "ordered_lo": ordered - error, "ordered_hi": ordered + error}
+    return row | shares.columns("ordered", shares.ratio(right.sum((1, 2)), better.sum((1, 2))))

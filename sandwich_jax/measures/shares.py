@@ -6,7 +6,7 @@ import dataclasses
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy import stats
 
 
@@ -35,7 +35,7 @@ def wilson(right: int, n: int) -> tuple[float, float, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """A mean of N independent numbers and its 95% interval, by the normal approximation."""
+    """A mean, or a ratio of sums, and its 95% interval by the normal approximation."""
 
     value: float
     low: float
@@ -48,6 +48,22 @@ def mean(numbers: np.ndarray) -> Mean | None:
         return None
     centre = float(numbers.mean())
     error = float(numbers.std(ddof=1) / np.sqrt(numbers.size)) if numbers.size > 1 else 0.0
+    return Mean(centre, centre - 1.96 * error, centre + 1.96 * error)
+
+
+def ratio(part: Float[np.ndarray, "N"], whole: Float[np.ndarray, "N"]) -> Mean:
+    """The sum of N parts over the sum of their wholes, N clusters being independent.
+
+    Its standard error is sqrt(sum_i (part_i - R whole_i)^2) / sum_i whole_i: Cochran, Sampling
+    Techniques, 1977, chapter 6, without the correction for finite populations.
+
+    Args:
+        part: what counts of each cluster, such as pairs ordered rightly in a position.
+        whole: all of the cluster, not all 0.
+    """
+    total = float(whole.sum())
+    centre = float(part.sum()) / total
+    error = float(np.sqrt(((part - centre * whole) ** 2).sum())) / total
     return Mean(centre, centre - 1.96 * error, centre + 1.96 * error)
 
 
