@@ -1,6 +1,7 @@
 """The shipped subtle loser, and the training of one in a folder, with a real engine if there is."""
 
 import dataclasses
+import functools
 import itertools
 
 import chess
@@ -54,9 +55,22 @@ def test_the_table_and_the_picture(tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_means_have_intervals():
-    found = saboteur_table.mean_of(np.asarray([0.0, 1.0] * 200), 0)
-    assert found.value == 0.5 and 0.44 < found.low < 0.5 < found.high < 0.56
+def test_a_folder_with_a_table_of_other_positions_or_nodes_is_refused(tmp_path):
+    """Its positions and the engine's labels would be taken for those that are asked for."""
+
+    def measure(pgn="none.pgn", **changes):
+        config = saboteur_table.TableConfig(**changes)
+        saboteur_table.measure([tmp_path / pgn], tmp_path / "out", config, EngineConfig())
+
+    measures = functools.partial(pytest.raises, SettingError)
+    with measures(match="none.pgn"):  # so far it comes, and has begun a table
+        measure()
+    for changes in ({"positions": 9}, {"worst_nodes": 9}, {"risky_nodes": 9}, {"pgn": "other.pgn"}):
+        with measures(match="holds a table of another configuration; choose another") as caught:
+            measure(**changes)
+        assert "\n" not in str(caught.value)
+    with measures(match="none.pgn"):
+        measure(nodes=9, networks=(), risky_positions=9)
 
 
 def _corpus(path):

@@ -15,10 +15,11 @@ from sandwich_jax.engines import analyses, engine_saboteurs
 from sandwich_jax.engines.analyses import Analyses
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import store
-from sandwich_jax.measures import elo
+from sandwich_jax.measures import shares
 from sandwich_jax.players import spelled
 from sandwich_jax.report import doc_pages, figures
 from sandwich_jax.running import saboteur_folder
+from sandwich_jax.running.claims import claim
 from sandwich_jax.running.saboteur_folder import Material
 from sandwich_jax.training import bank as banks
 from sandwich_jax.training import corpus as corpora
@@ -26,7 +27,6 @@ from sandwich_jax.training import saboteur_moves
 from sandwich_jax.training.bank import Bank
 from sandwich_jax.training.corpus import move_of
 
-HONEST = "E"
 FEW = 200
 """Sabotage moves below which a probe has too little to learn from."""
 
@@ -70,10 +70,13 @@ def measure(
         told: progress of each stage.
 
     Raises:
-        SettingError: a file or a network cannot be used, or there is no engine.
+        SettingError: a file or a network cannot be used, there is no engine, or `out` holds a table
+            of other games, of other positions, or by another number of an engine's nodes.
         EngineFault: the engine failed too often; what was done is kept.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    # What the files in `out` were made of; networks and all else may change from call to call.
+    made = {name: getattr(config, name) for name in ("positions", "worst_nodes", "risky_nodes")}
+    claim(out / "table.json", {"pgn": [path.name for path in pgn], **made}, "a table")
     material = Material(positions=config.positions)
     bank = _bank(out, pgn, material, told)
     boards = engine_saboteurs.boards_of(bank.line)
@@ -155,25 +158,13 @@ def _row(
     lost = lost[~np.isnan(lost)]
     row: dict[str, Any] = {"name": name, **saboteur_moves.summary(bank, columns)}
     row["harm_moves"] = len(lost)
-    row |= _figure("harm", mean_of(lost, config.seed))
+    row |= shares.columns("harm", shares.mean(lost))
     row["detected_moves"] = len(rows)
     if len(rows) >= FEW:
         found = saboteur_moves.detection(game, bank, columns, config.seed)
-        row |= _figure("auc_weak", found.weak) | _figure("auc_expert", found.expert)
+        row |= shares.columns("auc_weak", found.weak) | shares.columns("auc_expert", found.expert)
         row |= {"detected_moves": found.moves, "unmatched": found.unmatched}
     return row
-
-
-def mean_of(numbers: Float[np.ndarray, "N"], seed: int, resamples: int = 1000) -> elo.Interval:
-    """The mean of independent numbers with a 95% bootstrap interval."""
-    index = np.random.default_rng(seed).integers(len(numbers), size=(resamples, len(numbers)))
-    means = numbers[index].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return elo.Interval(float(numbers.mean()), float(low), float(high))
-
-
-def _figure(name: str, found: elo.Interval) -> dict[str, float]:
-    return {name: found.value, f"{name}_lo": found.low, f"{name}_hi": found.high}
 
 
 # --- as a table and a picture -------------------------------------------------------------------
@@ -199,7 +190,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
-    return doc_pages.interval(row, name, ".2f") if name in row else "too few"
+    return doc_pages.interval(row, name, ".2f") if row.get(name) is not None else "too few"
 
 
 def picture(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
