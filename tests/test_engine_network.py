@@ -86,6 +86,18 @@ def test_only_what_is_wanted_is_asked_and_nothing_twice(fake):
     assert other.answers.asked == 1
 
 
+def test_memory_has_an_end_and_the_file_answers_what_is_forgotten(fake, monkeypatch):
+    monkeypatch.setattr(engine_network, "MOST_KNOWN", 3)
+    asked = Asked(EngineNet(10), fake)
+    codes = np.stack([board_player.encode(chess.Board(fen)) for fen in FENS])
+    first = [found.tolist() for found in asked.of(codes)]
+    for part in (codes[:2], codes[2:], codes):
+        asked.of(part)
+        assert len(asked.known) <= 3
+    assert [found.tolist() for found in asked.of(codes)] == first
+    assert asked.answers.asked == len(FENS)
+
+
 def test_mapped_over_members_it_answers_each(fake):
     model = spelled.load_network("stockfish:nodes=10")
     state = board.from_fen(FENS[:4])

@@ -32,6 +32,9 @@ from sandwich_jax.sampling import ILLEGAL
 from sandwich_jax.training.corpus import label_of
 from sandwich_jax.types import Outputs, Params, SettingError
 
+MOST_KNOWN = 200_000
+"""Answers in memory, some 50 MB; all are on disk."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EngineNet:
@@ -92,6 +95,8 @@ class Asked:
             answers = zip(missing, boards, self.answers.of(boards), strict=True)
             self.known |= {key: _answer(board, choice) for key, board, choice in answers}
             found = [self.known[key] if key else (0, 0.0) for key in keys]
+            if len(self.known) > MOST_KNOWN:
+                self.known.clear()
         labels, values = zip(*found, strict=True)
         return np.array(labels, np.int32).reshape(lead), np.array(values, np.float32).reshape(lead)
 
