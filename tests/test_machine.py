@@ -10,18 +10,21 @@ import types
 
 import jax
 import pytest
-from helpers import free_port, small
+from helpers import free_port, pgn, small
 
 import sandwich_jax
-from sandwich_jax.folders import log
+from sandwich_jax import cli
+from sandwich_jax.folders import log, store
 from sandwich_jax.folders.alone import alone
 from sandwich_jax.machine import cluster, devices, display
 from sandwich_jax.machine.screen import Screen
 from sandwich_jax.members import Config
 from sandwich_jax.running import interactive, run_folder, sweep_folder
+from sandwich_jax.training import corpus
 from sandwich_jax.types import SettingError
 
 ONE = {"p": (0.5,), "control": False}
+RUN = {"game": "tic_tac_toe", "expert": "fresh:1", "weak": "fresh:2", "network": "nano"}
 
 
 # --- from Python --------------------------------------------------------------------------------
@@ -260,3 +263,29 @@ def test_the_second_at_work_in_a_folder_is_refused(tmp_path):
     assert len(told) == 1 and "choose another folder" in told[0]
     with alone(tmp_path / "run"), alone(tmp_path / "run", wanted=False):
         pass
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("pretrain", "--corpus", "CORPUS", "--role", "weak", "--games", "1", "--steps", "1"),
+        ("train-alphazero",),
+        ("train-saboteur", "--corpus", "CORPUS", "--positions", "1"),
+        ("evaluate", "OUT"),
+        ("language", "train", "--world-documents", "300"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_is_alone_in_its_folder(command, tmp_path, capsys):
+    """Nothing in the folder is touched, not even its claim."""
+    (tmp_path / "a.pgn").write_text(pgn("e4 e5 Nf3 Nc6 Bb5 a6"))
+    corpus.build([tmp_path / "a.pgn"], tmp_path / "c.npz", test_share=0.0, workers=1)
+    store.write_json(tmp_path / "run" / "manifest.json", {"config": RUN})
+    where = {"OUT": str(tmp_path / "run"), "CORPUS": str(tmp_path / "c.npz")}
+    given = [where.get(word, word) for word in command]
+    given += [] if "OUT" in command else ["--out", where["OUT"]]
+    with alone(tmp_path / "run"), pytest.raises(SystemExit) as left:
+        cli.main(given)
+    told = capsys.readouterr().err.strip().splitlines()
+    assert left.value.code == 2 and len(told) == 1 and "another process is at work" in told[0]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["manifest.json"]

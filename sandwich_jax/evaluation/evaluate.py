@@ -27,6 +27,7 @@ from sandwich_jax.evaluation import (
 from sandwich_jax.evaluation.ledger import Ledger, Row
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.evaluation.work import Run, Work, open_run
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.folders.places import EVALUATION
 from sandwich_jax.machine import display
 from sandwich_jax.measures.of_games import is_number
@@ -61,11 +62,25 @@ def evaluate(
         told: told what is being measured.
 
     Raises:
-        SettingError: `folder` holds no run or nothing to measure, or nothing can be written there.
+        SettingError: `folder` holds no run or nothing to measure, nothing can be written there, or
+            another process is at work in it.
         Unwritten: writing failed in the end; holds what was found.
     """
     notes: list[str] = []
     run = open_run(folder, notes)
+    with alone(folder):
+        return _evaluate(run, notes, config, engine, told)
+
+
+def _evaluate(
+    run: Run,
+    notes: list[str],
+    config: EvaluateConfig,
+    engine: engine_pool.EngineConfig,
+    told: Callable[[str], None],
+) -> Evaluation:
+    """Measures what is missing, with the folder to itself."""
+    folder = run.folder
     outputs.check_file(folder / EVALUATION, name="RUN")
     if config.cache is not None:
         read = [path for path in (config.puzzles, config.corpus) if path]

@@ -11,6 +11,7 @@ import jax
 
 from sandwich_jax import games, nets, outputs
 from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.running.claims import claim
@@ -34,40 +35,41 @@ def train_in(
         told: iterations done, iterations in all, and how it goes.
 
     Raises:
-        SettingError: another configuration in `out`, a network to start from that cannot be
-            trained, or a loss that was not finite.
+        SettingError: another configuration or another process in `out`, a network to start
+            from that cannot be trained, or a loss that was not finite.
     """
     outputs.check_folder(out)
     game, start = games.make(config.game), begin_with(config)
-    claim(out / "alphazero.json", dataclasses.asdict(config), "an AlphaZero training")
-    last = time.monotonic()
+    with alone(out):
+        claim(out / "alphazero.json", dataclasses.asdict(config), "an AlphaZero training")
+        last = time.monotonic()
 
-    def report(found: Report) -> None:
-        nonlocal last
-        now = time.monotonic()
-        rate, last = config.lanes * config.plies / (now - last), now
-        text = f"policy loss {found.policy_loss:.3f}, value loss {found.value_loss:.3f}"
-        text += f", games of {found.length:.0f} plies, {rate:,.0f} plies/s"
-        told(found.iteration, config.iterations, text)
+        def report(found: Report) -> None:
+            nonlocal last
+            now = time.monotonic()
+            rate, last = config.lanes * config.plies / (now - last), now
+            text = f"policy loss {found.policy_loss:.3f}, value loss {found.value_loss:.3f}"
+            text += f", games of {found.length:.0f} plies, {rate:,.0f} plies/s"
+            told(found.iteration, config.iterations, text)
 
-    def keep(folder: pathlib.Path, iteration: int, seconds: float, params: Params) -> None:
-        about = dataclasses.asdict(config) | {
-            "role": "alphazero",
-            "parameters": start.net.num_params,
-            "iteration": iteration,
-            "plies": iteration * config.lanes * config.plies,
-            "seconds": round(seconds, 1),
-        }
-        about |= store.made()
-        card = store.NetworkCard(config.game, start.net.config, about)
-        store.save_network(folder, card, params)
+        def keep(folder: pathlib.Path, iteration: int, seconds: float, params: Params) -> None:
+            about = dataclasses.asdict(config) | {
+                "role": "alphazero",
+                "parameters": start.net.num_params,
+                "iteration": iteration,
+                "plies": iteration * config.lanes * config.plies,
+                "seconds": round(seconds, 1),
+            }
+            about |= store.made()
+            card = store.NetworkCard(config.game, start.net.config, about)
+            store.save_network(folder, card, params)
 
-    def snapshot(iteration: int, seconds: float, params: Params) -> None:
-        keep(out / "snapshots" / f"{iteration:06d}", iteration, seconds, params)
+        def snapshot(iteration: int, seconds: float, params: Params) -> None:
+            keep(out / "snapshots" / f"{iteration:06d}", iteration, seconds, params)
 
-    saver = checkpoints.Checkpoints(out / "checkpoints")
-    trained = alphazero.train(game, start, config, saver, report, snapshot)
-    keep(out, config.iterations, trained.seconds, trained.params)
+        saver = checkpoints.Checkpoints(out / "checkpoints")
+        trained = alphazero.train(game, start, config, saver, report, snapshot)
+        keep(out, config.iterations, trained.seconds, trained.params)
 
 
 def begin_with(config: AlphaZeroConfig) -> Model:

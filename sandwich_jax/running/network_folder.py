@@ -11,6 +11,7 @@ import jax
 
 from sandwich_jax import outputs
 from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.machine import cluster
 from sandwich_jax.players import spelled
 from sandwich_jax.running.claims import claim
@@ -35,40 +36,42 @@ def pretrain_in(
         devices: how many share every batch; all if None.
 
     Raises:
-        SettingError: another configuration in `out`, an unusable corpus, or as `pretrain`.
+        SettingError: another configuration or another process in `out`, an unusable corpus, or
+            as `pretrain`.
     """
     if jax.process_index() == 0:
         outputs.check_folder(out)
     data = corpora.load(corpus)
-    if jax.process_index() == 0:
-        claim(out / "pretrain.json", dataclasses.asdict(config), "a pretraining")
-    cluster.barrier("claimed")
-    cluster.check_shared(out / "pretrain.json")
-    shown = ""
+    with alone(out, jax.process_index() == 0):
+        if jax.process_index() == 0:
+            claim(out / "pretrain.json", dataclasses.asdict(config), "a pretraining")
+        cluster.barrier("claimed")
+        cluster.check_shared(out / "pretrain.json")
+        shown = ""
 
-    def report(state: Report) -> None:
-        nonlocal shown
-        if state.match:
-            shown = f", move match {state.match.share:.1%}"
-        loss, rate = float(state.metrics.policy_loss), state.samples_per_second
-        text = f"loss {loss:.3f}{shown}, {rate:,.0f} positions/s"
-        progress(state.step, config.steps, text)
+        def report(state: Report) -> None:
+            nonlocal shown
+            if state.match:
+                shown = f", move match {state.match.share:.1%}"
+            loss, rate = float(state.metrics.policy_loss), state.samples_per_second
+            text = f"loss {loss:.3f}{shown}, {rate:,.0f} positions/s"
+            progress(state.step, config.steps, text)
 
-    start = spelled.load_network(config.start).params if config.start else None
-    saver = checkpoints.Checkpoints(out / "checkpoints")
-    together = functools.partial(cluster.barrier, "updates")
-    trained = pretrain(config, data, saver, report, start, devices, together)
-    about = dataclasses.asdict(config) | {
-        "parameters": trained.net.num_params,
-        "seconds": round(trained.seconds, 1),
-        "samples": config.steps * config.batch,
-        "move_match": trained.match._asdict(),
-        "corpus": data.stats,
-    }
-    about |= store.made()
-    card = store.NetworkCard("chess", trained.net.config, about)
-    if jax.process_index() == 0:
-        with outputs.keeping(trained.match, out):
-            store.save_network(out, card, trained.params)
-    cluster.barrier("stored")
+        start = spelled.load_network(config.start).params if config.start else None
+        saver = checkpoints.Checkpoints(out / "checkpoints")
+        together = functools.partial(cluster.barrier, "updates")
+        trained = pretrain(config, data, saver, report, start, devices, together)
+        about = dataclasses.asdict(config) | {
+            "parameters": trained.net.num_params,
+            "seconds": round(trained.seconds, 1),
+            "samples": config.steps * config.batch,
+            "move_match": trained.match._asdict(),
+            "corpus": data.stats,
+        }
+        about |= store.made()
+        card = store.NetworkCard("chess", trained.net.config, about)
+        if jax.process_index() == 0:
+            with outputs.keeping(trained.match, out):
+                store.save_network(out, card, trained.params)
+        cluster.barrier("stored")
     return trained.match

@@ -16,6 +16,7 @@ from sandwich_jax import arrays, games, outputs
 from sandwich_jax.engines import engine_saboteurs
 from sandwich_jax.engines.engine_pool import EngineConfig, Pool
 from sandwich_jax.folders import checkpoints, store
+from sandwich_jax.folders.alone import alone
 from sandwich_jax.models import Model
 from sandwich_jax.players import spelled
 from sandwich_jax.running.claims import claim
@@ -59,42 +60,44 @@ def train_in(
         What each round of this call reported.
 
     Raises:
-        SettingError: another configuration in `out`, an unusable corpus, or no engine.
+        SettingError: another configuration or another process in `out`, an unusable corpus, or
+            no engine.
         EngineFault: the engine failed too often; what was labelled is kept.
     """
     outputs.check_folder(out)
     data = corpora.load(corpus)
     games_used = _games_used(data, corpus, material)
     wanted = {"material": dataclasses.asdict(material), "config": dataclasses.asdict(config)}
-    claim(out / "saboteur.json", wanted, "a saboteur")
-    begin = spelled.load_network(material.start or material.expert)
-    game = games.make("chess")
-    bank = _bank(out / "bank.npz", data, games_used, material, told)
-    rows: list[dict[str, float]] = []
-    saver = checkpoints.Checkpoints(out / "checkpoints")
+    with alone(out):
+        claim(out / "saboteur.json", wanted, "a saboteur")
+        begin = spelled.load_network(material.start or material.expert)
+        game = games.make("chess")
+        bank = _bank(out / "bank.npz", data, games_used, material, told)
+        rows: list[dict[str, float]] = []
+        saver = checkpoints.Checkpoints(out / "checkpoints")
 
-    def report(found: saboteur_training.Report) -> None:
-        rows.append(found._asdict())
-        text = f"reward {found.reward:+.3f}, divergence {found.divergence:.2f}"
-        text += f", detected by W {found.weak:+.3f}, by E {found.seen:+.3f} nats"
-        told(found.round, config.rounds, text)
+        def report(found: saboteur_training.Report) -> None:
+            rows.append(found._asdict())
+            text = f"reward {found.reward:+.3f}, divergence {found.divergence:.2f}"
+            text += f", detected by W {found.weak:+.3f}, by E {found.seen:+.3f} nats"
+            told(found.round, config.rounds, text)
 
-    def told_of_imitation(index: int, loss: float) -> None:
-        rows.append({"round": index, "loss": loss})
-        told(index, config.rounds, f"cross-entropy {loss:.3f}")
+        def told_of_imitation(index: int, loss: float) -> None:
+            rows.append({"round": index, "loss": loss})
+            told(index, config.rounds, f"cross-entropy {loss:.3f}")
 
-    if material.imitate:
-        target = _targets(out, bank, material, engine, told)
-        tables = saboteur_training.tables(bank, None, config)
-        params = distil.distil(game, begin, tables, target, config, saver, told_of_imitation)
-    else:
-        harm = None
-        if material.nodes:
-            harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
-        tables = saboteur_training.tables(bank, harm, config)
-        params = saboteur_training.train(game, begin, tables, config, saver, report)
-    _store(out, begin.with_params(params), material, config, len(bank.labels))
-    return rows
+        if material.imitate:
+            target = _targets(out, bank, material, engine, told)
+            tables = saboteur_training.tables(bank, None, config)
+            params = distil.distil(game, begin, tables, target, config, saver, told_of_imitation)
+        else:
+            harm = None
+            if material.nodes:
+                harm = labelled(out / "harm.npz", bank, material.nodes, engine, told)
+            tables = saboteur_training.tables(bank, harm, config)
+            params = saboteur_training.train(game, begin, tables, config, saver, report)
+        _store(out, begin.with_params(params), material, config, len(bank.labels))
+        return rows
 
 
 def _games_used(data: corpora.Corpus, path: pathlib.Path, material: Material) -> np.ndarray:
