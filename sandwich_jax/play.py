@@ -49,16 +49,28 @@ class Adjudication:
     cap_margin: int = 3
     """so does a lead of this much when the ply cap is reached."""
 
-    def streak(self, lead: Int[Array, "B"], before: Int[Array, "B"]) -> Int[Array, "B"]:
+    def streak(self, lead: Any, before: Any) -> Any:
         """Plies on end with a lead of the margin, negative for the second player's.
+
+        Of one game or many: numbers, or arrays of NumPy or JAX.
 
         Args:
             lead: the first player's in material, after one more ply.
-            before: the same before that ply.
+            before: the streak before that ply.
         """
-        side = jnp.where(jnp.abs(lead) >= self.margin, jnp.sign(lead), 0)
-        same = (side != 0) & (side == jnp.sign(before))
-        return jnp.where(same, before + side, side)
+        side = (lead >= self.margin) * 1 - (lead <= -self.margin)
+        return side + (side * before > 0) * before
+
+    def decides(self, lead: Any, streak: Any, capped: Any) -> tuple[Any, Any]:
+        """Whether a long lead ends a game, and whether material decides it, so or at the cap.
+
+        Args:
+            lead: the first player's in material.
+            streak: see `streak`.
+            capped: whether the ply cap is reached.
+        """
+        long_lead = abs(streak) >= self.plies
+        return long_lead, long_lead | capped & (abs(lead) >= self.cap_margin)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -353,9 +365,8 @@ def _judge(game: Game, config: PlayConfig, carry: _Carry, column: Int[Array, "L"
     capped = carry.ply >= config.max_plies
     lead = jnp.zeros_like(carry.ply) if game.material is None else game.material(carry.state)
     streak = rule.streak(lead, carry.streak)
-    long_lead = jnp.abs(streak) >= rule.plies
-    late_lead = capped & (jnp.abs(lead) >= rule.cap_margin)
-    by_material = ~over & (long_lead | late_lead)
+    long_lead, decided = rule.decides(lead, streak, capped)
+    by_material = ~over & decided
     verdict = jnp.where(over, result, jnp.where(by_material, jnp.sign(lead), 0.0))
     stop = over | capped | (long_lead & config.stop_when_adjudicated)
     judge = active & ~carry.judged & (stop | long_lead)

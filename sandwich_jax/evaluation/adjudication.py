@@ -5,6 +5,7 @@ Source of the rule: `play.Adjudication`; of the engine's verdict: `questions.win
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def _calls_of(boards: list[chess.Board], max_plies: int, rule: Adjudication) -> 
     over = boards[-1].is_game_over(claim_draw=True)
     found = []
     for margin in MARGINS:
-        end = _long_lead(leads, margin, rule.plies)
+        end = _long_lead(leads, dataclasses.replace(rule, margin=margin))
         if end is not None and not (over and end == len(leads) - 1):
             found.append(Call("long lead", margin, leads[end] > 0, boards[end + 1]))
     decided = any(call.lead >= rule.margin for call in found)
@@ -99,13 +100,12 @@ def _calls_of(boards: list[chess.Board], max_plies: int, rule: Adjudication) -> 
     return found
 
 
-def _long_lead(leads: Sequence[int], margin: int, plies: int) -> int | None:
-    """When the same side has led by `margin` for so many plies, as in `play`."""
+def _long_lead(leads: Sequence[int], rule: Adjudication) -> int | None:
+    """The ply at which a long lead ends the game, if one does."""
     streak = 0
     for ply, now in enumerate(leads):
-        side = int(np.sign(now)) if abs(now) >= margin else 0
-        streak = streak + side if side and side == np.sign(streak) else side
-        if abs(streak) >= plies:
+        streak = rule.streak(now, streak)
+        if rule.decides(now, streak, False)[0]:
             return ply
     return None
 

@@ -131,14 +131,12 @@ class _Table:
         self._judge(np.asarray(over), np.asarray(result), np.asarray(lead))
 
     def _judge(self, over: np.ndarray, result: np.ndarray, lead: np.ndarray) -> None:
-        """The rule of `play.Adjudication`, as in the jitted loop (a test compares them)."""
+        """As in the jitted loop (a test compares them)."""
         rule = self.config.adjudication
-        side = np.where(np.abs(lead) >= rule.margin, np.sign(lead), 0)
-        same = (side != 0) & (side == np.sign(self.streak))
-        self.streak = np.where(same, self.streak + side, side)
-        long_lead = np.abs(self.streak) >= rule.plies
+        self.streak = rule.streak(lead, self.streak)
         capped = self.ply >= self.config.max_plies
-        by_material = ~over & (long_lead | (capped & (np.abs(lead) >= rule.cap_margin)))
+        long_lead, decided = rule.decides(lead, self.streak, capped)
+        by_material = ~over & decided
         ended = self.live & (over | long_lead | capped)
         verdict = np.where(over, result, np.where(by_material, np.sign(lead), 0.0))
         self.result = np.where(ended & over, result, self.result)
