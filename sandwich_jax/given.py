@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import functools
 import hashlib
 import numbers
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from sandwich_jax.errors import SettingError
@@ -40,18 +38,6 @@ class Unset(tuple):
 
 
 NO_STRENGTH = Unset((0.0,))
-
-
-@functools.cache
-def kinds_of(settings: type) -> Mapping[str, Kind]:
-    """The type of every field of a dataclass of settings, as annotated or by its default."""
-    found = {}
-    for field in dataclasses.fields(settings):
-        inner = str(field.type).removeprefix("tuple[").partition(",")[0]
-        many = str(field.type).startswith("tuple[")
-        of = {"float": float, "int": int, "str": str}[inner] if many else type(field.default)
-        found[field.name] = Kind(of, many)
-    return found
 
 
 def typed(name: str, value: Any, kind: Kind) -> Any:

@@ -176,13 +176,6 @@ def test_intervals_of_calibration_are_of_games():
     assert sum(inside) >= 9 and once.ece < 0.06
 
 
-def test_results_are_the_movers():
-    *_, rollout, truth = random_play()
-    found = advice.results_of_movers(rollout, truth)
-    won = int(np.flatnonzero(truth.adjudicated)[0])
-    assert found[0, won] == truth.adjudicated[won] == -found[1, won]
-
-
 def test_queries_add_up():
     rows = [{"round": i, "queries": 10, "pgr": 0.1 * i, "pgr_lo": 0, "pgr_hi": 1} for i in (1, 2)]
     found = advice.queries_spent(rows)

@@ -248,15 +248,6 @@ def expert_loss(seen: View) -> Float[np.ndarray, "T B"]:
     return (seen.value - seen.advised) / 2
 
 
-# --- results -------------------------------------------------------------------------------------
-
-
-def results_of_movers(rollout: Rollout, truth: Truth) -> Float[np.ndarray, "T B"]:
-    """Adjudicated result of the game for whoever moves, at every ply."""
-    first = np.arange(np.asarray(rollout.played).shape[0]) % 2 == 0
-    return np.where(first[:, None], 1.0, -1.0) * np.asarray(truth.adjudicated)[None]
-
-
 # --- queries ------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sandwich_jax import objectives
 from sandwich_jax.measures import advice, calibration, shares
+from sandwich_jax.selfplay import adjudicated
 from sandwich_jax.types import Rollout, Truth
 
 Row = dict[str, Any]
@@ -151,7 +153,8 @@ def _detection(seen: Seen) -> Iterator[Row]:
 def _calibration(seen: Seen) -> Iterator[Row]:
     """Whether values are the chances that they say."""
     played = np.asarray(seen.rollout.played)
-    results = advice.results_of_movers(seen.rollout, seen.truth)[played]
+    called = adjudicated(seen.rollout, seen.truth)
+    results = np.asarray(objectives.results_of_movers(called), float)[played]
     game = np.broadcast_to(np.arange(played.shape[1]), played.shape)[played]
     for network in seen.networks:
         found = calibration.reliability(seen.of(network).value[played], results, game)
