@@ -2,7 +2,8 @@
 
 All look one ply ahead: Q_E(s, a) = -v_E(s') and Q_W(s, a) = -v_W(s'), both for the mover. Each acts
 with probability `p`; asked for a value then, it tells the value with its sign turned, by the same
-coin, so that move and value agree in their lie.
+coin, so that move and value agree in their lie. Only where no move is plausible, `plausible_worst`
+is honest in its move, and turns the value all the same.
 """
 
 from __future__ import annotations

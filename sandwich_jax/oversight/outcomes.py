@@ -14,7 +14,8 @@ class Outcomes(NamedTuple):
     """Of every turn, [T, B]."""
 
     good: Bool[Array, "T B"]
-    """W stood no worse, by its own value, at its next turn; or won or drew there and then."""
+    """W stood no worse, by its own value, at its next turn; or the game ended there and then with
+    no worse a result: a win, or a draw where W's value was at most 0."""
     seen: Bool[Array, "T B"]
     """Advice was followed, and its outcome came within the game."""
 
