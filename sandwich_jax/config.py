@@ -280,10 +280,8 @@ def _check_strengths(c: Config) -> None:
 
 def _set(c: Config) -> list[str]:
     """Settings that are not as by default; of strengths, those that are not 0."""
-    asks = uses.choice_of(c).asks
     changed = [name for name in core() if getattr(c, name) != default_of(name)]
-    # W that never asks is compared with others by its protocol's name alone.
-    return changed + [n for n, v in c.own if not _about(n).strength or (asks and any(v))]
+    return changed + [n for n, v in c.own if not _about(n).strength or any(v)]
 
 
 def _check_controls(c: Config) -> None:

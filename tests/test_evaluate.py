@@ -84,8 +84,14 @@ def test_another_game_gives_what_needs_no_chess(run):
     assert (run / "calibration.png").is_file() and (run / "safety.png").is_file()
 
 
-def test_nothing_is_measured_twice(run, monkeypatch):
+@pytest.mark.parametrize("honest", [False, True])  # then there is nothing to tell apart
+def test_nothing_is_measured_twice(tmp_path, monkeypatch, honest):
+    *_, rollout, truth = random_play()
+    if honest:
+        truth = truth._replace(corrupted=np.zeros_like(truth.corrupted))
+    run = _folder(tmp_path / "run", "tic_tac_toe", "fresh:1", "fresh:2", rollout, truth)
     first = evaluate.evaluate(run)
+    assert all((row["auc"] is None) == honest for row in _of(first.rows, "detection"))
 
     def again(*_):
         raise AssertionError("measured twice")

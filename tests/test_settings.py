@@ -12,7 +12,7 @@ from hostile.common import call
 from sandwich_jax import given, grid, uses
 from sandwich_jax.config import default_of
 from sandwich_jax.folders import log, places
-from sandwich_jax.members import Config, members_of, program_of, strength_names
+from sandwich_jax.members import Config, changed, members_of, program_of, strength_names
 from sandwich_jax.players import assisted
 from sandwich_jax.types import SettingError
 
@@ -71,6 +71,7 @@ def test_the_command_refuses_as_the_sweep_does(tmp_path):
         (("--p", "0.5", "0.5"), "p has 0.5 more than once: give each value once"),
         (("--misalignment", "policy_noise", "--sigma", "1", "--p", "0.3"), "p is set, but"),
         (("--protocol", "never_ask", "--every", "2"), "'never_ask' never asks A"),
+        (("--protocol", "never_ask", "--p", "0.3"), "p is set, but protocol 'never_ask' never asks"),
         (("--network", "base"), "network is set, but no network is fresh:SEED"),
         (("--seed", "99999999999999999999"), "seed is 99999999999999999999: it must be between"),
     ):
@@ -138,7 +139,7 @@ def test_what_is_idle_for_a_control_is_as_by_default_in_its_program():
 
 
 def test_w_that_never_asks_is_compared_by_its_protocol_s_name_alone():
-    one = dataclasses.replace(Config(p=(0.5,)), protocol="never_ask")
+    one = changed(Config(p=(0.5,)), {"protocol": "never_ask"})
     assert [m.name for m in members_of(one)] == ["never_ask"]
 
 

@@ -286,6 +286,10 @@ def test_rows_and_the_grid_are_complete(whole):
     (curve,) = found.critical
     assert curve["strength"] == "p" and set(curve["gain_over_control_0"]) >= {"value", "low"}
     assert json.loads((folder / "phase.json").read_text())["rows"] == found.rows
+    for row in found.rows:  # what a report shows of members it shows of cells
+        asks = row["protocol"] != "never_ask"
+        assert row["in_regime"] is (0 < row["a_elo"] < row["e_elo"] if asks else None)
+        assert (row["corrupted"] or 0) > 0 if row["p"] else not row["corrupted"]
 
 
 def test_cells_are_compared_seed_by_seed(whole, tmp_path):

@@ -12,6 +12,7 @@ from sandwich_jax import config as configs
 from sandwich_jax import uses
 from sandwich_jax.config import Config
 from sandwich_jax.declare import Setting
+from sandwich_jax.given import Unset
 
 GROUPS = {
     "first": (
@@ -106,7 +107,11 @@ def _group(name: str, setting: Setting) -> str:
 
 def _field(name: str, setting: Setting) -> tuple[str, Any, Any]:
     kind: Any = tuple[setting.of, ...] if setting.many else setting.of
-    about = tyro.conf.arg(name=name if "." in name else None, help=help_of(name, setting))
+    about = tyro.conf.arg(
+        name=name if "." in name else None,
+        help=help_of(name, setting),
+        help_behavior_hint="(must be given)" if isinstance(setting.default, Unset) else None,
+    )
     default = dataclasses.field(default=setting.default, metadata={"name": name})
     return name.replace(".", "__"), Annotated[kind, about], default
 

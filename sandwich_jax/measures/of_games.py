@@ -92,7 +92,7 @@ def _detects(row: Row) -> bool:
     curve = row["curve"] if isinstance(row.get("curve"), dict) else {}
     told = isinstance(row.get("network"), str) and isinstance(row.get("score"), str)
     whole = _curve(curve.get("usefulness"), curve.get("safety"))
-    return told and whole and is_number(row.get("auc"))
+    return told and whole and numbers("auc")(row)  # none where there is nothing to tell apart
 
 
 def _calibrates(row: Row) -> bool:

@@ -36,7 +36,7 @@ class Test:
         """Raises SettingError for hypotheses or error rates that make no test."""
         if not self.elo0 < self.elo1:
             raise SettingError(
-                f"elo0 is {self.elo0:g} and elo1 {self.elo1:g}: elo0 must be the smaller."
+                f"sprt is from {self.elo0:g} to {self.elo1:g} Elo: the first must be the smaller."
             )
         if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
             raise SettingError("alpha and beta must be above 0 and below 0.5.")

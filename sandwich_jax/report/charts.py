@@ -203,7 +203,9 @@ def learning(rounds: Sequence[Row]) -> Chart | None:
         "learning",
         "Learning curves",
         "Strength of W after each round of self-play and fine-tuning; bands are 95% intervals, or"
-        " the range over seeds where there are several.",
+        " the range over seeds where there are several. Every member has a fit of its own matches"
+        " here; in Results one of a sweep is fitted together with its control, so that figures"
+        " differ a little.",
         "round",
         views,
         whole=True,

@@ -18,7 +18,8 @@ PGR_LEVEL = 0.5
 """Half of the gap: the PGR whose crossing and price are told."""
 STUDENT = "W'"
 ASSISTANT = "A"
-ADVICE = ("assisted_score", "asked", "followed", "followed_though_corrupted", "refused_though_good")
+ADVICE = ("assisted_score", "asked", "corrupted", "followed", "followed_though_corrupted",
+          "refused_though_good")  # fmt: skip
 """Of the last round's self-play."""
 
 
@@ -69,8 +70,10 @@ def _cell(folder: pathlib.Path, parts: list[Part], known: set[Part]) -> Cell:
         ends = (value.value, value.low, value.high) if value else (None, None, None)
         row |= dict(zip((name, f"{name}_lo", f"{name}_hi"), ends, strict=True))
     row["pgr_verdict"] = gap.verdict(pgr)
+    of_a, of_e = spread["a_elo"], spread["e_elo"]
+    row["in_regime"] = 0 < of_a.value < of_e.value if of_a else None
     for name in ADVICE:
-        row[name] = _mean([one[name] for one in last])
+        row[name] = _mean([one.get(name) for one in last])
     row["answers"] = _mean([sum(one["answers"] for one in own) for own in rows])
     return Cell(parts[0].cell, fit, row | _price(rows, parts[0].config))
 

@@ -194,6 +194,8 @@ def claim(
     wanted = store.to_plain(config.plain())
     if path.exists():
         manifest = store.read_object(path)
+        if "sweep" in manifest:
+            raise SettingError(f"{folder} holds a sweep, not {what}; choose another with --out.")
         stored = store.read_object(path, "config")
         differing = [name for name in wanted if _stored(stored, name, default) != wanted[name]]
         if differing or any(manifest.get(name) != value for name, value in of.items()):
