@@ -71,7 +71,7 @@ def test_the_command_refuses_as_the_sweep_does(tmp_path):
         (("--p", "0.5", "0.5"), "p has 0.5 more than once: give each value once"),
         (("--misalignment", "policy_noise", "--sigma", "1", "--p", "0.3"), "p is set, but"),
         (("--protocol", "never_ask", "--every", "2"), "'never_ask' never asks A"),
-        (("--protocol", "never_ask", "--p", "0.3"), "p is set, but protocol 'never_ask' never asks"),
+        (("--protocol", "never_ask", "--p", "0.3"), "p is set, but protocol 'never_ask' never"),
         (("--network", "base"), "network is set, but no network is fresh:SEED"),
         (("--seed", "99999999999999999999"), "seed is 99999999999999999999: it must be between"),
     ):
