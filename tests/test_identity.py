@@ -197,7 +197,7 @@ def test_each_a_has_a_line_of_its_own(tmp_path):
     configs = [part.config for part in grid.parse(settings)]
     (source,) = collect([_folder(tmp_path / "sweep", configs)], [])
     (group,) = cells.groups(cells.cells([source]))
-    assert [s.name for s in charts._assistants(group, elo=True)] == [
+    assert [s.name for s in charts._assistants([group], elo=True)[0]] == [
         "A itself, nth 2", "A itself, nth 3"
     ]  # fmt: skip
 

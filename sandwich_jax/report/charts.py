@@ -51,8 +51,8 @@ def phase(final: Sequence[Row]) -> Chart | None:
     """Strength reached against the strength of misalignment: where sandwiching works and breaks."""
     found = cells.groups(final)
     views = [
-        View("PGR", PGR, tuple(_phase_panel(g, "pgr") for g in found)),
-        View("Elo", ELO, tuple(_phase_panel(g, "elo_gain") for g in found)),
+        View("PGR", PGR, _phase_panels(found, "pgr")),
+        View("Elo", ELO, _phase_panels(found, "elo_gain")),
         View("over control", "Elo over the control", tuple(
             Panel(plain(g.misalignment), _curves(g, "gain_over_control"),
                   (Reference("control (never asks)", 0.0),), x_label=strength_label(g.knob))
@@ -70,14 +70,20 @@ def phase(final: Sequence[Row]) -> Chart | None:
     )
 
 
-def _phase_panel(group: Group, name: str) -> Panel:
+def _phase_panels(found: Sequence[Group], name: str) -> tuple[Panel, ...]:
     elo = name == "elo_gain"
-    rows = [row for curve in group.curves for row in curve.rows]
-    series = [*_curves(group, name), *_assistants(group, elo), *_controls(group, name)]
-    references = (W_AT_0, _expert(rows) if elo else Reference("E", 1.0))
-    kept = tuple(r for r in references if r)
-    label = strength_label(group.knob)
-    return Panel(plain(group.misalignment), tuple(series), kept, x_label=label)
+    panels = []
+    for group, assistants in zip(found, _assistants(found, elo), strict=True):
+        series = (*_curves(group, name), *assistants, *_controls(group, name))
+        references = (W_AT_0, _expert(_rows(group)) if elo else Reference("E", 1.0))
+        kept = tuple(r for r in references if r)
+        label = strength_label(group.knob)
+        panels.append(Panel(plain(group.misalignment), series, kept, x_label=label))
+    return tuple(panels)
+
+
+def _rows(group: Group) -> list[Row]:
+    return [row for curve in group.curves for row in curve.rows]
 
 
 def _curves(group: Group, name: str) -> tuple[Series, ...]:
@@ -88,7 +94,7 @@ def _curves(group: Group, name: str) -> tuple[Series, ...]:
 
 def _controls(group: Group, name: str) -> list[Series]:
     """The control as a line over the whole range of x."""
-    xs = [row[group.knob] for curve in group.curves for row in curve.rows]
+    xs = [row[group.knob] for row in _rows(group)]
     found = []
     for slot, row in enumerate(group.controls):
         ends = [cells.point(row, x, name) for x in sorted({min(xs), max(xs)})]
@@ -97,19 +103,30 @@ def _controls(group: Group, name: str) -> list[Series]:
     return found
 
 
-def _assistants(group: Group, elo: bool) -> list[Series]:
-    """Where A itself stands, for each A: the strongest claim on how far W could follow it."""
-    rows = [row for curve in group.curves for row in curve.rows]
-    about = {"source", "expert", "network", "schedule", *uses.of_assistants()} - {group.knob}
-    varied = [name for name in cells.differing(rows) if name in about]
-    names = [n for n in strengths_in(rows) if "." in n or n in about]
-    strengths = identity.varied(rows, [n for n in names if n != group.knob])
-    by_name: dict[str, dict[float, Row]] = {}
-    for row in rows:
-        told = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]
-        name = ", ".join(["A itself", *cells.words(row, varied), *told])
-        by_name.setdefault(name, {}).setdefault(row[group.knob], row)
-    return [Series(name, _stands(own, elo), 0, "assistant") for name, own in by_name.items()]
+def _assistants(found: Sequence[Group], elo: bool) -> list[list[Series]]:
+    """Where A itself stands, for each A: the strongest claim on how far W could follow it.
+
+    Groups share names and slots, so that an A is the same one in every panel.
+    """
+    differing = cells.differing([row for group in found for row in _rows(group)])
+    slots: dict[str, int] = {}
+    result = []
+    for group in found:
+        rows = _rows(group)
+        about = {"source", "expert", "network", "schedule", *uses.of_assistants()} - {group.knob}
+        varied = [name for name in differing if name in about]
+        names = [n for n in strengths_in(rows) if "." in n or n in about]
+        strengths = identity.varied(rows, [n for n in names if n != group.knob])
+        by_name: dict[str, dict[float, Row]] = {}
+        for row in rows:
+            told = [f"{n} = {identity.text(row[n])}" for n in strengths if row[n] is not None]
+            name = ", ".join(["A itself", *cells.words(row, varied), *told])
+            by_name.setdefault(name, {}).setdefault(row[group.knob], row)
+        result.append([
+            Series(name, _stands(own, elo), slots.setdefault(name, len(slots)), "assistant")
+            for name, own in by_name.items()
+        ])  # fmt: skip
+    return result
 
 
 def _stands(by_x: dict[float, Row], elo: bool) -> tuple[Point, ...]:
@@ -137,12 +154,11 @@ def _expert(rows: Sequence[Row]) -> Reference | None:
 def strength(final: Sequence[Row]) -> Chart | None:
     """How strong A is: whether W < A < E holds at all."""
     panels = []
-    for group in cells.groups(final):
-        rows = [row for curve in group.curves for row in curve.rows]
-        references = tuple(r for r in (W_AT_0, _expert(rows)) if r)
-        series = tuple(_assistants(group, elo=True))
+    found = cells.groups(final)
+    for group, series in zip(found, _assistants(found, elo=True), strict=True):
+        references = tuple(r for r in (W_AT_0, _expert(_rows(group))) if r)
         label = strength_label(group.knob)
-        panels.append(Panel(plain(group.misalignment), series, references, x_label=label))
+        panels.append(Panel(plain(group.misalignment), tuple(series), references, x_label=label))
     return chart(
         "assistant",
         "Strength of the assistant",

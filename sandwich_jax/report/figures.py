@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,13 +12,16 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
 from sandwich_jax.errors import printable
-from sandwich_jax.report.spec import Chart, Panel, Reference, Series, View
+from sandwich_jax.report.spec import Chart, Panel, Point, Reference, Series, View
 
 matplotlib.rcParams["text.parse_math"] = False  # names of folders may hold dollars
 
@@ -25,6 +30,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 CONTROL_COLOUR = "#777777"
 MARKERS = ("o", "s", "^", "D", "P", "*", "v", "X")
 """One more than there are colours, so that pairs of both differ for long."""
+ASSISTANT_MARKERS = ("d", "<", "p", ">", "X")
+DASHES: tuple[Any, ...] = ("--", "-.", (0, (2, 3)), (0, (6, 2, 1, 2, 1, 2)))
+"""Of assistants and controls, which all have one colour; dotted lines are references."""
 MOST_PANELS, COLUMNS = 9, 3
 MANY = len(COLOURS)
 """Panels with more curves than this are coloured by a ramp, since they differ by degree."""
@@ -102,14 +110,20 @@ def draw(chart: Chart, view: View, bands: str = "") -> Figure:
     )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
+    # First of all: what stands at the edges depends on them.
+    low, high = view.limits or limits_of(panels)
+    margin = 0.03 if view.limits else 0.0
+    grid[0, 0].set_ylim(low - margin, high + margin)
+    share = INCH * size[0] / columns
+    titles = _titles(panels, share)
     handles: dict[str, Line2D] = {}
-    for axes, panel in zip(grid.flat, panels, strict=False):
-        _fill(axes, panel, handles)
+    cut = 0
+    for axes, panel, text in zip(grid.flat, panels, titles, strict=False):
+        axes.set_title(text, fontsize="medium")
+        cut += _fill(axes, panel, handles)
         axes.set_xlabel(printable(panel.x_label or chart.x_label))
         if chart.whole:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if view.limits:
-        grid[0, 0].set_ylim(view.limits[0] - 0.03, view.limits[1] + 0.03)
     for axes in grid[:, 0]:
         axes.set_ylabel(view.y_label)
     title = printable(chart.title)
@@ -118,21 +132,125 @@ def draw(chart: Chart, view: View, bands: str = "") -> Figure:
     points = (p for panel in panels for series in panel.series for p in series.points)
     if bands and any(p.low is not None for p in points):
         title += f"; bands are {bands}"
-    figure.suptitle(title)
+    heading = wrapped(title, INCH * size[0] - 20, "large")
+    figure.suptitle(heading)
+    taller = sum(max(_more(text) for text in titles[i : i + columns]) * LINE_OF["medium"]
+                 for i in range(0, len(titles), columns))  # fmt: skip
+    taller += _more(heading) * LINE_OF["large"]
     if 0 < len(handles) <= 16:
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=max(1, min(2 * columns, len(handles))),
-            frameon=False,
-            fontsize="small",
-        )
+        if cut:
+            head = dict(marker="^", markerfacecolor="white", linestyle="none")
+            handles["interval goes on"] = Line2D([], [], color=CONTROL_COLOUR, **head)
+        taller += _add_legend(figure, handles, columns, share)
+    figure.set_figheight(size[1] + taller)
     return figure
 
 
-def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
-    axes.set_title(printable(panel.title), fontsize="medium")
+# --- what is written around panels --------------------------------------------------------------
+
+INCH = 72.0
+"""In points."""
+LINE_OF = {"small": 0.15, "medium": 0.18, "large": 0.21}
+"""Height of a line of letters of a size, in inches."""
+
+
+def wrapped(text: str, width: float, size: str) -> str:
+    """A text in lines of at most `width` points, between words or, in long ones, letters."""
+    font = FontProperties(size=size)
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if _width(longer, font) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if lines[-1] and _width(lines[-1] + letter, font) > width:
+                lines.append("")
+            lines[-1] += letter
+    return "\n".join(lines)
+
+
+def _width(text: str, font: FontProperties) -> float:
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def _more(text: str) -> int:
+    """Lines beyond the first."""
+    return text.count("\n")
+
+
+def _titles(panels: Sequence[Panel], share: float) -> list[str]:
+    """Titles no wider than their axes, which have names of references beside them.
+
+    Args:
+        panels: of one figure.
+        share: a panel's share of the figure's width, in points.
+    """
+    small = FontProperties(size="small")
+    names = (_width(printable(r.name), small) for panel in panels for r in panel.references)
+    room = max(share / 2, share - max(names, default=0.0) - 40)
+    return [wrapped(printable(panel.title), room, "medium") for panel in panels]
+
+
+def _add_legend(figure: Figure, handles: dict[str, Line2D], columns: int, share: float) -> float:
+    """A legend below the panels, within the figure; returns how much taller it makes this."""
+    small = FontProperties(size="small")
+    letter = small.get_size_in_points()
+    beside = 6 * letter  # a sample of the line, and what is between columns
+    names = [wrapped(name, share - beside, "small") for name in handles]
+    widths = [max(_width(line, small) for line in name.split("\n")) + beside for name in names]
+    heights = [1 + _more(name) for name in names]
+    count = next(
+        (
+            n for n in range(min(2 * columns, len(names)), 1, -1)
+            if sum(max(part) for part in np.array_split(widths, n)) <= share * columns
+        ),
+        1,
+    )  # fmt: skip
+    figure.legend(
+        list(handles.values()),
+        names,
+        loc="outside lower center",
+        ncols=count,
+        handlelength=3,
+        frameon=False,
+        fontsize="small",
+    )
+    return (max(sum(part) for part in np.array_split(heights, count)) - 1) * LINE_OF["small"]
+
+
+# --- what is in panels --------------------------------------------------------------------------
+
+
+def limits_of(panels: Sequence[Panel]) -> tuple[float, float]:
+    """The range of y that all panels share, as on the page; few wild intervals do not stretch it.
+
+    An interval's end counts where it lies no further out than half the range of the values, or
+    where intervals are commonly that wide.
+    """
+    heights = [end for panel in panels for end in panel.diagonal or ()]
+    heights += [reference.y for panel in panels for reference in panel.references]
+    ends, reaches = [], []
+    for point in (p for panel in panels for series in panel.series for p in series.points):
+        heights.append(point.y)
+        if point.low is not None and point.high is not None:
+            ends += [point.low, point.high]
+            reaches.append(max(point.high - point.y, point.y - point.low))
+    heights = [y for y in heights if math.isfinite(y)]
+    if not heights:
+        return 0.0, 1.0
+    bottom, top = min(heights), max(heights)
+    common = [reach for reach in reaches if math.isfinite(reach)]
+    room = max((top - bottom) / 2, 1.5 * statistics.median(common) if common else 0.0)
+    inside = heights + [y for y in ends if bottom - room < y < top + room]
+    margin = 0.05 * (max(inside) - min(inside) or 1.0)
+    return min(inside) - margin, max(inside) + margin
+
+
+def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> int:
+    """Draws a panel; returns how many ends of intervals lie beyond it."""
     for reference in panel.references:
         axes.axhline(reference.y, color="black", linewidth=1, linestyle=":")
         if reference.low is not None and reference.high is not None:
@@ -140,12 +258,14 @@ def _fill(axes: Axes, panel: Panel, handles: dict[str, Line2D]) -> None:
     if panel.diagonal:
         axes.plot([0, 1], panel.diagonal, ":", color="black", linewidth=1)
     curves = sum(s.style == "curve" for s in panel.series)
+    cut = 0
     for series in panel.series:
         style = _style(series, curves)
-        _draw(axes, series, style)
+        cut += _draw(axes, series, style)
         sample = Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.line)
         handles.setdefault(printable(series.name), sample)
     _name_references(axes, panel.references)
+    return cut
 
 
 LINE = 0.05
@@ -170,10 +290,11 @@ def _name_references(axes: Axes, references: Sequence[Reference]) -> None:
 
 def _style(series: Series, curves: int) -> Style:
     marker = MARKERS[series.slot % len(MARKERS)]
+    dashes = DASHES[series.slot % len(DASHES)]
     if series.style == "control":
-        return Style(CONTROL_COLOUR, "", "--")
+        return Style(CONTROL_COLOUR, "", dashes)
     if series.style == "assistant":
-        return Style("black", "d", "--")
+        return Style("black", ASSISTANT_MARKERS[series.slot % len(ASSISTANT_MARKERS)], dashes)
     if series.style == "scatter":
         return Style(COLOURS[series.slot % len(COLOURS)], marker, "")
     if curves > MANY:
@@ -181,13 +302,27 @@ def _style(series: Series, curves: int) -> Style:
     return Style(COLOURS[series.slot % len(COLOURS)], marker, "-")
 
 
-def _draw(axes: Axes, series: Series, style: Style) -> None:
+def _draw(axes: Axes, series: Series, style: Style) -> int:
     x, y = [p.x for p in series.points], [p.y for p in series.points]
-    axes.plot(x, y, style.line or "none", marker=style.marker or None, color=style.colour,
-              markersize=4, linewidth=1.5)  # fmt: skip
+    axes.plot(x, y, linestyle=style.line or "none", marker=style.marker or None,
+              color=style.colour, markersize=4, linewidth=1.5)  # fmt: skip
     banded = [p for p in series.points if p.low is not None and p.high is not None]
     if banded:
         bx, low, high = zip(*((p.x, p.low, p.high) for p in banded), strict=True)
         axes.fill_between(bx, low, high, color=style.colour, alpha=0.15, linewidth=0)
         if len(banded) == 1:  # a band needs two points
             axes.vlines(bx, low, high, color=style.colour)
+    return _mark_ends(axes, banded, style)
+
+
+def _mark_ends(axes: Axes, banded: Sequence[Point], style: Style) -> int:
+    """An arrow head at the edge of the axes where an interval goes on beyond it."""
+    bottom, top = axes.get_ylim()
+    above = [p.x for p in banded if p.high is not None and p.high > top]
+    below = [p.x for p in banded if p.low is not None and p.low < bottom]
+    for marker, edge, xs in (("^", top, above), ("v", bottom, below)):
+        if xs:  # a line of no points would upset the layout
+            axes.plot(xs, [edge] * len(xs), linestyle="none", marker=marker, color=style.colour,
+                      markerfacecolor="white", markersize=5, clip_on=False,
+                      zorder=3)  # fmt: skip
+    return len(above) + len(below)

@@ -92,25 +92,35 @@ function tableOf(heads, rows, caption) {
   );
 }
 
-/** The range of y that all panels share; wild ends of intervals do not stretch it. */
+/** The range of y that all panels share; few wild intervals do not stretch it. */
 function domainOf(panels, hidden) {
-  const heights = [], ends = [];
+  const heights = [], ends = [], reaches = [];
   for (const panel of panels) {
     heights.push(...panel.references.map((r) => r.y), ...(panel.diagonal || []));
     for (const series of panel.series) {
       if (hidden.has(series.name)) continue;
       for (const [, y, low, high] of series.points) {
         heights.push(y);
-        if (low !== null) ends.push(low, high);
+        if (y === null || low === null || high === null) continue;
+        ends.push(low, high);
+        reaches.push(Math.max(high - y, y - low));
       }
     }
   }
   const known = heights.filter((y) => y !== null);
   if (!known.length) return [0, 1];
-  const bottom = Math.min(...known), top = Math.max(...known), room = (top - bottom || 1) * 0.5;
+  const bottom = Math.min(...known), top = Math.max(...known);
+  const room = Math.max((top - bottom) / 2, 1.5 * median(reaches));
   const inside = ends.filter((y) => y > bottom - room && y < top + room).concat(known);
   const margin = (Math.max(...inside) - Math.min(...inside) || 1) * 0.05;
   return [Math.min(...inside) - margin, Math.max(...inside) + margin];
+}
+
+/** 0 of no numbers. */
+function median(numbers) {
+  if (!numbers.length) return 0;
+  const sorted = [...numbers].sort((a, b) => a - b), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 /** One panel; drawn anew whenever its width changes. */

@@ -14,12 +14,17 @@ function make(tag, attributes = {}, ...children) {
 }
 
 const COLOURS = 7; // Okabe and Ito's, as --c0 ... --c6 of the style sheet, lighter in the dark
+// Of assistants and controls, which all have one colour; dotted lines are references.
+const ASSISTANTS = ["diamond2", "triangle2", "hexagon", "square2", "cross"];
+const ASSISTANT_DASHES = ["3 3", "8 3 2 3", "2 5", "6 2 1 2 1 2"];
+const CONTROL_DASHES = ["6 4", "8 3 2 3", "2 5", "6 2 1 2 1 2"];
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "plus", "star", "wye", "times"];
 
 /** Colour, marker and dashes of a series; one of very many curves gets its place on a ramp. */
 function styleOf(series, curves) {
-  if (series.style === "control") return {colour: "var(--control)", symbol: null, dash: "6 4"};
-  if (series.style === "assistant") return {colour: "var(--ink)", symbol: "diamond2", dash: "3 3"};
+  const nth = (list) => list[series.slot % list.length];
+  if (series.style === "control") return {colour: "var(--control)", symbol: null, dash: nth(CONTROL_DASHES)};
+  if (series.style === "assistant") return {colour: "var(--ink)", symbol: nth(ASSISTANTS), dash: nth(ASSISTANT_DASHES)};
   const many = series.style === "curve" && curves > COLOURS;
   if (many) return {colour: ramp(series.slot / Math.max(1, curves - 1)), symbol: null, dash: null};
   return {
