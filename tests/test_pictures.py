@@ -79,19 +79,19 @@ def test_long_names_stay_within_the_figure_and_their_panel(count):
     title = "random move: " + LONG + " " + "y" * 90
     figure = _drawn(*[Panel(title, series, references)] * count, title=LONG * 3)
     (legend,) = figure.legends
-    renderer, whole = figure.canvas.get_renderer(), figure.bbox
+    whole = figure.bbox
     told = [text.get_text() for text in legend.get_texts()]
     assert [text.replace("\n", " ") for text in told[:-1]] == names[:-1]
     assert told[-1].replace("\n", "") == names[-1]
-    frames = [axes.title.get_window_extent(renderer) for axes in figure.axes if axes.axison]
+    frames = [axes.title.get_window_extent() for axes in figure.axes if axes.axison]
     assert len(frames) == count
-    for one in (*frames, legend.get_window_extent(renderer), figure._suptitle.get_window_extent()):  # pyright: ignore
+    for one in (*frames, legend.get_window_extent(), figure._suptitle.get_window_extent()):  # pyright: ignore
         assert whole.x0 <= one.x0 and one.x1 <= whole.x1
         assert whole.y0 <= one.y0 and one.y1 <= whole.y1
     assert not any(a.overlaps(b) for i, a in enumerate(frames) for b in frames[:i])
     for axes in figure.axes[:count]:
         assert axes.get_window_extent().height > 0.5 * 3.6 * figure.dpi
-        assert not axes.get_tightbbox().overlaps(legend.get_window_extent(renderer))
+        assert not legend.get_window_extent().overlaps(axes.get_tightbbox())  # pyright: ignore
 
 
 def _of_folders():

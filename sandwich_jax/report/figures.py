@@ -139,7 +139,7 @@ def draw(chart: Chart, view: View, bands: str = "") -> Figure:
     taller += _more(heading) * LINE_OF["large"]
     if 0 < len(handles) <= 16:
         if cut:
-            head = dict(marker="^", markerfacecolor="white", linestyle="none")
+            head: dict[str, Any] = dict(marker="^", markerfacecolor="white", linestyle="none")
             handles["interval goes on"] = Line2D([], [], color=CONTROL_COLOUR, **head)
         taller += _add_legend(figure, handles, columns, share)
     figure.set_figheight(size[1] + taller)
