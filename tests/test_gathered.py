@@ -74,6 +74,18 @@ def test_rows_that_are_taken_back_are_taken_back_here(tmp_path: pathlib.Path, pa
     assert _found(tmp_path) == []
 
 
+def test_a_file_that_an_accident_has_cut_is_written_anew(tmp_path: pathlib.Path, parts: tuple):
+    seen = Gathered(tmp_path, parts, "disabled")
+    for part in parts:
+        _plays(tmp_path, part, 2)
+    seen.look()
+    whole = (tmp_path / "rows.jsonl").read_bytes()
+    for damaged in (whole[:100], b""):
+        (tmp_path / "rows.jsonl").write_bytes(damaged)
+        seen.look()
+        assert (tmp_path / "rows.jsonl").read_bytes() == whole
+
+
 def test_a_later_call_goes_on_from_the_file_and_tells_each_row_once(
     tmp_path: pathlib.Path, parts: tuple[Part, ...], monkeypatch: pytest.MonkeyPatch
 ):

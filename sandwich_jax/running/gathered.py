@@ -32,8 +32,9 @@ class Gathered:
         self.logged = self._logged() if self.first else Counter()
         self.seen: dict[Part, tuple[int, ...]] = {}
         """Of each member's file, what changes when rows come."""
-        self.lines: dict[Part, str] = {}
-        """Its rows, as they are in the sweep's file."""
+        self.held: dict[Part, slice] = {}
+        """Where its rows are in the sweep's file, which alone holds them: a sweep may be long."""
+        self.size = -1
         self.next = 0.0
 
     def _logged(self) -> Counter[str]:
@@ -46,16 +47,31 @@ class Gathered:
         if not self.first:
             return
         began = time.monotonic()
-        fresh = [part for part in self.parts if self._has_changed(part)]
-        for part in fresh:
-            rows = places.rows_of(self.folder, part)
-            self.lines[part] = log.text_of(rows)
-            self._tell(part, rows)
         path = self.folder / "rows.jsonl"
-        if fresh or not path.exists():
-            store.write_text(path, "".join(self.lines.get(part, "") for part in self.parts))
+        if not path.is_file() or path.stat().st_size != self.size:  # the first look, or an accident
+            self.seen, self.held = {}, {}
+        fresh: dict[Part, str] = {}
+        for part in self.parts:
+            if self._has_changed(part):
+                rows = places.rows_of(self.folder, part)
+                fresh[part] = log.text_of(rows)
+                self._tell(part, rows)
+        if fresh or not path.is_file():
+            self._write(path, fresh)
         now = time.monotonic()
         self.next = now + max(GATHER_EVERY, (now - began) / LOOKING)
+
+    def _write(self, path: pathlib.Path, fresh: dict[Part, str]) -> None:
+        """Writes the sweep's file: what is fresh, and the rest as it is there."""
+        before = path.read_text(encoding="utf-8") if self.held else ""
+        were, texts, self.size = self.held, [], 0
+        self.held = {}
+        for part in self.parts:
+            text = fresh[part] if part in fresh else before[were[part]] if part in were else ""
+            self.held[part] = slice(self.size, self.size + len(text))  # JSON is ASCII
+            texts.append(text)
+            self.size += len(text)
+        store.write_text(path, "".join(texts))
 
     def _has_changed(self, part: Part) -> bool:
         try:
