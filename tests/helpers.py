@@ -50,7 +50,8 @@ SIXTEEN = COMMON | {"misalignment": ["random_move", "policy_noise"], "p": [0.0, 
 
 def small(**changes) -> Config:
     """A run of seconds on a game of nine squares."""
-    return Config(**(SMALL | changes))
+    asks = changes.get("protocol") != "never_ask"  # who does not has no use of p
+    return Config(**((SMALL if asks else COMMON) | changes))
 
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
