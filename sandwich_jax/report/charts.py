@@ -206,6 +206,12 @@ def _usefulness_and_safety(row: Row) -> Point | None:
 # --- over rounds --------------------------------------------------------------------------------
 
 
+OF_A_SWEEP = (
+    " A sweep's members have fits of their own matches here; in Results each is fitted together"
+    " with its control, so that figures differ a little."
+)
+
+
 def learning(rounds: Sequence[Row]) -> Chart | None:
     """Strength round by round."""
     start = Point(0, 0.0, 0.0, 0.0)
@@ -219,9 +225,8 @@ def learning(rounds: Sequence[Row]) -> Chart | None:
         "learning",
         "Learning curves",
         "Strength of W after each round of self-play and fine-tuning; bands are 95% intervals, or"
-        " the range over seeds where there are several. Every member has a fit of its own matches"
-        " here; in Results one of a sweep is fitted together with its control, so that figures"
-        " differ a little.",
+        " the range over seeds where there are several."
+        + (OF_A_SWEEP if any("run" in row for row in rounds) else ""),
         "round",
         views,
         whole=True,
