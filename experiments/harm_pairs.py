@@ -23,11 +23,12 @@ HEAD = ("misalignment", "W' of", "over W' of", "Elo", "seeds")
 
 def main(folders: list[pathlib.Path], page: pathlib.Path | None) -> None:
     """Makes the table."""
+    cells = {folder: places.done_cells(folder) for folder in folders}
     lines = [
         line
-        for own in places.done_cells(folders[0])
-        for folder in folders
-        for other in places.done_cells(folder)
+        for own in cells[folders[0]]
+        for folder, others in cells.items()
+        for other in others
         if (line := _line(folders[0], own, folder, other))
     ]
     table = doc_pages.table(HEAD, lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -52,7 +51,7 @@ class Ledger:
         kept = [r for r in self.rows if (r["measure"], r["subject"]) != (measure, subject)]
         self.rows = kept + found
         try:
-            store.write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+            log.write_rows(self.path, self.rows)
         except OSError as error:
             self.unwritten = error
         return True
