@@ -25,12 +25,12 @@ class OfRuns:
     game: str = word("chess", "the game", games.NAMES, axis=False)
     expert: str = word(
         "zoo:expert",
-        "E: zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH, lc0-history:PATH, stockfish:nodes=N, or a"
-        " search by a network, search:SPEC,simulations=N",
+        "E: zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH, lc0-history:PATH, stockfish:nodes=N, a"
+        " search by a network, search:SPEC,simulations=N, or a mean of networks, mean:SPEC+SPEC",
         axis=False,
     )
     weak: str = word(
-        "zoo:weak", "W before the run, likewise, but no engine and no search", axis=False
+        "zoo:weak", "W before the run, likewise, but no engine, search or mean", axis=False
     )
     network: str = word(
         "tiny", "size of fresh networks, nano, mini, tiny, base or large; others bring theirs"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from itertools import chain
 
 import jax
 import jax.numpy as jnp
@@ -86,8 +87,8 @@ def _unseen(path: pathlib.Path, count: int, trained: int | None) -> UInt[np.ndar
 def trained_games(specs: Sequence[str]) -> int | None:
     """The most training games that the cards of these networks speak of; None if one is silent."""
     counts = []
-    for spec in specs:
-        folder = spelled.folder_of(spec)
+    for part in chain.from_iterable(spelled.parts_of(spec) for spec in specs):
+        folder = spelled.folder_of(part)
         counts.append(store.read_card(folder).about.get("games") if folder else 0)
     return max(counts) if counts and all(isinstance(n, int) for n in counts) else None
 

@@ -35,6 +35,8 @@ class Network(NamedTuple):
     """It sees past positions: its game must keep them, as `games.past` does."""
     sees: Callable[[Game, State], PyTree[Array]] | None = None
     """What it sees of states, batch first, where encoded positions are not enough: a search."""
+    of_several: bool = False
+    """It is the mean of networks."""
 
     @property
     def judges_all_moves(self) -> bool:
@@ -43,8 +45,9 @@ class Network(NamedTuple):
 
     @property
     def learns(self) -> bool:
-        """Whether it can be trained: an engine has nothing to train, a search is no function."""
-        return not self.by_moves and self.sees is None
+        """Whether it can be trained and stored: an engine has nothing to train, a search is no
+        function, and a mean is of networks that stay what they are."""
+        return not (self.by_moves or self.of_several or self.sees is not None)
 
     @property
     def sees_as_game(self) -> bool:

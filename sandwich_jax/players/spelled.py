@@ -9,6 +9,7 @@ stockfish:nodes=N  an engine in the place of a network: its best move after N no
             of its score
 search:SPEC,simulations=N  a tree search by one of these networks, which looks at N positions
             (32 if nothing is said): the policy and the value that it comes to
+mean:SPEC+SPEC  what several networks agree on: the mean of their logits, and of their values
 
 Where any player will do, `board_player`, `seats` and `matches` know more spellings.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import pathlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 
@@ -29,7 +31,7 @@ from sandwich_jax.folders import store
 from sandwich_jax.kinds import book
 from sandwich_jax.misalign import transforms
 from sandwich_jax.models import Model, Models, game_of
-from sandwich_jax.nets import lc0
+from sandwich_jax.nets import lc0, mean
 from sandwich_jax.nets.transformer import TextConfig
 from sandwich_jax.players import engine_players
 from sandwich_jax.types import SettingError
@@ -44,7 +46,8 @@ REMEDY = (
 """Where a network of a game is to come from that the zoo has none of."""
 SPELLINGS = (
     "a network zoo:NAME, ckpt:PATH, fresh:SEED, lc0:PATH or lc0-history:PATH, or a search by one,"
-    " search:SPEC,simulations=N; where any player will do, random or"
+    " search:SPEC,simulations=N, or a mean of networks, mean:SPEC+SPEC; where any player will do,"
+    " random or"
     f" {engine_players.SPELLINGS} as well"
 )
 
@@ -66,6 +69,10 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Mod
         thinker = load_network(inner, game_name, size)
         game = game_of(game_name, [thinker])
         return Model(search.network(thinker.net, game, simulations), thinker.params)
+    if kind == MEAN:
+        models = [load_network(part, game_name, size) for part in parts_of(spec)]
+        net = mean.network(tuple(model.net for model in models))
+        return Model(net, tuple(model.params for model in models))
     if kind in (*LC0, engine_players.KIND):
         return _of_chess(spec, game_name)
     game, folder = games.make(game_name), folder_of(spec, game_name)
@@ -77,6 +84,9 @@ def load_network(spec: str, game_name: str = "chess", size: str = "tiny") -> Mod
 
 LC0 = ("lc0", "lc0-history")
 SEARCH = "search"
+MEAN = "mean"
+_NEXT = re.compile(r"\+(?=[a-z0-9-]+:)")
+"""Between networks of a mean; a path may have a + of its own."""
 SIMULATIONS = 32
 """Of a search that says nothing of them."""
 
@@ -94,6 +104,18 @@ def searched(spec: str) -> tuple[str, int]:
             " search:SPEC,simulations=N."
         )
     return inner, int(number) if given else SIMULATIONS
+
+
+def parts_of(spec: str) -> list[str]:
+    """The networks that a search or a mean is made of; else `spec` alone.
+
+    Raises:
+        SettingError: it is a search that cannot be.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == SEARCH:
+        return parts_of(searched(spec)[0])
+    return _NEXT.split(rest) if kind == MEAN else [spec]
 
 
 def _of_chess(spec: str, game_name: str) -> Model:
@@ -122,7 +144,7 @@ def folder_of(spec: str, game_name: str = "chess") -> pathlib.Path | None:
     """Where the network that `spec` names is stored; None where it is in no folder.
 
     Args:
-        spec: see above; of a search, its network.
+        spec: see above; of a search, its network. A mean is in no folder: see `parts_of`.
         game_name: the game whose zoo is meant.
 
     Raises:
@@ -131,7 +153,7 @@ def folder_of(spec: str, game_name: str = "chess") -> pathlib.Path | None:
     kind, _, rest = spec.partition(":")
     if kind == SEARCH:
         return folder_of(searched(spec)[0], game_name)
-    if kind in (*LC0, engine_players.KIND):
+    if kind in (*LC0, MEAN, engine_players.KIND):
         return None
     if kind == "fresh" and re.fullmatch("[0-9]+", rest):
         if len(rest) > 10 or int(rest) > MOST_SEED:
@@ -154,7 +176,8 @@ def folder_of(spec: str, game_name: str = "chess") -> pathlib.Path | None:
 def inputs_of(*specs: str) -> list[pathlib.Path]:
     """The files that players are read from, also those of W with an assistant."""
     parts = [part.removeprefix("assisted:") for spec in specs for part in spec.split(",")]
-    parts = [part.removeprefix(f"{SEARCH}:") for part in parts]
+    parts = [part.removeprefix(f"{SEARCH}:").removeprefix(f"{MEAN}:") for part in parts]
+    parts = [one for part in parts for one in _NEXT.split(part)]
     pairs = [part.partition(":")[::2] for part in parts]
     folders = [pathlib.Path(rest) for kind, rest in pairs if kind == "ckpt"]
     files = [pathlib.Path(rest) for kind, rest in pairs if kind in LC0]
@@ -206,7 +229,8 @@ def load_models(config: Config) -> Models:
 def check(config: Config, models: Models) -> None:
     """Raises SettingError where a network cannot do what a run wants of it."""
     if not models.weak.net.learns:
-        what = "an engine" if models.weak.net.by_moves else "a search"
+        net = models.weak.net
+        what = "an engine" if net.by_moves else "a mean" if net.of_several else "a search"
         raise SettingError(f"weak is {config.weak}: {what} cannot be trained; choose a network.")
     together(models.all)
     if not models.expert.net.by_moves:
@@ -244,11 +268,16 @@ def together(models: Iterable[Model]) -> None:
 def of_other_capacity(config: Config, models: Models) -> str:
     """A sentence where W has not the architecture of E; nothing where it has."""
     expert, weak = models.expert.net, models.weak.net
-    searches = isinstance(expert.config, search.SearchConfig)
-    thinks = expert.config.network if searches else expert.config
-    if thinks == weak.config or expert.by_moves:
+    if expert.by_moves or all(one == weak.config for one in _architectures(expert.config)):
         return ""
     return (
         f"E ({config.expert}) has {expert.num_params:,} parameters and W ({config.weak})"
         f" {weak.num_params:,}, in another architecture: W may lack the capacity to become E."
     )
+
+
+def _architectures(config: Any) -> list[Any]:
+    """Of the networks behind a search or a mean."""
+    if isinstance(config, search.SearchConfig):
+        return _architectures(config.network)
+    return list(config.networks) if isinstance(config, mean.MeanConfig) else [config]
