@@ -45,8 +45,8 @@ class LossConfig:
     soft: bool = False
     """Samples hold whole distributions, as their `behaviour`."""
     legal: bool = False
-    """Those are over legal moves, and W's is learnt among them: what it says of other labels, which
-    are never played, is left as it is."""
+    """W's policy is learnt among legal moves, where samples tell which they are: what it says of
+    other labels, which are never played, is left as it is."""
     value_weight: float = VALUE_WEIGHT
     """Weight of the value loss beside the policy loss."""
 
@@ -203,9 +203,11 @@ def _loss(
 
 
 def _among_legal(game: Game, batch: Window) -> Callable[[Array], Array]:
-    """Logits to those of legal moves, in the positions of a batch."""
-    assert isinstance(batch.behaviour, SoftPolicy)
-    legal = objectives.legal_in(game, batch.positions, batch.behaviour.legal)
+    """Logits to those of legal moves, in the positions of a batch, as far as it tells them."""
+    bits = batch.behaviour.legal if isinstance(batch.behaviour, SoftPolicy) else ()
+    if game.legal_of is None and isinstance(bits, tuple):
+        return lambda logits: logits
+    legal = objectives.legal_in(game, batch.positions, bits)
     return lambda logits: sampling.mask_logits(logits, legal)
 
 

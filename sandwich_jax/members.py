@@ -38,8 +38,10 @@ def loss_of(config: Config) -> LossConfig:
     from sandwich_jax.finetune import LossConfig  # this and the like load JAX
 
     kind = book().named("objective", config.objective)
+    # PPO's loss is of what plays, at its temperature; who goes on with its corpus learns as before.
+    legal = not (kind.clipped or kind.corpus)
     return LossConfig(
-        config.noise_loss, kind.clipped, anchored=config.kl > 0, soft=kind.soft, legal=kind.soft
+        config.noise_loss, kind.clipped, anchored=config.kl > 0, soft=kind.soft, legal=legal
     )
 
 

@@ -151,3 +151,29 @@ def test_an_anchor_of_weight_0_is_none():
     other = jax.jit(anchored.update)(STATE, batch, LR, guide)[0].params
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_labels_are_learnt_among_legal_moves_where_positions_tell_them():
+    game = games.make("chess")
+    net = nets.make("nano", game.heads)
+    state = game.after(jnp.asarray(game.openings("train")[:8]))
+    moves = game.moves(state)[:, 0]
+    window = Window(game.encode(state), moves, jnp.ones(8), jnp.zeros(8), jnp.zeros(8))
+    params = net.init(jax.random.key(0))
+
+    def loss(params, config):
+        return finetune._loss(game, net, config, None, params, window)[0]
+
+    among = functools.partial(loss, config=LossConfig(legal=True))
+    logits = np.asarray(net.apply(params, game.features(state)).logits, np.float64)
+    chances = np.where(game.legal(state), np.exp(logits), 0.0)
+    own = chances[np.arange(8), moves] / chances.sum(1)
+    assert float(among(params)) == pytest.approx(-np.log(own).mean(), rel=1e-5)
+    assert float(loss(params, LossConfig())) > float(among(params))
+
+
+def test_where_positions_do_not_tell_legal_moves_labels_are_learnt_among_all():
+    assert GAME.legal_of is None
+    params, batch = NET.init(jax.random.key(0)), _batch(8)
+    found = [finetune._loss(GAME, NET, LossConfig(legal=x), None, params, batch)[0] for x in (0, 1)]
+    assert float(found[0]) == float(found[1])
