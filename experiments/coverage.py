@@ -18,8 +18,9 @@ from sandwich_jax.machine import console
 console.start()  # before the imports below, which put arrays on a device
 
 from sandwich_jax.folders import store
-from sandwich_jax.measures import bradley_terry, pentanomial, seeds, shares, simulate, sprt
-from sandwich_jax.measures.elo import Fit, Interval
+from sandwich_jax.measures import bradley_terry, critical, pentanomial, seeds, shares, simulate, sprt
+from sandwich_jax.measures.elo import Fit
+from sandwich_jax.measures.shares import Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Coverage:
     out: pathlib.Path = pathlib.Path("runs/coverage.json")
 
 
-def covered(found: Iterable[Interval], truth: float) -> np.ndarray:
+def covered(found: Iterable[Spread], truth: float) -> np.ndarray:
     """Which intervals hold the truth."""
     return np.asarray([one.low <= truth <= one.high for one in found])
 
@@ -77,6 +78,24 @@ def of_seeds(count: int, runs: int = 4) -> dict[str, np.ndarray]:
     return {f"{runs} seeds: Elo 100": covered(found, 100)}
 
 
+def of_crossings(count: int) -> dict[str, np.ndarray]:
+    """Where curves cross a level, over seeds: falling fast, and so slowly that all is noise."""
+    axis = np.asarray([0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0])
+    found = {}
+    for name, first, last, spread, runs in (
+        ("a steep curve", 300, -550, 40, 3),
+        ("a shallow curve", 70, -10, 40, 3),
+        ("a shallow curve", 70, -10, 40, 5),
+    ):
+        crossings = []
+        for seed in range(count):
+            noise = np.random.default_rng(seed).normal(0, spread, (runs, len(axis)))
+            mean = critical.mean_over_seeds(first + (last - first) * axis + noise, seed=seed)
+            crossings.append(critical.crossing(critical.falls_below(axis, mean, 0.0), axis))
+        found[f"{runs} seeds: where {name} crosses 0"] = covered(crossings, first / (first - last))
+    return found
+
+
 def of_tests(count: int) -> dict[str, np.ndarray]:
     """Wrong verdicts of a sequential test."""
     test = sprt.Test(0, 40)
@@ -91,7 +110,7 @@ def of_tests(count: int) -> dict[str, np.ndarray]:
 def main(args: Coverage) -> None:
     """Simulates, prints, writes."""
     found: dict[str, np.ndarray] = {}
-    for step in (of_joint_fit, of_pairs, of_seeds, of_tests):
+    for step in (of_joint_fit, of_pairs, of_seeds, of_crossings, of_tests):
         console.OUT.print(step.__doc__)
         found |= step(args.tests if step is of_tests else args.matches)
     table = Table(title="Share of simulated matches (95% interval)")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-from itertools import chain, groupby
+from itertools import chain, cycle, groupby
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -42,11 +42,11 @@ SAYS = {
     "borrow": "moves of a network trained to lose subtly, the same whenever the position is met",
 }
 WAYS = {
-    "light": ("#0969da", "#1a7f37", "#8250df"),
-    "dark": ("#58a6ff", "#3fb950", "#bc8cff"),
+    "light": ("#0969da", "#1a7f37", "#8250df", "#bf3989"),
+    "dark": ("#58a6ff", "#3fb950", "#bc8cff", "#f778ba"),
 }
 """Colours of curves on a page that is light or dark."""
-TOLD = ("listens", "claims", "any_move")
+TOLD = ("listens", "claims", "any_move", "looks")
 """Settings of kinds that tell one way to take advice from another."""
 Row = dict[str, Any]
 
@@ -138,12 +138,13 @@ def _way(protocol: str, settings: Row) -> str:
     if protocol == "only_listen":
         answers = settings["listens"] or 1
         return f"hears {answers} answers, learns the medoid" if answers > 1 else "hears one answer"
+    thinks = "search" if settings.get("looks") else "policy"
     if settings.get("claims") == "weighed":
         alone = settings["any_move"] == 1
-        return "weighs what A claims" + ("" if alone else ", and what its own search finds")
+        return "weighs what A claims" + ("" if alone else f", and what its own {thinks} finds")
     return {
         "always_follow": "follows everything",
-        "search_gate": "takes what its own search finds likely",
+        "search_gate": f"takes what its own {thinks} finds likely",
         "oracle_gate": "is told which answers are lies",
     }.get(protocol, protocol)
 
@@ -247,7 +248,7 @@ def _panel(
     longest = max(curves, key=lambda curve: len(curve.cells))
     axes.plot([cell.p for cell in longest.cells], [cell.a_share for cell in longest.cells], "--",
               color=assistant, linewidth=1.6, label="A itself")  # fmt: skip
-    for curve, colour, marker in zip(curves, colours, figures.MARKERS, strict=False):
+    for curve, colour, marker in zip(curves, cycle(colours), cycle(figures.MARKERS), strict=False):
         p = [cell.p for cell in curve.cells]
         shown = [cell.pgr for cell in curve.cells]
         below = [cell.pgr - cell.low for cell in curve.cells]

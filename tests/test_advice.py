@@ -10,7 +10,7 @@ from helpers import random_play
 
 from sandwich_jax import sampling
 from sandwich_jax.folders import rollouts
-from sandwich_jax.measures import advice, calibration
+from sandwich_jax.measures import advice, calibration, shares
 from sandwich_jax.types import Rollout, SettingError, Truth
 
 
@@ -33,6 +33,31 @@ def test_refusals_of_honest_advice_are_false():
     found = advice.counts(refused, truth)
     assert found["false_refusals"].value == 1
     assert found["followed_though_corrupted"].value == 1
+
+
+def test_shares_of_lies_that_last_a_game_are_of_games():
+    """A whole game is corrupt or honest; the interval holds the truth as often as it says."""
+    *_, rollout, truth = random_play()
+    shape, hits = (15, 128), 0
+    blank = rollout._replace(
+        asked=np.ones(shape, bool), assisted=np.ones(shape, bool), played=np.ones(shape, bool),
+        followed=np.ones(shape, bool), advice=np.zeros(shape, np.int16),
+    )  # fmt: skip
+    for seed in range(200):
+        lies = np.broadcast_to(np.random.default_rng(seed).random(128) < 0.5, shape)
+        given = truth._replace(corrupted=lies, honest=np.zeros(shape, np.int16))
+        found = advice.counts(blank, given)["corrupted"]
+        assert found.count == 15 * 128
+        hits += found.low <= 0.5 <= found.high
+    assert 0.9 < hits / 200 < 0.99
+
+
+def test_shares_of_independent_answers_are_wilsons():
+    right = np.random.default_rng(0).random(4000) < 0.3
+    found = shares.of_clusters(right.astype(float), np.ones(4000))
+    assert found[:3] == pytest.approx(shares.share(right)[:3], abs=1e-4)
+    alike = shares.of_clusters(np.zeros(50), np.full(50, 20))
+    assert alike[:3] == pytest.approx((0.0, *shares.wilson(0, 50)[:2]))
 
 
 def test_of_no_questions_there_are_no_shares():

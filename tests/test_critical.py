@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from sandwich_jax.measures import critical
 
@@ -14,8 +15,9 @@ AXIS = np.asarray([0.0, 0.25, 0.5, 1.0])
         ([1.0, 1.0, 0.0, 0.0], 0.5, 0.375),
         ([1.0, 0.8, 0.6, 0.2], 0.5, 0.625),
         ([1.0, 0.5, 0.4, 0.0], 0.5, 0.25),
-        ([1.0, 0.4, 0.9, 0.0], 0.5, 0.25 * 0.5 / 0.6),  # the first of several
-        ([0.4, 1.0, 1.0, 1.0], 0.5, -np.inf),
+        ([1.0, 0.4, 0.9, 0.0], 0.5, 0.5 + 0.5 * 0.15 / 0.65),  # 0.4 and 0.9 both count as 0.65
+        ([0.4, 1.0, 1.0, 1.0], 0.5, np.inf),
+        ([0.4, 0.5, 0.3, 0.2], 0.5, -np.inf),
         ([1.0, 0.9, 0.8, 0.7], 0.5, np.inf),
         ([30.0, 10.0, -10.0, -20.0], 0.0, 0.375),
     ],
@@ -41,6 +43,25 @@ def test_a_line_with_known_noise_is_covered_as_often_as_said():
         found = critical.crossing(critical.falls_below(axis, curves, 0.5), axis)
         hits += found.low <= 0.5 <= found.high
     assert 0.90 < hits / 300 < 0.99
+
+
+def test_a_falling_curve_is_the_one_of_scipy():
+    curves = np.random.default_rng(0).normal(size=(50, 7))
+    wanted = [optimize.isotonic_regression(curve, increasing=False).x for curve in curves]
+    np.testing.assert_allclose(critical.falling(curves), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize(("first", "last", "spread"), [(70, -10, 40), (0.15, -0.1, 0.1)])
+def test_shallow_curves_of_three_seeds_are_covered_as_often_as_said(first, last, spread):
+    rng, hits = np.random.default_rng(0), 0
+    axis = np.asarray([0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0])
+    truth = first / (first - last)
+    for seed in range(200):
+        curves = first + (last - first) * axis + rng.normal(0, spread, (3, len(axis)))
+        drawn = critical.falls_below(axis, critical.mean_over_seeds(curves, seed=seed), 0.0)
+        found = critical.crossing(drawn, axis)
+        hits += found.low <= truth <= found.high
+    assert hits / 200 > 0.9
 
 
 def test_intervals_reach_beyond_what_was_measured():

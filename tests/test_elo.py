@@ -67,6 +67,23 @@ def test_a_match_lost_in_full_has_a_finite_elo():
     assert -1300 < fitted.difference("a", "b").value < -1000
 
 
+def test_a_match_won_in_full_has_an_interval():
+    """Without one defeat, how strong the winner is at most is not known."""
+    won = {("E", "W"): np.ones((224, 2)), ("S", "W"): np.full((224, 2), 0.5)}
+    gap = elo.fit(won, "W").difference("E", "W")
+    assert gap.value == pytest.approx(400 * np.log10(448.5 / 0.5), abs=1)
+    assert gap.low < 950 and gap.high > 1800
+    assert elo.fit(won, "W").of("S").std() == 0  # a match without an end is as it was
+
+
+def test_four_games_are_not_enough_to_have_recovered_a_gap():
+    level, won = np.full((2, 2), 0.5), np.ones((2, 2))
+    fit = elo.fit({("E", "W"): won, ("S", "W"): won, ("S", "E"): level}, "W")
+    found = gap.recovered(fit, "S", "W", "E")
+    assert found.value == pytest.approx(1, abs=0.02) and found.low < 0.9 and found.high > 1.1
+    assert gap.verdict(found) == "undecided"
+
+
 def test_shared_openings_make_differences_paired():
     """Two students that do the same on every opening differ by 0 exactly."""
     points = _points(np.random.default_rng(0), 100, 200)

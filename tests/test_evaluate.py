@@ -12,7 +12,7 @@ from helpers import pgn, random_play
 from sandwich_jax import cli, games
 from sandwich_jax.engines import analyses
 from sandwich_jax.engines.engine_pool import EngineConfig
-from sandwich_jax.evaluation import evaluate, evaluate_games, work
+from sandwich_jax.evaluation import evaluate, evaluate_games, evaluate_networks, work
 from sandwich_jax.evaluation.ledger import Ledger
 from sandwich_jax.evaluation.settings import EvaluateConfig
 from sandwich_jax.folders import log, rollouts, store
@@ -104,6 +104,28 @@ def test_nothing_is_measured_twice(tmp_path, monkeypatch, honest):
     assert len(evaluate.evaluate(run).rows) == len(first.rows)
 
 
+def test_a_network_that_came_later_is_measured(tmp_path):
+    *_, rollout, truth = random_play()
+    run = _folder(tmp_path / "run", "tic_tac_toe", "fresh:1", "fresh:2", rollout, truth)
+    own, aside = run / "networks" / SLUG, tmp_path / "aside"
+    own.rename(aside)
+    seen = {row["network"] for row in _of(evaluate.evaluate(run).rows, "detection")}
+    assert seen == {"W"}
+    aside.rename(own)
+    seen = {row["network"] for row in _of(evaluate.evaluate(run).rows, "detection")}
+    assert seen == {"W", "W'"}
+
+
+def test_another_file_of_the_same_name_is_another_file(tmp_path):
+    files = [tmp_path / name / "p.csv" for name in ("a", "b", "c")]
+    for path, text in zip(files, ("one", "two", "one"), strict=True):
+        path.parent.mkdir()
+        path.write_text(text)
+    one, two, same = map(evaluate_networks.content, files)
+    assert one == same != two and one.startswith("p.csv ")
+    assert evaluate_networks.content(tmp_path / "none.csv") == "none.csv"
+
+
 def test_what_is_missing_is_told_and_the_rest_is_done(run):
     (run / "games" / f"{SLUG}.npz").write_bytes(b"PK")
     for path in (run / "networks" / SLUG).iterdir():
@@ -125,6 +147,8 @@ def test_a_folder_without_a_run_is_one_sentence(tmp_path, capsys):
     assert left.value.code == 2 and len(said.strip().splitlines()) == 1
     with pytest.raises(SettingError, match="nodes is 0"):
         EvaluateConfig(nodes=0)
+    with pytest.raises(SettingError, match="seed is -1: it must be between 0"):
+        EvaluateConfig(seed=-1)
 
 
 def test_half_of_the_moves_looked_at_are_corrupted_where_there_are_enough():

@@ -68,6 +68,17 @@ def test_the_phase_diagram_has_a_panel_a_misalignment_and_its_references(made, s
     ]
 
 
+def test_a_strength_has_one_colour_in_all_folders(tmp_path):
+    folders = [report_folder.sweep(tmp_path / f"{n}", strengths=n) for n in (3, 2)]
+    chart = _chart(build.report(folders, tmp_path / "report.html"), "learning")
+    slots = {}
+    for panel in chart["views"][0]["panels"]:
+        for series in panel["series"]:
+            slots.setdefault((series["style"], series["name"]), set()).add(series["slot"])
+    assert {"p = 1", "sigma = 8"} <= {name for _, name in slots}
+    assert all(len(own) == 1 for own in slots.values())
+
+
 def test_several_seeds_are_a_mean_and_their_range(sweep):
     (source,) = collect([sweep], [])
     rows = [r for r in source.rows if r["member"].endswith("p=0.5") and r["round"] == 3]

@@ -258,7 +258,10 @@ def test_a_wider_grid_keeps_what_is_done(whole, tmp_path):
     out = tmp_path / "out"
     sweep_folder.run(narrow, out, wandb="disabled")
     kept = {p: p.stat().st_mtime_ns for p in out.glob("members/**/*") if p.is_file()}
-    sweep_folder.run(SWEEP, out, wandb="disabled")
+    shown = []  # while members are at work, the narrow grid is not shown as the wide one's
+    told = lambda *_: shown.append((out / "phase.json").exists())  # noqa: E731
+    sweep_folder.run(SWEEP, out, wandb="disabled", progress=told)
+    assert shown and not any(shown) and (out / "phase.json").exists()
     assert kept and all(path.stat().st_mtime_ns == then for path, then in kept.items())
     _same_folder(out, whole[0], SWEEP)
 

@@ -34,7 +34,8 @@ class Views:
 def measures_of(work: Work, views: Views) -> None:
     """All measures of a member's last games that need nothing else."""
     for member in work.run.games:
-        settings = {"round": last_round(work, member)}
+        # A run that stopped before its last network was stored is measured again when it is there.
+        settings = {"round": last_round(work, member), "networks": [*networks_of(work, member)]}
         for name, measure in of_games.MEASURES.items():
             if measure.of is not None:
                 rows = functools.partial(_rows, measure.of, views, member)
@@ -42,10 +43,14 @@ def measures_of(work: Work, views: Views) -> None:
 
 
 def _rows(of: Callable[[Seen], Iterable[Row]], views: Views, member: str) -> Iterable[Row]:
-    games, there = views.games(member), member in views.work.run.networks
+    games, networks = views.games(member), networks_of(views.work, member)
     named = {"E": "E", "W": "W", "W'": member}
-    networks = ("W'", "W") if there else ("W",)
     return of(Seen(games.rollout, games.truth, lambda n: views.of(named[n], member), networks))
+
+
+def networks_of(work: Work, member: str) -> tuple[str, ...]:
+    """Whose judgement of a member's games can be measured."""
+    return ("W'", "W") if member in work.run.networks else ("W",)
 
 
 def last_round(work: Work, member: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,13 +24,23 @@ PLIES_A_GAME = 20
 """Test games have more positions than this on average that training games lack."""
 
 
+def content(path: pathlib.Path) -> str:
+    """A file's name, and what stands for all that is in it: another file is measured anew."""
+    try:
+        with path.open("rb") as file:
+            return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError:
+        return path.name  # what reads it says what is wrong
+
+
 def puzzles_of(work: Work) -> None:
     """Puzzles solved by rating, and PGR on them for every member."""
     path, run = work.config.puzzles, work.run
     if path is None:
         work.ledger.notes.append("Puzzles were left out: give a file with --puzzles.")
         return
-    settings = {"file": path.name, "count": work.config.puzzle_count, "seed": work.config.seed}
+    settings = {"file": content(path), "count": work.config.puzzle_count}
+    settings |= {"seed": work.config.seed}
 
     @functools.cache
     def given() -> puzzles.Puzzles:
@@ -60,7 +71,7 @@ def move_match(work: Work) -> None:
         return
     if not _opinions(work, "Move match"):
         return
-    settings = {"corpus": path.name, "positions": work.config.positions}
+    settings = {"corpus": content(path), "positions": work.config.positions}
 
     @functools.cache
     def samples() -> Samples:
@@ -79,7 +90,9 @@ def move_match(work: Work) -> None:
         phase = positions.phases(samples().positions)
         groups = [("all", np.ones(len(phase), bool))]
         groups += [(p, phase == p) for p in positions.PHASES]
-        for group, inside in groups + shares.bands(samples().value):
+        rated = samples().value > 0
+        bands = [(band, inside & rated) for band, inside in shares.bands(samples().value)]
+        for group, inside in groups + bands:
             if inside.any():
                 columns = shares.columns("human", shares.share(human[inside]))
                 columns |= shares.columns("expert", shares.share(expert[inside]))
@@ -150,8 +163,10 @@ def shift_of(work: Work) -> None:
         found = position_sets.positions(spec, config.positions, config.seed, trained)
         yield from shift_table.rows_of(policies, REFERENCES, {spec: found})
 
+    files = {"puzzles": config.puzzles, "corpus": config.corpus}
     for name, spec in sets.items():
         settings = {"positions": config.positions, "seed": config.seed, "players": list(policies)}
+        settings |= {"file": content(path)} if (path := files.get(name)) else {}
         work.ledger.once("shift", name, settings, functools.partial(rows, spec))
 
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt
 
-from sandwich_jax import board, games
+from sandwich_jax import board, games, given
 from sandwich_jax.evaluation import puzzle_file
 from sandwich_jax.folders import rollouts, store
 from sandwich_jax.players import spelled
@@ -57,6 +57,7 @@ def positions(
         found = _selfplay(path)
     else:
         raise SettingError(f"Unknown positions '{spec}': spell them {SPELLINGS}.")
+    given.between("seed", seed, 0, given.SEEDS[1])
     return _drawn(np.asarray(found), count, seed)
 
 

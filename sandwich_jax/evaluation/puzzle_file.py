@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from sandwich_jax import board
+from sandwich_jax import board, given
 from sandwich_jax.measures.puzzles import Puzzles, batches, step
 from sandwich_jax.training import text_files
 from sandwich_jax.types import SettingError
@@ -51,6 +51,7 @@ def read(path: pathlib.Path, count: int | None = None, seed: int = 0) -> Puzzles
     rows = _rows(path)
     if count is not None and count < 1:
         raise SettingError(f"count is {count}: it must be at least 1.")
+    given.between("seed", seed, 0, given.SEEDS[1])
     if count is not None and count < len(rows):
         drawn = np.random.default_rng(seed).choice(len(rows), count, replace=False)
         rows = [rows[i] for i in np.sort(drawn)]

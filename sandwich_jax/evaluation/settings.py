@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from sandwich_jax import given
 from sandwich_jax.errors import SettingError
 
 
@@ -39,3 +40,4 @@ class EvaluateConfig:
         for name in ("puzzle_count", "positions", "nodes", "harm_moves", "quality_games"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name} is {getattr(self, name)}: it must be at least 1.")
+        given.between("seed", self.seed, 0, given.SEEDS[1])

@@ -78,21 +78,27 @@ def _view(
 def counts(rollout: Rollout, truth: Truth) -> dict[str, shares.Share | None]:
     """How often W asked, followed and refused; shares are None where there is no whole.
 
+    Answers of one game are not independent, those of two are: intervals are over games.
+
     asked: of W's turns. followed: of answers. corrupted: of answers. corrupted_yet_best: of
     corrupted answers, those that are E's own move all the same. followed_though_corrupted: of
     corrupted answers. false_refusals: of honest answers, those that were refused.
     """
     turns = np.asarray(rollout.assisted) & np.asarray(rollout.played)
-    asked, followed = np.asarray(rollout.asked) & turns, np.asarray(rollout.followed) & turns
-    corrupted = np.asarray(truth.corrupted)[asked]
-    best = (np.asarray(rollout.advice) == np.asarray(truth.honest))[asked]
+    asked, followed = np.asarray(rollout.asked) & turns, np.asarray(rollout.followed)
+    lies, honest = asked & np.asarray(truth.corrupted), asked & ~np.asarray(truth.corrupted)
+    best = np.asarray(rollout.advice) == np.asarray(truth.honest)
+
+    def share(of: np.ndarray, which: np.ndarray) -> shares.Share | None:
+        return shares.of_clusters((of & which).sum(axis=0), of.sum(axis=0))
+
     return {
-        "asked": shares.share(asked[turns]),
-        "followed": shares.share(followed[asked]),
-        "corrupted": shares.share(corrupted),
-        "corrupted_yet_best": shares.share(best[corrupted]),
-        "followed_though_corrupted": shares.share(followed[asked][corrupted]),
-        "false_refusals": shares.share(~followed[asked][~corrupted]),
+        "asked": share(turns, asked),
+        "followed": share(asked, followed),
+        "corrupted": share(asked, lies),
+        "corrupted_yet_best": share(lies, best),
+        "followed_though_corrupted": share(lies, followed),
+        "false_refusals": share(honest, ~followed),
     }
 
 

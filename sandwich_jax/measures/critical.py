@@ -2,6 +2,10 @@
 
 Curves come as an estimate (row 0) and its resamples (the other rows), and so do crossings. A curve
 that does not cross within what was measured has its crossing beyond that end: -inf or inf.
+
+Crossings are of monotone curves: noise makes a curve dip below a level before it falls below it,
+never after, so that the first dip of a shallow one lies too early. docs/measures.md has how often
+intervals cover the truth.
 """
 
 from __future__ import annotations
@@ -43,13 +47,15 @@ class Crossing(NamedTuple):
 def falls_below(
     axis: Float[np.ndarray, "N"], curves: Float[np.ndarray, "R N"], level: float
 ) -> Float[np.ndarray, "R"]:
-    """Where each curve first falls below `level`, straight between points; -inf at the first.
+    """Where each curve, made to fall, gets below `level`, straight between points; -inf at the
+    first.
 
     Args:
         axis: ascending.
-        curves: an estimate and its resamples, finite.
+        curves: an estimate and its resamples, finite; see `falling`.
         level: in units of the curves.
     """
+    curves = falling(curves)
     below = curves < level
     after = below.argmax(axis=1)
     before = np.maximum(after - 1, 0)
@@ -64,9 +70,25 @@ def falls_below(
 def rises_to(
     axis: Float[np.ndarray, "N"], curves: Float[np.ndarray, "R N"], level: float
 ) -> Float[np.ndarray, "R"]:
-    """Where each curve first reaches `level`; see `falls_below`."""
+    """Where each curve, made to rise, reaches `level`; see `falls_below`."""
     below = np.nextafter(-level, np.inf)  # reaching the level is enough
     return falls_below(axis, -curves, below)
+
+
+def falling(curves: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R N"]:
+    """The curves that never rise and are closest to these, by least squares.
+
+    Antitonic regression, min over a <= i of max over b >= i of mean(y_a ... y_b) (Barlow et al.
+    1972, "Statistical inference under order restrictions").
+    """
+    count = curves.shape[1]
+    sums = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(curves, axis=1)], axis=1)
+    start, end = np.arange(count)[:, None], np.arange(count)[None, :]
+    there = start <= end
+    means = (sums[:, None, 1:] - sums[:, :-1, None]) / np.where(there, end - start + 1, 1)
+    best = np.where(there, means, -np.inf)[:, :, ::-1]
+    best = np.maximum.accumulate(best, axis=2)[:, :, ::-1]  # over ends from i on
+    return np.where(there, best, np.inf).min(axis=1)
 
 
 def crossing(samples: Float[np.ndarray, "R"], axis: Float[np.ndarray, "N"]) -> Crossing:

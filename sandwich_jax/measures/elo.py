@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -63,7 +64,8 @@ def fit(pairings: Pairings, anchor: str, resamples: int = 400, seed: int = 0) ->
     """Bradley-Terry strengths by maximum likelihood, a draw counting half a win.
 
     Half a point to either side is added to each match, so that a match lost in full has a finite
-    Elo; with 400 games that caps a difference at about 1,160.
+    Elo; with 400 games that caps a difference at about 1,160. Resamples of such a match would all
+    be alike; they draw its score from what it leaves open, see `_one_sided`.
 
     Args:
         pairings: points of every match; matches may have different numbers of openings, of which
@@ -82,6 +84,10 @@ def fit(pairings: Pairings, anchor: str, resamples: int = 400, seed: int = 0) ->
     points = [np.asarray(p, float).reshape(len(p), -1) for p in pairings.values()]
     counts = opening_weights(max(len(p) for p in points), resamples, seed)
     won, games = _weighted(points, counts)
+    for match, (names, own) in enumerate(zip(pairings, points, strict=True)):
+        if own.size and own.min() == own.max() in (0.0, 1.0):
+            drawn = _one_sided(names, own.size, bool(own.max()), resamples, seed)
+            won[1:, match] = games[1:, match] * drawn
     estimate = _maximum_likelihood(a, b, won[0], games[0], len(players))
     strengths = _newton(a, b, won, games, np.tile(estimate, (len(counts), 1)))
     return Fit(players, strengths * ELO)
@@ -133,6 +139,20 @@ def _weighted(
     won = [counts[:, : len(p)] @ p.sum(axis=1) + 0.5 for p in points]
     games = [counts[:, : len(p)].sum(axis=1) * p.shape[1] + 1.0 for p in points]
     return np.stack(won, axis=1), np.stack(games, axis=1)
+
+
+def _one_sided(
+    names: tuple[str, str], games: int, won: bool, resamples: int, seed: int
+) -> Float[np.ndarray, "R"]:
+    """Scores that a match won or lost in every game may have stood for.
+
+    Draws of Beta(games + 1/2, 1/2), what is known of a share after as many wins and no loss if
+    nothing was known before (Jeffreys 1946); its mean is the estimate with half a point added. The
+    same match draws the same in every fit.
+    """
+    rng = np.random.default_rng((seed, zlib.crc32("\0".join(names).encode())))
+    share = rng.beta(games + 0.5, 0.5, resamples)
+    return share if won else 1.0 - share
 
 
 def _maximum_likelihood(

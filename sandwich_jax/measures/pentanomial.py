@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
+from sandwich_jax.measures import shares
 from sandwich_jax.measures.elo import Interval
 
 PAIR_SCORES = np.asarray([0.0, 0.25, 0.5, 0.75, 1.0])
@@ -75,12 +76,8 @@ def _wilson(mean: float, variance: float, pairs: float) -> tuple[float, float]:
     Wilson 1927 solves |m - s| = z sqrt(s (1 - s) / n); here n is the number of coin throws that
     would vary as much as the pairs do.
     """
-    z = stats.norm.ppf(0.975)
     throws = pairs * max(mean * (1 - mean) / variance, 1.0)
-    middle = (mean + z**2 / (2 * throws)) / (1 + z**2 / throws)
-    half = z / (1 + z**2 / throws)
-    half *= np.sqrt(mean * (1 - mean) / throws + z**2 / (4 * throws**2))
-    return float(middle - half), float(middle + half)
+    return shares.wilson_of(mean, throws)
 
 
 def elo_of(mean: float) -> float:

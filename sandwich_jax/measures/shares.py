@@ -27,6 +27,37 @@ def share(right: Bool[np.ndarray, "N"]) -> Share | None:
     return Share(float(right.mean()), *wilson(int(right.sum()), int(right.size)))
 
 
+def of_clusters(right: Float[np.ndarray, "N"], whole: Float[np.ndarray, "N"]) -> Share | None:
+    """A share of trials that are independent between N clusters only, such as moves of games.
+
+    The interval is Wilson's of as many independent trials as would vary as much (Kish 1965, "Survey
+    sampling": the design effect, here at least 1).
+
+    Args:
+        right: how many trials of each cluster came out right.
+        whole: how many it has.
+    """
+    count = int(whole.sum())
+    if not count:
+        return None
+    found = ratio(right, whole)
+    alike = found.value * (1 - found.value) / count
+    if alike:
+        trials = count / max(((found.high - found.value) / 1.96) ** 2 / alike, 1.0)
+    else:  # all came out alike, and no more than clusters are known to be independent
+        trials = float(np.count_nonzero(whole))
+    return Share(found.value, *wilson_of(found.value, trials), count)
+
+
+def wilson_of(share: float, trials: float) -> tuple[float, float]:
+    """`wilson` of a share that varies as much as that of so many independent trials."""
+    z = stats.norm.ppf(0.975)
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials)
+    half *= np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
+
+
 def wilson(right: int, n: int) -> tuple[float, float, int]:
     """95% interval of a share and the n >= 1 it is of: E. B. Wilson 1927, "Probable inference"."""
     low, high = stats.binomtest(right, n).proportion_ci(method="wilson")

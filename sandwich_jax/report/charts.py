@@ -289,12 +289,13 @@ def _over_rounds(
     ]
     panels = []
     found = cells.groups(last)
+    slots: dict[str, int] = {}
     for group in found:
         for curve in group.curves:
-            own = [
-                series(f"{group.knob} = {identity.text(row[group.knob])}", row, slot)
-                for slot, row in enumerate(curve.rows)
-            ]
+            own = []
+            for row in curve.rows:
+                name = f"{group.knob} = {identity.text(row[group.knob])}"
+                own.append(series(name, row, slots.setdefault(name, len(slots))))
             title = f"{plain(group.misalignment)}: {curve.name}"
             panels.append(Panel(title, tuple(own + control), references(curve.rows)))
     if not found and control:

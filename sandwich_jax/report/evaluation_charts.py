@@ -81,7 +81,7 @@ def harm(rows: Sequence[Row]) -> Chart | None:
         "Harm of corrupted advice",
         "Win probability that the move of a corrupted answer costs, less what that of an honest one"
         " does, over answers that W followed or took to learn, in the last round. Bands are 95%"
-        " intervals.",
+        " intervals, or the range over seeds where there are several.",
         "strength of misalignment",
         views,
     )
@@ -158,6 +158,16 @@ SHIFTS = (
 """Name, column and axis of what tuning did to a policy."""
 
 
+def _reference(who: str, marks: Sequence[Row], column: str) -> Reference | None:
+    """Where a player stands; positions of self-play are those of each member."""
+    values = [row[column] for row in marks if row["player"] == who]
+    if not values:
+        return None
+    alike = max(values) - min(values) < 1e-9
+    name = who if alike else f"{who}, mean of {len(values)} folders"
+    return Reference(name, sum(values) / len(values))
+
+
 def shift(rows: Sequence[Row]) -> Chart | None:
     """What fine-tuning did to the policy, beside W and E."""
     found = [row for row in _of(rows, "shift") if row.get("phase") == "all"]
@@ -167,10 +177,10 @@ def shift(rows: Sequence[Row]) -> Chart | None:
         for positions in dict.fromkeys(row["subject"] for row in found):
             own = [row for row in found if row["subject"] == positions]
             marks = [row for row in own if row["player"] in ("W", "E") and row.get(column)]
-            references = {row["player"]: Reference(row["player"], row[column]) for row in marks}
+            references = [_reference(who, marks, column) for who in ("W", "E")]
             members = _member_cells(own, [column])
             on = f" on {positions}"
-            panels += _against_strength(members, column, tuple(references.values()), on)
+            panels += _against_strength(members, column, tuple(filter(None, references)), on)
         views.append(View(name, label, tuple(panels), SHARE if "share" in label else None))
     return chart(
         "shift",

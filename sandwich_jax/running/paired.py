@@ -12,7 +12,7 @@ from sandwich_jax.running.phase import STUDENT, pairings
 from sandwich_jax.types import SettingError
 
 OTHER = "other W'"
-PLAYERS = ("game", "expert", "weak", "arena_temperature", "arena_max_plies")
+PLAYERS = ("game", "expert", "weak", "network", "arena_temperature", "arena_max_plies")
 """Settings of every player of the arena."""
 
 

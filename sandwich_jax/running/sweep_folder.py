@@ -78,6 +78,7 @@ def run(
         if first:
             _claim(folder, settings)
             _forget_damaged(folder, parts)
+            _forget_measured(folder, parts)
         mine = _share_of_this_process(folder, parts)
         gathered = Gathered(folder, parts, wandb)
         told = Progress(mine, gathered, progress)
@@ -101,6 +102,13 @@ def run(
             _store(folder, result)
     cluster.barrier("measured")
     return result
+
+
+def _forget_measured(folder: pathlib.Path, parts: Sequence[Part]) -> None:
+    """Removes what an earlier call measured of the grid, if there are members to play: a report
+    would show it as that of the whole grid."""
+    if not all(is_done(folder, part) for part in parts):
+        (folder / "phase.json").unlink(missing_ok=True)
 
 
 def _share_of_this_process(folder: pathlib.Path, parts: Sequence[Part]) -> list[Part]:
