@@ -18,7 +18,15 @@ from sandwich_jax.machine import console
 console.start()  # before the imports below, which put arrays on a device
 
 from sandwich_jax.folders import store
-from sandwich_jax.measures import bradley_terry, critical, pentanomial, seeds, shares, simulate, sprt
+from sandwich_jax.measures import (
+    bradley_terry,
+    critical,
+    pentanomial,
+    seeds,
+    shares,
+    simulate,
+    sprt,
+)
 from sandwich_jax.measures.elo import Fit
 from sandwich_jax.measures.shares import Spread
 

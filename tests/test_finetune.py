@@ -86,7 +86,8 @@ def test_every_update_has_its_own_learning_rate():
     run = functools.partial(finetune.finetune, key, TRAINER, STATE, window, LR, 5, 32)
     given = jax.jit(lambda shares: run(shares=shares)[0])
     told, own = given(finetune.annealing(5)), jax.jit(run)()[0]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-8), told, own)
+    # Two programs: sums in another order, of which Adam makes as much as of any small gradient.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-3 * LR), told, own)
     still = given(jnp.zeros(5))
     jax.tree.map(np.testing.assert_array_equal, still.params, STATE.params)
 
