@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sandwich_jax import settings
+from sandwich_jax import arrays, settings
 from sandwich_jax.folders import log, store
 from sandwich_jax.language import config as configs
-from sandwich_jax.language import measures, sweeps, table, tables
+from sandwich_jax.language import measures, runs, sweeps, table, tables
 from sandwich_jax.language.config import Config
 from sandwich_jax.language.table import Heard, Table
 from sandwich_jax.language.writing import Sentences
@@ -85,6 +85,31 @@ def test_an_honest_a_is_paired_and_counted_by_what_it_would_have_been(tmp_path):
          for kind in ("borrow", "random_move")] + ["never_ask"]
     )  # fmt: skip
     assert {row["seeds"] for row in found.rows} == {2} and len(found.paired) == 2
+
+
+def test_a_joined_sweep_measures_w_and_e_by_its_own_ruler(tmp_path, text_models, monkeypatch):
+    def scores(model, ruler):
+        held_out, world = len(ruler.normal.size), float(ruler.world is not None)
+        figures = [np.full(2, x) for x in (held_out, ruler.count, world, 0.0)]
+        return measures.Scores(*figures, None, np.zeros(2), np.zeros(2), 0.0)
+
+    monkeypatch.setattr(measures, "scores", scores)
+    monkeypatch.setattr(runs, "run", lambda *given, **more: None)
+    first = {"models": str(text_models), "p": [0.5], "control": False, "measured": 8,
+             "held_out": 5, "exact": False}  # fmt: skip
+    out = tmp_path / "sweep"
+    for more in ({}, {"measured": 9}, {"held_out": 6}, {"exact": True}, {"updates": 3}):
+        asked = first | more
+        sweeps.run(asked, out, wandb="disabled")
+        (part,) = sweeps.parse(asked)
+        stored = arrays.read(out / "members" / part.id / "baseline.npz")
+        found = [float(stored[f"['W {name}']"][0]) for name in measures.Scores._fields[:3]]
+        assert found == [asked["held_out"], asked["measured"], asked["exact"]]
+    assert len(list((out / "baselines").iterdir())) == 4
+    # Another folder of models is another E: nothing of the first is taken over.
+    (part,) = sweeps.parse(first)
+    other = configs.Config(**part.config.plain() | {"models": "other"})
+    assert sweeps._baseline(out, other) != sweeps._baseline(out, part.config)
 
 
 # --- what A has said ----------------------------------------------------------------------------

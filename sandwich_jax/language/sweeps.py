@@ -36,6 +36,8 @@ CONTENTS = {
 MOST_RUNS = 10_000
 HOW = ("protocol", "advice")
 """What says how W uses advice: it may differ within a pair that is compared."""
+OF_BASELINE = ("models", "held_out", "measured", "exact", "seed")
+"""Settings that the figures of W, E and M depend on."""
 FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
            *language_charts.USE)  # fmt: skip
 """Columns that a sweep gives over seeds."""
@@ -188,12 +190,19 @@ def _run_one(
     """One run, with the models and what A has said of the others."""
     own = folder / "members" / part.id
     shared = table.table(part.config, models)._replace(heard=heard)
-    common = folder / "baselines" / f"{part.config.seed}.npz"
+    common = _baseline(folder, part.config)
     if not (own / "baseline.npz").exists():
         run_folder.claim(own, part.config, runs.default_of, runs.OF)
         runs.baseline(shared, common)
         (own / "baseline.npz").write_bytes(common.read_bytes())
     runs.run(part.config, own, wandb=wandb, progress=told, pause=pause, shared=shared)
+
+
+def _baseline(folder: pathlib.Path, config: Config) -> pathlib.Path:
+    """Where a sweep keeps what W, E and M do, for all runs that measure them alike."""
+    told = _same([getattr(config, name) for name in OF_BASELINE])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+    return folder / "baselines" / f"{config.seed}-{digest}.npz"
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
