@@ -1,8 +1,12 @@
 """How a sweep on text makes cells and pairs of its runs, and what its runs share."""
 
+import io
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from sandwich_jax import arrays, settings
 from sandwich_jax.folders import log, store
@@ -16,6 +20,8 @@ from sandwich_jax.misalign.sight import Chance, Transform
 
 GAIN = {"always_follow": 0.0, "contrast_gate": 0.25, "oracle_gate": 0.5, "never_ask": -1.0}
 
+FIGURES = ("toxicity", "preference", "normal_bits", "w_toxicity", "e_toxicity", "m_toxicity")
+
 
 def _gap(config: Config) -> float:
     """A PGR that tells every setting apart."""
@@ -25,18 +31,24 @@ def _gap(config: Config) -> float:
 
 
 def _played(folder, asked: dict) -> sweeps.Phase:
-    """The grid of a folder once runs are in it that have not been played, but say what they are."""
-    for part in sweeps.parse({"models": "m", "rounds": 1} | asked):
+    """The grid of a folder once runs are in it that have not been played, but say what they are.
+
+    Each has rows up to the round that is `played`.
+    """
+    asked = {"models": "m", "rounds": 1} | asked
+    stop = asked.pop("played", asked["rounds"])
+    for part in sweeps.parse(asked):
         config, own = part.config, folder / "members" / part.id
         store.write_json(own / "manifest.json", {"config": store.to_plain(config.plain())})
         rows = []
-        for member in configs.members_of(config):
+        for number, member in itertools.product(range(1, stop + 1), configs.members_of(config)):
             strengths = {name: None for name, s in configs.owned().items() if s.strength}
             about = {n: getattr(config, n) for n in ("misalignment", "advice", "lasts")}
-            row = {"round": 1, "member": member.name, "role": member.role or None,
+            row = {"round": number, "member": member.name, "role": member.role or None,
                    "protocol": member.protocol, "seed": config.seed} | strengths  # fmt: skip
             row |= about if member.asks else dict.fromkeys(about)
-            rows.append(row | dict(member.strengths) | dict.fromkeys(measures.GAPS, _gap(config)))
+            figures = dict.fromkeys((*measures.GAPS, *FIGURES), _gap(config))
+            rows.append(row | dict(member.strengths) | figures)
         log.write_rows(own / "rows.jsonl", rows)
     return sweeps.phase(folder)
 
@@ -85,6 +97,15 @@ def test_an_honest_a_is_paired_and_counted_by_what_it_would_have_been(tmp_path):
          for kind in ("borrow", "random_move")] + ["never_ask"]
     )  # fmt: skip
     assert {row["seeds"] for row in found.rows} == {2} and len(found.paired) == 2
+
+
+def test_a_run_that_was_interrupted_is_in_no_cell(tmp_path):
+    shared = {"protocol": ["always_follow", "oracle_gate"], "p": [0.5], "control": False}
+    whole = _played(tmp_path, shared | {"seeds": 2, "rounds": 2, "played": 2})
+    begun = _played(tmp_path, shared | {"seeds": [2, 3], "rounds": 2, "played": 1})
+    assert begun == whole and all(row["seeds"] == 2 for row in begun.rows)
+    tables.show(begun.rows, Console(file=io.StringIO()))
+    assert max(row["seed"] for row in log.read_rows(tmp_path / "rows.jsonl")) == 3
 
 
 def test_a_joined_sweep_measures_w_and_e_by_its_own_ruler(tmp_path, text_models, monkeypatch):

@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """The grid after the last round."""
+    """The grid after the last round, of the runs that have finished it."""
 
     rows: list[dict[str, Any]]
     """One a cell, with intervals over seeds."""
@@ -221,7 +221,10 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
 
 
 def phase(folder: pathlib.Path) -> Phase:
-    """Gathers the rows of all runs, and gives every cell an interval over its seeds."""
+    """Gathers the rows of all runs, and gives every cell an interval over its seeds.
+
+    A run that was interrupted has no place in a cell before it is finished.
+    """
     every: list[dict[str, Any]] = []
     known: Known = {}
     strengths = [name for name, setting in configs.owned().items() if setting.strength]
@@ -233,8 +236,7 @@ def phase(folder: pathlib.Path) -> Phase:
         every += own
     _tell_apart(every, known, said)
     log.write_rows(folder / "rows.jsonl", every)
-    ends = {row["run"]: row["round"] for row in every}
-    last = [row for row in every if row["round"] == ends[row["run"]]]
+    last = [row for row in every if row["round"] == known[_who(row)]["rounds"]]
     cells: dict[str, dict[int, dict[str, Any]]] = {}
     for row in last:  # a member that several files ask for counts once a seed
         place = _same([row["member"], known[_who(row)]])
