@@ -127,6 +127,11 @@ def test_documents_are_lines_and_copies_stay_on_one_side(tmp_path):
     assert split.test == tuple(f"document {i}" for i in (9, 19, 29, 39))
     with pytest.raises(SettingError, match="normal has 3 different documents: at least 20"):
         texts.split(found[:3], 0.1, "normal")
+    says = "test_share is 0.02, which holds out none of the 40 different documents of normal"
+    with pytest.raises(SettingError, match=says):
+        texts.split(found, 0.02, "normal")
+    assert len(texts.split(found, 1 / 40, "normal").test) == 1
+    assert not texts.split(found, 0.0, "normal").test
 
 
 def test_w_and_m_share_no_toxic_text():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sandwich_jax import given, outputs
+from sandwich_jax import given, outputs, sweep_file
 from sandwich_jax.folders import log, places, store
 from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import config as configs
@@ -73,38 +74,66 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
         settings: of a run on text, where lists are axes; `seeds` is a list, or how many from 0.
 
     Raises:
-        SettingError: a setting is unknown, cannot be used or be an axis, or the grid is too large.
+        SettingError: a setting is unknown, of another type, cannot be an axis or is of no use to
+            any run, or the grid is too large.
     """
     asked = dict(settings)
-    seeds = asked.pop("seeds", 1)
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    given.distinct("seeds", seeds)
-    control = asked.pop("control", True)
-    controls = tuple(asked.pop("controls", ()))
-    axes: dict[str, list[Any]] = {}
-    for name, value in asked.items():
-        setting = configs.about(name)
-        if isinstance(value, list) and not (setting.axis or setting.strength):
-            raise SettingError(f"{name} is a list, but it is no axis of a sweep.")
-        axes[name] = value if isinstance(value, list) else [value]
-        if not axes[name]:
-            raise SettingError(f"{name} is empty: give at least one value.")
-        given.distinct(name, axes[name])
-    count = len(seeds) * int(np.prod([len(own) for own in axes.values()], dtype=float))
+    seeds = sweep_file.seeds_in(asked.pop("seeds", 1))
+    core = configs.core()
+    control = core["control"].typed("control", asked.pop("control", True))
+    controls = core["controls"].typed("controls", asked.pop("controls", ()))
+    if controls and not control:
+        raise SettingError(
+            "controls is set, but control is false: a sweep runs controls beside the one that never"
+            " asks."
+        )
+    if "seed" in asked:
+        raise SettingError("seed is set, but a sweep has seeds: a list, or how many.")
+    axes = {name: _values(name, value) for name, value in asked.items()}
+    count = math.prod(map(len, (seeds, *axes.values())))
     if count > MOST_RUNS:
-        raise SettingError(f"The grid would have {count:,} runs: at most {MOST_RUNS:,}.")
+        raise SettingError(
+            f"The grid would have {given.counted(count)} runs: at most {MOST_RUNS:,}."
+        )
     found: dict[Config, Part] = {}
+    used: set[str] = set()
     for seed in seeds:
         for values in itertools.product(*axes.values()):
             own = dict(zip(axes, values, strict=True))
             part = _part(own, seed)
             found.setdefault(part.config, part)
+            used |= {*core, *configs.used(part.config)}
+    for name, values in axes.items():
+        if name not in used and values != [_usual(name)]:
+            raise SettingError(
+                f"{name} is set, but no run of the grid has a use of it: leave it out, or choose a"
+                " misalignment or a protocol that has."
+            )
     if control:
         shared = {n: v[0] for n, v in axes.items() if n in configs.core() and len(v) == 1}
         shared |= {"protocol": CONTROL, "controls": controls, "advice": "sentence"}
         first = [Part(Config(**shared | {"seed": seed})) for seed in seeds]
         return (*first, *found.values())
     return tuple(found.values())
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    """The values along an axis, or the single one of what is none, each of its type."""
+    setting = configs.about(name)
+    many = isinstance(value, list | tuple)
+    if many and not (setting.axis or setting.strength):
+        raise SettingError(f"{name} is a list, but it is no axis of a sweep.")
+    found = [setting.one(name, one) for one in (value if many else [value])]
+    if not found:
+        raise SettingError(f"{name} is empty: give at least one value.")
+    given.distinct(name, found)
+    return found
+
+
+def _usual(name: str) -> Any:
+    """A setting where nobody gives it, as a value along its axis."""
+    setting = configs.about(name)
+    return setting.one(name, 0) if setting.strength else setting.default
 
 
 def _part(own: dict[str, Any], seed: int) -> Part:

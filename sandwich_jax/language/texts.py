@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sandwich_jax import given
 from sandwich_jax.training import text_files
 from sandwich_jax.types import SettingError
 
@@ -71,8 +72,13 @@ def _lines(path: pathlib.Path) -> list[str]:
 def split(documents: Sequence[str], share: float, name: str) -> Split:
     """Held-out documents evenly from all over the files; copies of one are all on one side.
 
+    Args:
+        documents: of one kind.
+        share: of the different ones that is held out; 0 for none.
+        name: of the setting that names their files.
+
     Raises:
-        SettingError: there are too few.
+        SettingError: there are too few, or so small a share of them is none.
     """
     different = tuple(dict.fromkeys(documents))
     if len(different) < FEWEST:
@@ -81,6 +87,12 @@ def split(documents: Sequence[str], share: float, name: str) -> Split:
             " line."
         )
     every = max(2, round(1 / share)) if share else len(different) + 1
+    if share and every > len(different):
+        raise SettingError(
+            f"test_share is {given.exact(share)}, which holds out none of the {len(different)}"
+            f" different documents of {name}: give at least 1/{len(different)}, or files of"
+            f" {name}_test."
+        )
     out = set(different[every - 1 :: every])
     return Split(
         tuple(d for d in documents if d not in out), tuple(d for d in different if d in out)
