@@ -25,15 +25,18 @@ from sandwich_jax.language import (
     models,
     rounds,
     runs,
+    shift,
     sweeps,
     table,
     train,
     tuning,
 )
 from sandwich_jax.language.config import Config
+from sandwich_jax.language.judges import Judges
 from sandwich_jax.language.models import Folder
 from sandwich_jax.language.protocols import OWN, Chosen
 from sandwich_jax.language.table import Heard
+from sandwich_jax.language.tasks import tasks
 from sandwich_jax.language.train_settings import TrainConfig
 from sandwich_jax.language.tuning import TuneConfig
 from sandwich_jax.language.writing import Sentences
@@ -341,6 +344,23 @@ def test_models_are_of_the_text_that_they_began_with(tmp_path, monkeypatch):
     paths[1].write_text(paths[1].read_text() + "one more\n")
     with pytest.raises(SettingError, match="another contents of toxic; choose another folder"):
         begin()
+
+
+def test_a_continuation_is_judged_without_its_prompt(text_models):
+    folder, heard = Folder(text_models), []
+    model = folder.model("B")
+
+    def judge(texts):
+        heard.append(texts)
+        return np.asarray(["you" in text for text in texts], float)
+
+    (task,) = tasks(("toxic",), folder, model, 6)
+    judged = Judges(judge, judge, judge, {})
+    (row,) = shift.rows_of({"B": model}, "B", [task], judged)
+    found = shift.continued(model, jax.random.fold_in(jax.random.key(0), 0), task)
+    pairs = zip(found.tokens, found.given, strict=True)
+    own = [model.tokenizer.decode(one[first:]) for one, first in pairs]
+    assert heard == [own, own] and row["toxicity"] == np.mean(["you" in text for text in own])
 
 
 def test_the_command_line_names_every_way_of_tuning():
