@@ -99,6 +99,25 @@ def test_an_honest_a_is_paired_and_counted_by_what_it_would_have_been(tmp_path):
     assert {row["seeds"] for row in found.rows} == {2} and len(found.paired) == 2
 
 
+def test_w_that_never_asks_is_run_at_the_settings_of_the_grid():
+    parts = sweeps.parse({
+        "models": "m", "misalignment": ["policy_noise", "temperature"], "sigma": [1.0],
+        "heat": [2.0], "lasts": "prompt", "prompt": [4, 8], "per_document": [2, 3],
+        "sentences": [256, 512], "learning_rate": [0.1, 0.2], "protocol": ["medoid", "prior_gate"],
+        "samples": [2, 3], "controls": ["ceiling"], "seeds": 2,
+    })  # fmt: skip
+    alone = [part.config for part in parts if not configs.asks(part.config)]
+    assert alone == [part.config for part in parts[: len(alone)]]
+    varied = ("seed", "prompt", "sentences", "learning_rate")
+    found = [tuple(getattr(config, name) for name in varied) for config in alone]
+    assert sorted(found) == sorted(itertools.product((0, 1), (4, 8), (256, 512), (0.1, 0.2)))
+    pinned = {(c.misalignment, c.lasts, c.per_document, c.controls) for c in alone}
+    assert pinned == {("policy_noise", "prompt", 2, ("ceiling",))}
+    # Where a protocol of the grid never asks, it is its own control.
+    both = {"models": "m", "protocol": ["never_ask", "always_follow"], "p": [0.5]}
+    assert len(sweeps.parse(both)) == 2
+
+
 def test_a_run_that_was_interrupted_is_in_no_cell(tmp_path):
     shared = {"protocol": ["always_follow", "oracle_gate"], "p": [0.5], "control": False}
     whole = _played(tmp_path, shared | {"seeds": 2, "rounds": 2, "played": 2})

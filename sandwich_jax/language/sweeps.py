@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,8 @@ CONTENTS = {
 MOST_RUNS = 10_000
 HOW = ("protocol", "advice")
 """What says how W uses advice: it may differ within a pair that is compared."""
+OF_LIES = ("misalignment", "lasts", "per_document")
+"""Settings of every run that say how A lies, and for how long."""
 OF_BASELINE = ("models", "held_out", "measured", "exact", "seed")
 """Settings that the figures of W, E and M depend on."""
 FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
@@ -68,7 +70,7 @@ class Phase(NamedTuple):
 
 
 def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
-    """The runs that a sweep's file spans: a control a seed, then every combination.
+    """The runs that a sweep's file spans: first controls, then every combination.
 
     Args:
         settings: of a run on text, where lists are axes; `seeds` is a list, or how many from 0.
@@ -96,6 +98,8 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
             f"The grid would have {given.counted(count)} runs: at most {MOST_RUNS:,}."
         )
     found: dict[Config, Part] = {}
+    for part in _never_asking(axes, controls, seeds) if control else ():
+        found[part.config] = part
     used: set[str] = set()
     for seed in seeds:
         for values in itertools.product(*axes.values()):
@@ -109,12 +113,23 @@ def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
                 f"{name} is set, but no run of the grid has a use of it: leave it out, or choose a"
                 " misalignment or a protocol that has."
             )
-    if control:
-        shared = {n: v[0] for n, v in axes.items() if n in configs.core() and len(v) == 1}
-        shared |= {"protocol": CONTROL, "controls": controls, "advice": "sentence"}
-        first = [Part(Config(**shared | {"seed": seed})) for seed in seeds]
-        return (*first, *found.values())
     return tuple(found.values())
+
+
+def _never_asking(
+    axes: Mapping[str, Sequence[Any]], controls: Sequence[str], seeds: Sequence[int]
+) -> Iterator[Part]:
+    """W that never asks, and the further controls: at all settings that change what it learns.
+
+    How A would lie changes neither it nor the ceiling, whose A is honest: of those settings the
+    grid's first value stands for all.
+    """
+    core = {n: own for n, own in axes.items() if n in configs.core() and n not in HOW}
+    core = {n: own[:1] if n in OF_LIES else own for n, own in core.items()}
+    for seed in seeds:
+        for values in itertools.product(*core.values()):
+            own = dict(zip(core, values, strict=True)) | {"controls": controls, "seed": seed}
+            yield Part(Config(protocol=CONTROL, advice="sentence", **own))
 
 
 def _values(name: str, value: Any) -> list[Any]:

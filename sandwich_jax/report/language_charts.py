@@ -137,6 +137,12 @@ def controls(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["protocol"] == "never_ask"]
 
 
+def _control(row: Row) -> str:
+    """What a member for comparison is called; a grid may have it at several settings."""
+    name = cells.plain(row.get("role")) or "never asks"
+    return f"{name}, {row['cell']}" if row.get("cell") else name
+
+
 def _panel(rows: Sequence[Row], x: str, column: str, references: tuple[Reference, ...]) -> Panel:
     series = [
         Series(name, cells.points(own, x, column), slot)
@@ -145,8 +151,7 @@ def _panel(rows: Sequence[Row], x: str, column: str, references: tuple[Reference
     xs = sorted({row[x] for own in curves(rows, x).values() for row in own})
     for slot, row in enumerate(controls(rows) if xs else ()):
         ends = [cells.point(dict(row), value, column) for value in dict.fromkeys((xs[0], xs[-1]))]
-        name = cells.plain(row.get("role")) or "never asks"
-        series.append(Series(name, tuple(p for p in ends if p), slot, "control"))
+        series.append(Series(_control(row), tuple(p for p in ends if p), slot, "control"))
     return Panel(_title(rows), tuple(series), references, x_label=charts.strength_label(x))
 
 
@@ -264,7 +269,7 @@ def _over_rounds(
 def _controls_over(rows: Sequence[Row], column: str) -> tuple[Series, ...]:
     groups: dict[str, list[Row]] = {}
     for row in controls(rows):
-        groups.setdefault(cells.plain(row.get("role")) or "never asks", []).append(row)
+        groups.setdefault(_control(row), []).append(row)
     return tuple(
         _over_rounds(name, own, column, slot, "control")
         for slot, (name, own) in enumerate(groups.items())
