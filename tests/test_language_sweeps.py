@@ -152,6 +152,12 @@ def test_a_joined_sweep_measures_w_and_e_by_its_own_ruler(tmp_path, text_models,
     assert sweeps._baseline(out, other) != sweeps._baseline(out, part.config)
 
 
+def test_a_strength_of_0_is_a_value():
+    asked = {"models": "m", "misalignment": "policy_noise", "sigma": [0.0, 1.0], "control": False}
+    assert [part.config.sigma for part in sweeps.parse(asked)] == [(0.0,), (1.0,)]
+    assert Config(models="m", misalignment="policy_noise", sigma=(0.0,)).sigma == (0.0,)
+
+
 # --- what A has said ----------------------------------------------------------------------------
 
 
