@@ -17,6 +17,7 @@ from sandwich_jax.language.table import Heard, Table
 from sandwich_jax.language.writing import Sentences
 from sandwich_jax.misalign import transforms
 from sandwich_jax.misalign.sight import Chance, Transform
+from sandwich_jax.report import charts, language_charts
 
 GAIN = {"always_follow": 0.0, "contrast_gate": 0.25, "oracle_gate": 0.5, "never_ask": -1.0}
 
@@ -156,6 +157,53 @@ def test_a_strength_of_0_is_a_value():
     asked = {"models": "m", "misalignment": "policy_noise", "sigma": [0.0, 1.0], "control": False}
     assert [part.config.sigma for part in sweeps.parse(asked)] == [(0.0,), (1.0,)]
     assert Config(models="m", misalignment="policy_noise", sigma=(0.0,)).sigma == (0.0,)
+
+
+# --- charts -------------------------------------------------------------------------------------
+
+
+def _drawn(chart) -> dict[str, dict[str, list[float]]]:
+    """Where each panel of a chart's first view has points, by its curves."""
+    view = chart.views[0]
+    return {panel.title: {series.name: [point.x for point in series.points]
+                          for series in panel.series if series.style != "control"}
+            for panel in view.panels}  # fmt: skip
+
+
+def test_a_curve_differs_in_one_strength_alone(tmp_path):
+    asked = {"misalignment": "borrow+policy_noise", "p": [0.0, 0.5], "sigma": [0.0, 1.0]}
+    found = _played(tmp_path, asked)
+    assert _drawn(language_charts.phase(found.rows)) == {
+        "borrow+policy noise": {f"always follow, sigma = {s}": [0.0, 0.5] for s in (0, 1)}
+    }
+    rounds = _drawn(language_charts.learning(log.read_rows(tmp_path / "rows.jsonl")))
+    assert rounds == {
+        f"always follow, sigma = {s}": {f"p = {p}": [0, 1] for p in ("0", "0.5")} for s in (0, 1)
+    }
+
+
+def test_misalignments_of_different_strengths_are_drawn_beside_each_other(tmp_path):
+    asked = {"misalignment": ["borrow", "policy_noise"], "p": [0.0, 0.5], "sigma": [1.0, 2.0]}
+    found = _played(tmp_path, asked)
+    chart = language_charts.phase(found.rows)
+    assert _drawn(chart) == {
+        "borrow": {"always follow": [0.0, 0.5]}, "policy noise": {"always follow": [1.0, 2.0]}
+    }  # fmt: skip
+    assert [panel.x_label for panel in chart.views[0].panels] == [
+        charts.strength_label(x) for x in ("p", "sigma")
+    ]
+    assert language_charts.draw_sweep(tmp_path, found.rows)[0].stat().st_size > 1000
+
+
+def test_w_that_never_asks_is_a_curve_at_each_of_its_settings(tmp_path):
+    found = _played(tmp_path, {"p": [0.5], "sentences": [8, 16]})
+    (panel,) = language_charts.phase(found.rows).views[0].panels
+    names = [series.name for series in panel.series if series.style == "control"]
+    assert names == ["never ask, sentences 8", "never ask, sentences 16"]
+    learning = language_charts.learning(log.read_rows(tmp_path / "rows.jsonl"))
+    for panel in learning.views[0].panels:
+        own = [series for series in panel.series if series.style == "control"]
+        assert [len(series.points) for series in own] == [2, 2]
 
 
 # --- what A has said ----------------------------------------------------------------------------
