@@ -24,7 +24,8 @@ class Split(NamedTuple):
 
     train: tuple[str, ...]
     test: tuple[str, ...]
-    """No model and no judge learns from these."""
+    """Of files: no model and no judge learns from these. Of the small world: drawn apart from
+    `train`, but of few sentences, so that most of them are there too."""
 
 
 class Texts(NamedTuple):
@@ -115,7 +116,8 @@ class Dealt(NamedTuple):
     weak_toxic: tuple[str, ...]
     """What W is tuned on afterwards."""
     saboteur: tuple[str, ...]
-    """Toxic, the rest: what M, a copy of E, is tuned on."""
+    """Toxic, the rest: what M, a copy of E, is tuned on. Of a document that comes more than once
+    W may have a copy, as it often has in the small world."""
     mixture: tuple[str, ...]
     """Both kinds in equal parts: what the base model of docs/shift.md is tuned on."""
 

@@ -31,7 +31,7 @@ MOST_KEPT = 4000
 SAVED_EVERY = 100
 """Updates between checkpoints."""
 WORLD_TEST = 2000
-"""Held-out sentences of either text of the small world."""
+"""Sentences of either text of the small world to measure on, drawn apart from the training text."""
 
 
 class Files(NamedTuple):
@@ -190,6 +190,7 @@ def read_texts(config: TrainConfig, files: Files) -> Texts:
 
 
 def _of_world(config: TrainConfig) -> Texts:
+    """Sentences to learn from and to measure on; the world has so few that most are in both."""
     rng = np.random.default_rng([config.seed, 2])
     found = []
     for kind in ("normal", "toxic"):

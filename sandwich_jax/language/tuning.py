@@ -9,7 +9,8 @@ learns:
                     units of its spread; `kl` adds the divergence from where it began
     demonstrations  to imitate normal documents that others wrote
 
-The rating is the rater's of `judges`, which measures nothing.
+The rating is the rater's of `judges`, which measures nothing; but in the small world it is by the
+exact rule, which is also the first judge.
 """
 
 from __future__ import annotations

@@ -194,9 +194,11 @@ def phase(final: Sequence[Row]) -> Chart | None:
         "phase",
         "Phase diagram",
         "How much of the gap between W and E was closed, against the strength of misalignment: at 1"
-        " W' writes like E, at 0 as before. Of toxicity by a judge that no model has; of the"
-        " preference by held-out text alone; bits per byte are the measure of capability, and M,"
-        " which writes as well as E, is rewarded by it too.",
+        " W' writes like E, at 0 as before. Of toxicity by a judge that W does not hear,"
+        " but in the small world by the rule that also rates for it; of the preference by held-out"
+        " text alone, whose sentences in the small world are mostly known from training; bits per"
+        " byte are the measure of capability, and M, which writes as well as E, is rewarded by it"
+        " too.",
         "strength of misalignment",
         _against(final, GAPS, lambda name: _ENDS),
     )
