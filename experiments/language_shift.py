@@ -3,7 +3,8 @@
     python experiments/language_shift.py --models runs/text --out runs/text_shift --page
 
 The base model writes and is rated, and learns from its best-rated samples, or by PPO with and
-without a divergence from where it began, or from demonstrations. The rater measures nothing.
+without a divergence from where it began, or from demonstrations. The rater measures nothing,
+except in the small world, whose exact rule rates and measures.
 Interrupted, it goes on where it was.
 """
 

@@ -158,7 +158,7 @@ def _refuse_too_many(count: int, lists: Mapping[str, Sequence[Any]]) -> None:
 def _values(name: str, value: Any) -> Sequence[Any]:
     """The values along an axis."""
     if name == "seeds":
-        return _seeds(value)
+        return seeds_in(value)
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
         raise SettingError(f"{name} is {given.shown(value)}: give at least one value.")
@@ -169,7 +169,12 @@ def _values(name: str, value: Any) -> Sequence[Any]:
     return found
 
 
-def _seeds(value: Any) -> Sequence[int]:
+def seeds_in(value: Any) -> Sequence[int]:
+    """The seeds of a sweep: those of a list, or so many from 0.
+
+    Raises:
+        SettingError: it is neither, or a seed comes twice or is out of range.
+    """
     if isinstance(value, list | tuple) and value:
         found = [given.one("seeds", seed, int) for seed in value]
         for seed in found:

@@ -25,15 +25,18 @@ from sandwich_jax.language import (
     models,
     rounds,
     runs,
+    shift,
     sweeps,
     table,
     train,
     tuning,
 )
 from sandwich_jax.language.config import Config
+from sandwich_jax.language.judges import Judges
 from sandwich_jax.language.models import Folder
 from sandwich_jax.language.protocols import OWN, Chosen
 from sandwich_jax.language.table import Heard
+from sandwich_jax.language.tasks import tasks
 from sandwich_jax.language.train_settings import TrainConfig
 from sandwich_jax.language.tuning import TuneConfig
 from sandwich_jax.language.writing import Sentences
@@ -250,9 +253,25 @@ def test_a_sweep_spans_what_makes_a_difference(text_models):
         ({"rounds": [1, 2]}, "rounds is a list, but it is no axis"),
         ({"hope": 1}, "Unknown setting 'hope'"),
         ({"seeds": [1, 1]}, "seeds has 1 more than once"),
+        ({"seeds": 0}, "seeds is 0: give how many, at least 1, or a list"),
+        ({"seeds": []}, r"seeds is \[\]: give how many"),
+        ({"seeds": 1.5}, "seeds is 1.5: give how many"),
+        ({"seeds": [[1]]}, r"seeds is \[1\]: it must be of type int"),
+        ({"seeds": 10**30}, "The grid would have more than"),
+        ({"seed": 1}, "a sweep has seeds"),
+        ({"controls": 1}, "controls is 1: it must be a list of names"),
+        ({"control": 1}, "control is 1: it must be of type bool"),
+        ({"controls": ["ceiling"], "control": False}, "controls is set, but control is false"),
+        ({"p": [[0.5]]}, r"p is \[0.5\]: it must be of type float"),
+        ({"protocol": "prior_gate", "advice": "token", "keep": [0.2, 0.8]}, "keep is set, but no"),
+        ({"protocol": "oracle_gate", "keep": 0.2}, "keep is set, but no run of the grid"),
+        ({"rated": 3}, "rated is set, but no run of the grid"),
+        ({"sigma": [0.0, 1.0]}, "sigma is set, but no run of the grid"),
     ):
         with pytest.raises(SettingError, match=says):
             sweeps.parse({"models": "m", "p": [0.5]} | settings)
+    # What is as by default is no mistake, as in a run.
+    assert len(sweeps.parse({"models": "m", "p": [0.5], "keep": 0.5, "sigma": 0, "eps": [0]})) == 2
 
 
 def test_a_sweep_gathers_its_members_and_is_reported(text_models, tmp_path):
@@ -301,6 +320,49 @@ def test_ways_of_tuning_are_compared(text_models, tmp_path):
     assert done.status == 2 and "zoo:weak is no model of text" in done.err
 
 
+def test_a_tuned_model_goes_on_with_the_models_that_it_began_with(text_models, tmp_path):
+    small = TuneConfig(rounds=1, sentences=8, updates=1, batch=4)
+    out, other = tmp_path / "tuned", tmp_path / "other"
+    other.symlink_to(text_models)
+    row = tuning.tune_in(out, text_models, small)
+    with pytest.raises(SettingError, match="holds a tuned model with another models"):
+        tuning.tune_in(out, other, small)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["config"].pop("models") == str(text_models)
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert tuning.tune_in(out, text_models, small) == row  # a folder that does not say
+
+
+def test_models_are_of_the_text_that_they_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "_go_on", lambda *given: {"E": {}})
+    paths = [tmp_path / f"{kind}.txt" for kind in ("normal", "toxic")]
+    for path in paths:
+        path.write_text("".join(f"{path.stem} {i}\n" for i in range(30)))
+    files = train.Files(*((path,) for path in paths))
+    begin = lambda: train.train_in(tmp_path / "out", TrainConfig(), files)  # noqa: E731
+    assert begin() == begin()
+    paths[1].write_text(paths[1].read_text() + "one more\n")
+    with pytest.raises(SettingError, match="another contents of toxic; choose another folder"):
+        begin()
+
+
+def test_a_continuation_is_judged_without_its_prompt(text_models):
+    folder, heard = Folder(text_models), []
+    model = folder.model("B")
+
+    def judge(texts):
+        heard.append(texts)
+        return np.asarray(["you" in text for text in texts], float)
+
+    (task,) = tasks(("toxic",), folder, model, 6)
+    judged = Judges(judge, judge, judge, {})
+    (row,) = shift.rows_of({"B": model}, "B", [task], judged)
+    found = shift.continued(model, jax.random.fold_in(jax.random.key(0), 0), task)
+    pairs = zip(found.tokens, found.given, strict=True)
+    own = [model.tokenizer.decode(one[first:]) for one, first in pairs]
+    assert heard == [own, own] and row["toxicity"] == np.mean(["you" in text for text in own])
+
+
 def test_the_command_line_names_every_way_of_tuning():
     for says in (cli.VERBS["language-tune"], str(language_tune.LanguageTune.__doc__)):
         assert all(way in says for way in tuning.WAYS)
@@ -345,6 +407,7 @@ def test_a_misalignment_is_one_definition(text_models, tmp_path, monkeypatch):
         ({"misalignment": "policy_noise"}, "needs sigma: give a value"),
         ({"protocol": "hope"}, "Unknown protocol 'hope'"),
         ({"keep": 0.3}, "keep is set, but misalignment 'borrow' and protocol 'always_follow'"),
+        ({"protocol": "oracle_gate", "keep": 0.3}, "keep is set, but misalignment 'borrow'"),
         ({"protocol": "prior_gate", "keep": 1.5}, "keep is 1.5: it must be between 0 and 1"),
         ({"advice": "token", "protocol": "value_gate"}, "'value_gate' is of games alone"),
         ({"lasts": "prompt"}, "lasts is 'prompt', but there is none: set prompt"),
@@ -364,6 +427,7 @@ def test_commands_refuse_in_one_sentence(tmp_path, monkeypatch, text_models):
     (tmp_path / "a.txt").write_text("one line\n")
     train = ("train", "--out", "m", "--normal")
     run = ("run", "--out", "r", "--models", "none")
+    tune = ("tune", "--models", "none", "--out", "t")
     for arguments, says in (
         ((*train, "no.txt", "--toxic", "a.txt"), "no.txt: no such file"),
         ((*train, "a.txt"), "normal and toxic text go together"),
@@ -372,7 +436,9 @@ def test_commands_refuse_in_one_sentence(tmp_path, monkeypatch, text_models):
         (run, "none holds no models of text"),
         ((*run, "--p", "2"), "p is 2: it must be between 0 and 1"),
         (("sweep", "no.toml"), "no.toml"),
-        (("tune", "--models", "none", "--out", "t", "--kl", "1"), "kl is set, but way 'best_rated"),
+        ((*tune, "--kl", "1"), "kl is set, but way 'best_rated"),
+        ((*tune, "--clip", "0.1"), "clip is set, but way 'best_rated'"),
+        ((*tune, "--way", "demonstrations", "--clip", "0.1"), "clip is set, but way 'demonstr"),
     ):
         done = call("language", *arguments)
         assert done.status == 2 and says in done.err, done

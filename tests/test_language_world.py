@@ -1,11 +1,14 @@
 """The small world, tokenisers, and rows of documents."""
 
+import pathlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandwich_jax.language import grammar, packing, texts, tokens
+from sandwich_jax.language import grammar, judges, packing, texts, tokens, train
+from sandwich_jax.language.train_settings import TrainConfig
 from sandwich_jax.nets.transformer import BLANK, MARK
 from sandwich_jax.types import SettingError
 
@@ -92,6 +95,24 @@ def test_long_documents_are_cut_and_visits_go_over_all_rows():
     assert [a.tolist() for a in order[3:]] == [a.tolist() for a in again]
 
 
+def test_the_page_says_how_much_of_the_world_is_held_out_in_vain():
+    config = TrainConfig(of_world=True)
+    world = train.read_texts(config, train.Files())
+    dealt = texts.deal(world, config.share, config.seed)
+    share = lambda some, known: f"{np.isin(some, known).mean():.0%}"  # noqa: E731
+    normal, toxic = (share(own.test, own.train) for own in world)
+    both = share(dealt.weak_toxic, dealt.saboteur)
+    page = (pathlib.Path(__file__).parents[1] / "docs" / "language.md").read_text(encoding="utf-8")
+    page = " ".join(page.split())
+    assert f"{normal} of the normal and {toxic} of the toxic sentences that models are" in page
+    assert f"{both} of W's toxic documents are also among M's" in page
+
+
+def test_the_rule_of_the_world_rates_and_measures(tmp_path):
+    found = judges.load(tmp_path, of_world=True)
+    assert found.rater is found.first and "is rater and first judge" in str(judges.__doc__)
+
+
 # --- files --------------------------------------------------------------------------------------
 
 
@@ -127,6 +148,11 @@ def test_documents_are_lines_and_copies_stay_on_one_side(tmp_path):
     assert split.test == tuple(f"document {i}" for i in (9, 19, 29, 39))
     with pytest.raises(SettingError, match="normal has 3 different documents: at least 20"):
         texts.split(found[:3], 0.1, "normal")
+    says = "test_share is 0.02, which holds out none of the 40 different documents of normal"
+    with pytest.raises(SettingError, match=says):
+        texts.split(found, 0.02, "normal")
+    assert len(texts.split(found, 1 / 40, "normal").test) == 1
+    assert not texts.split(found, 0.0, "normal").test
 
 
 def test_w_and_m_share_no_toxic_text():

@@ -150,6 +150,49 @@ def test_a_corruption_lasts_as_long_as_its_key():
     assert (data[0] == data[2]).all() and (data[0] != data[1]).any()
 
 
+def _at_once(kind: str, **strengths: float) -> tuple[np.ndarray, np.ndarray]:
+    """A's tokens after 2,000 sentences that are all like to go on, and which are corrupted."""
+    made, count = Assistant(assistant.parse(kind), "token"), 2000
+    logits = 2 * jax.random.normal(jax.random.key(1), (count, 20))
+    own, lasting = (jax.random.split(jax.random.key(seed), count) for seed in (2, 3))
+    turn = writing.Turn(own, jnp.arange(count), jnp.zeros(count, int))
+    knobs = {name: jnp.float32(value) for name, value in strengths.items()}
+    said = jax.jit(made.say)(turn, lasting, logits, (), knobs)
+    return np.asarray(said.token[0]), np.asarray(said.corrupted[0])
+
+
+NOISE = {"policy_noise": "sigma", "gumbel_noise": "sigma", "dirichlet_noise": "eps"}
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_noise_corrupts_the_tokens_that_it_changes(kind):
+    honest, none = _at_once(kind, **{NOISE[kind]: 0.0})
+    assert not none.any()
+    shares = []
+    for strength in (0.01, 0.3, 1.0):
+        token, corrupted = _at_once(kind, **{NOISE[kind]: strength})
+        np.testing.assert_array_equal(corrupted, token != honest)
+        shares.append(corrupted.mean())
+    assert shares[0] < 0.05 < shares[1] < shares[2] and shares[2] > 0.3
+
+
+def test_a_draw_at_another_temperature_is_corrupted_where_it_is_another():
+    plain, corrupted = _at_once("temperature", heat=1.0)
+    assert not corrupted.any()  # the same policy
+    assert not _at_once("temperature", heat=0.0)[1].any()
+    for heat in (0.05, 0.98, 4.0):
+        token, corrupted = _at_once("temperature", heat=heat)
+        np.testing.assert_array_equal(corrupted, token != plain)
+        assert (corrupted.mean() < 0.15) == (heat == 0.98)
+
+
+def test_of_coins_and_noise_either_corrupts():
+    _, by_coin = _at_once("random_move+policy_noise", p=0.5, sigma=0.0)
+    assert 0.45 < by_coin.mean() < 0.55
+    _, both = _at_once("random_move+policy_noise", p=0.5, sigma=1.0)
+    assert both[by_coin].all() and 0.1 < both[~by_coin].mean() < 0.9
+
+
 # --- protocols ----------------------------------------------------------------------------------
 
 

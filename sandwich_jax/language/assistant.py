@@ -4,6 +4,10 @@ A token position is a position whose every label is legal. Where an answer is ho
 token from E's policy; another model's voice (M's in `borrow`, W's in `sandbag`) is heard as a draw
 from it, so that A at p = 1 writes as M does and not as M's likeliest token.
 
+What is corrupted: where a kind tosses a coin, what the coin says. Noise changes how likely tokens
+are, so a token is corrupted where A would have drawn another without the noise, by the same random
+numbers (`Transform.neutral`).
+
 How long a corruption lasts is only a matter of the key that it is drawn from: of the token, of the
 sentence, of a document of several sentences, or of the prompt, for which it is the same whenever
 that prompt is met in the run.
@@ -145,8 +149,26 @@ class Assistant(NamedTuple):
         # Asked again, A is corrupted anew where that lasts for a token; else all answers share it.
         corrupting = fold(keys, number) if self.lasts == "token" else keys
         heard = [certain_rows(draw(fold(own, i + 1), x, 1.0), x) for i, x in enumerate(others)]
-        logits, corrupted = self._corrupt(corrupting, expert, tuple(heard), knobs)
-        return draw(fold(own, 0), logits, 1.0), logits, corrupted
+        said = lambda knobs: self._corrupt(corrupting, expert, tuple(heard), knobs)  # noqa: E731
+        logits, corrupted = said(knobs)
+        token = draw(fold(own, 0), logits, 1.0)
+        if self._noise:
+            plain, _ = said(knobs | self._neutral(knobs))
+            _, by_coin = said(knobs | dict.fromkeys(self._noise, jnp.float32(0.0)))
+            corrupted = by_coin | (token != draw(fold(own, 0), plain, 1.0))
+        return token, logits, corrupted
+
+    @property
+    def _noise(self) -> dict[str, float]:
+        """The strengths of those of its kinds that are noise, and at which one has no effect."""
+        kinds = [transforms.TRANSFORMS[name] for name in self.names]
+        return {kind.strength: kind.neutral for kind in kinds if kind.neutral is not None}
+
+    def _neutral(self, knobs: Knobs) -> Knobs:
+        """Strengths of noise at which A draws from E's policy; at 0 it does so anyway."""
+        return {
+            name: jnp.where(knobs[name] > 0, neutral, 0.0) for name, neutral in self._noise.items()
+        }
 
     def _corrupt(
         self,

@@ -199,7 +199,8 @@ def _kept(config: Config, own: Mapping[str, Any]) -> Own:
     for name, value in own.items():
         setting = about(name)
         value = setting.typed(name, value)
-        if isinstance(value, given.Unset) or value == setting.default:
+        given_as_usual = value == setting.default and not isinstance(setting.default, given.Unset)
+        if isinstance(value, given.Unset) or given_as_usual:
             continue
         if name not in known:
             if setting.strength and not any(value):

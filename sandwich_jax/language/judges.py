@@ -3,6 +3,8 @@
 A judge is logistic regression on hashed n-grams (Weinberger et al. 2009). The rater, whose word
 W may learn from, has learnt from other documents and looks at other n-grams than the two judges
 that measure: what was tuned to please it is not measured by it.
+
+In the small world that is so of the second judge alone: the exact rule is rater and first judge.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Judges(NamedTuple):
     rater: Score
     """W may hear from it."""
     first: Score
-    """Measures."""
+    """Measures; in the small world it is the rater."""
     second: Score | None
     """Measures too; none where the package is not installed."""
     auc: dict[str, float]

@@ -38,7 +38,7 @@ TOXIC = 0.5
 
 
 class HeldOut(NamedTuple):
-    """Documents that no model has learnt from, N of them, spelled and packed."""
+    """Documents that are held out (see `texts.Split`), N of them, spelled and packed."""
 
     rows: packing.Rows
     owner: Int[np.ndarray, "P"]

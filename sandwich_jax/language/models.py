@@ -23,7 +23,7 @@ ROLES = {
     "E": "the expert, of normal text",
     "W0": "W before it met toxic text",
     "W": "the weak model",
-    "M": "E, tuned on toxic text that W has not seen",
+    "M": "E, tuned on the other half of the toxic text",
     "B": "E, tuned on both kinds alike: where the ways of tuning begin",
 }
 

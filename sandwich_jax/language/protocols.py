@@ -82,11 +82,17 @@ def _all(value: int) -> Callable[[View, Any], Chosen]:
 
 
 @settings
-class Gate:
+class Refusing:
+    """Of all that do not follow every sentence."""
+
+    own_instead: bool = switch(False, "where it does not follow, W writes its own, not nothing")
+
+
+@settings
+class Gate(Refusing):
     """Of all that follow the better part of A's sentences."""
 
     keep: Knob = knob(0.5, 0.0, 1.0, "share of A's sentences that it follows")
-    own_instead: bool = switch(False, "where it does not follow, W writes its own, not nothing")
 
 
 def _gate(trust: Callable[[View, Any], np.ndarray]) -> Callable[[View, Any], Chosen]:
@@ -114,7 +120,7 @@ def _by_contrast(view: View, own: Gate) -> np.ndarray:
     return np.asarray(view.clean) - np.asarray(view.weak)
 
 
-def _follow_honest(view: View, own: Gate) -> Chosen:
+def _follow_honest(view: View, own: Refusing) -> Chosen:
     other = OWN if own.own_instead else NOTHING
     honest = ~np.asarray(view.corrupted)
     return Chosen(np.where(honest[0], 0, other), honest.astype(float))
@@ -230,7 +236,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "oracle_gate": Protocol(
         _follow_honest,
         frozenset({"corrupted"}),
-        settings=Gate(),
+        settings=Refusing(),
         says="Follows exactly what is not corrupted: a control, which is told the truth.",
     ),
 }

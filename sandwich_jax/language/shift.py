@@ -8,7 +8,8 @@ Every model goes on with the same prompts several times. Of the continuations:
     distinct_n  different runs of n tokens, of all
     length      tokens of a continuation
     agreement   share of pairs of continuations of one prompt that are the same
-    toxicity    share that a judge finds toxic; `toxicity_second`: another judge
+    toxicity    share that a judge finds toxic, without their prompts; `toxicity_second`: another
+                judge
     right       share of questions answered rightly, by the first word
 
 Intervals are 95%, over bootstrap resamples of prompts.
@@ -128,13 +129,12 @@ def _columns(
         for name, x in figures.items()
     }
     texts = [model.tokenizer.decode(one) for one in own]
-    whole = [model.tokenizer.decode(one) for one in found.tokens]
     first, second = judged.first, judged.second
     values |= {
         "length": new,
         "agreement": _agreement(texts),
-        "toxicity": (first(whole) >= measures.TOXIC).astype(float),
-        "toxicity_second": (second(whole) >= measures.TOXIC).astype(float) if second else None,
+        "toxicity": (first(texts) >= measures.TOXIC).astype(float),
+        "toxicity_second": (second(texts) >= measures.TOXIC).astype(float) if second else None,
         "right": _right(task, texts),
     }
     columns: dict[str, Any] = {"prompts": len(task.prompts)}

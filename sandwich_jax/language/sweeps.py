@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sandwich_jax import given, outputs
+from sandwich_jax import given, outputs, sweep_file
 from sandwich_jax.folders import log, places, store
 from sandwich_jax.folders.alone import alone
 from sandwich_jax.language import config as configs
@@ -36,6 +37,10 @@ CONTENTS = {
 MOST_RUNS = 10_000
 HOW = ("protocol", "advice")
 """What says how W uses advice: it may differ within a pair that is compared."""
+OF_LIES = ("misalignment", "lasts", "per_document")
+"""Settings of every run that say how A lies, and for how long."""
+OF_BASELINE = ("models", "held_out", "measured", "exact", "seed")
+"""Settings that the figures of W, E and M depend on."""
 FIGURES = (*measures.GAPS, *language_charts.FIGURES, "toxicity_second", *language_charts.OTHER,
            *language_charts.USE)  # fmt: skip
 """Columns that a sweep gives over seeds."""
@@ -56,7 +61,7 @@ class Part(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """The grid after the last round."""
+    """The grid after the last round, of the runs that have finished it."""
 
     rows: list[dict[str, Any]]
     """One a cell, with intervals over seeds."""
@@ -65,44 +70,85 @@ class Phase(NamedTuple):
 
 
 def parse(settings: Mapping[str, Any]) -> tuple[Part, ...]:
-    """The runs that a sweep's file spans: a control a seed, then every combination.
+    """The runs that a sweep's file spans: first controls, then every combination.
 
     Args:
         settings: of a run on text, where lists are axes; `seeds` is a list, or how many from 0.
 
     Raises:
-        SettingError: a setting is unknown, cannot be used or be an axis, or the grid is too large.
+        SettingError: a setting is unknown, of another type, cannot be an axis or is of no use to
+            any run, or the grid is too large.
     """
     asked = dict(settings)
-    seeds = asked.pop("seeds", 1)
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    given.distinct("seeds", seeds)
-    control = asked.pop("control", True)
-    controls = tuple(asked.pop("controls", ()))
-    axes: dict[str, list[Any]] = {}
-    for name, value in asked.items():
-        setting = configs.about(name)
-        if isinstance(value, list) and not (setting.axis or setting.strength):
-            raise SettingError(f"{name} is a list, but it is no axis of a sweep.")
-        axes[name] = value if isinstance(value, list) else [value]
-        if not axes[name]:
-            raise SettingError(f"{name} is empty: give at least one value.")
-        given.distinct(name, axes[name])
-    count = len(seeds) * int(np.prod([len(own) for own in axes.values()], dtype=float))
+    seeds = sweep_file.seeds_in(asked.pop("seeds", 1))
+    core = configs.core()
+    control = core["control"].typed("control", asked.pop("control", True))
+    controls = core["controls"].typed("controls", asked.pop("controls", ()))
+    if controls and not control:
+        raise SettingError(
+            "controls is set, but control is false: a sweep runs controls beside the one that never"
+            " asks."
+        )
+    if "seed" in asked:
+        raise SettingError("seed is set, but a sweep has seeds: a list, or how many.")
+    axes = {name: _values(name, value) for name, value in asked.items()}
+    count = math.prod(map(len, (seeds, *axes.values())))
     if count > MOST_RUNS:
-        raise SettingError(f"The grid would have {count:,} runs: at most {MOST_RUNS:,}.")
+        raise SettingError(
+            f"The grid would have {given.counted(count)} runs: at most {MOST_RUNS:,}."
+        )
     found: dict[Config, Part] = {}
+    for part in _never_asking(axes, controls, seeds) if control else ():
+        found[part.config] = part
+    used: set[str] = set()
     for seed in seeds:
         for values in itertools.product(*axes.values()):
             own = dict(zip(axes, values, strict=True))
             part = _part(own, seed)
             found.setdefault(part.config, part)
-    if control:
-        shared = {n: v[0] for n, v in axes.items() if n in configs.core() and len(v) == 1}
-        shared |= {"protocol": CONTROL, "controls": controls, "advice": "sentence"}
-        first = [Part(Config(**shared | {"seed": seed})) for seed in seeds]
-        return (*first, *found.values())
+            used |= {*core, *configs.used(part.config)}
+    for name, values in axes.items():
+        if name not in used and values != [_usual(name)]:
+            raise SettingError(
+                f"{name} is set, but no run of the grid has a use of it: leave it out, or choose a"
+                " misalignment or a protocol that has."
+            )
     return tuple(found.values())
+
+
+def _never_asking(
+    axes: Mapping[str, Sequence[Any]], controls: Sequence[str], seeds: Sequence[int]
+) -> Iterator[Part]:
+    """W that never asks, and the further controls: at all settings that change what it learns.
+
+    How A would lie changes neither it nor the ceiling, whose A is honest: of those settings the
+    grid's first value stands for all.
+    """
+    core = {n: own for n, own in axes.items() if n in configs.core() and n not in HOW}
+    core = {n: own[:1] if n in OF_LIES else own for n, own in core.items()}
+    for seed in seeds:
+        for values in itertools.product(*core.values()):
+            own = dict(zip(core, values, strict=True)) | {"controls": controls, "seed": seed}
+            yield Part(Config(protocol=CONTROL, advice="sentence", **own))
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    """The values along an axis, or the single one of what is none, each of its type."""
+    setting = configs.about(name)
+    many = isinstance(value, list | tuple)
+    if many and not (setting.axis or setting.strength):
+        raise SettingError(f"{name} is a list, but it is no axis of a sweep.")
+    found = [setting.one(name, one) for one in (value if many else [value])]
+    if not found:
+        raise SettingError(f"{name} is empty: give at least one value.")
+    given.distinct(name, found)
+    return found
+
+
+def _usual(name: str) -> Any:
+    """A setting where nobody gives it, as a value along its axis."""
+    setting = configs.about(name)
+    return setting.one(name, 0) if setting.strength else setting.default
 
 
 def _part(own: dict[str, Any], seed: int) -> Part:
@@ -188,12 +234,19 @@ def _run_one(
     """One run, with the models and what A has said of the others."""
     own = folder / "members" / part.id
     shared = table.table(part.config, models)._replace(heard=heard)
-    common = folder / "baselines" / f"{part.config.seed}.npz"
+    common = _baseline(folder, part.config)
     if not (own / "baseline.npz").exists():
         run_folder.claim(own, part.config, runs.default_of, runs.OF)
         runs.baseline(shared, common)
         (own / "baseline.npz").write_bytes(common.read_bytes())
     runs.run(part.config, own, wandb=wandb, progress=told, pause=pause, shared=shared)
+
+
+def _baseline(folder: pathlib.Path, config: Config) -> pathlib.Path:
+    """Where a sweep keeps what W, E and M do, for all runs that measure them alike."""
+    told = _same([getattr(config, name) for name in OF_BASELINE])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+    return folder / "baselines" / f"{config.seed}-{digest}.npz"
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
@@ -212,7 +265,10 @@ def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:
 
 
 def phase(folder: pathlib.Path) -> Phase:
-    """Gathers the rows of all runs, and gives every cell an interval over its seeds."""
+    """Gathers the rows of all runs, and gives every cell an interval over its seeds.
+
+    A run that was interrupted has no place in a cell before it is finished.
+    """
     every: list[dict[str, Any]] = []
     known: Known = {}
     strengths = [name for name, setting in configs.owned().items() if setting.strength]
@@ -224,8 +280,7 @@ def phase(folder: pathlib.Path) -> Phase:
         every += own
     _tell_apart(every, known, said)
     log.write_rows(folder / "rows.jsonl", every)
-    ends = {row["run"]: row["round"] for row in every}
-    last = [row for row in every if row["round"] == ends[row["run"]]]
+    last = [row for row in every if row["round"] == known[_who(row)]["rounds"]]
     cells: dict[str, dict[int, dict[str, Any]]] = {}
     for row in last:  # a member that several files ask for counts once a seed
         place = _same([row["member"], known[_who(row)]])

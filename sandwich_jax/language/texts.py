@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sandwich_jax import given
 from sandwich_jax.training import text_files
 from sandwich_jax.types import SettingError
 
@@ -23,7 +24,8 @@ class Split(NamedTuple):
 
     train: tuple[str, ...]
     test: tuple[str, ...]
-    """No model and no judge learns from these."""
+    """Of files: no model and no judge learns from these. Of the small world: drawn apart from
+    `train`, but of few sentences, so that most of them are there too."""
 
 
 class Texts(NamedTuple):
@@ -71,8 +73,13 @@ def _lines(path: pathlib.Path) -> list[str]:
 def split(documents: Sequence[str], share: float, name: str) -> Split:
     """Held-out documents evenly from all over the files; copies of one are all on one side.
 
+    Args:
+        documents: of one kind.
+        share: of the different ones that is held out; 0 for none.
+        name: of the setting that names their files.
+
     Raises:
-        SettingError: there are too few.
+        SettingError: there are too few, or so small a share of them is none.
     """
     different = tuple(dict.fromkeys(documents))
     if len(different) < FEWEST:
@@ -81,6 +88,12 @@ def split(documents: Sequence[str], share: float, name: str) -> Split:
             " line."
         )
     every = max(2, round(1 / share)) if share else len(different) + 1
+    if share and every > len(different):
+        raise SettingError(
+            f"test_share is {given.exact(share)}, which holds out none of the {len(different)}"
+            f" different documents of {name}: give at least 1/{len(different)}, or files of"
+            f" {name}_test."
+        )
     out = set(different[every - 1 :: every])
     return Split(
         tuple(d for d in documents if d not in out), tuple(d for d in different if d in out)
@@ -103,7 +116,8 @@ class Dealt(NamedTuple):
     weak_toxic: tuple[str, ...]
     """What W is tuned on afterwards."""
     saboteur: tuple[str, ...]
-    """Toxic, the rest: what M, a copy of E, is tuned on."""
+    """Toxic, the rest: what M, a copy of E, is tuned on. Of a document that comes more than once
+    W may have a copy, as it often has in the small world."""
     mixture: tuple[str, ...]
     """Both kinds in equal parts: what the base model of docs/shift.md is tuned on."""
 

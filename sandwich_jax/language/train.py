@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ MOST_KEPT = 4000
 SAVED_EVERY = 100
 """Updates between checkpoints."""
 WORLD_TEST = 2000
-"""Held-out sentences of either text of the small world."""
+"""Sentences of either text of the small world to measure on, drawn apart from the training text."""
 
 
 class Files(NamedTuple):
@@ -53,9 +54,17 @@ class _Claimed(NamedTuple):
     files: Files
 
     def plain(self) -> dict[str, Any]:
-        """Settings, and the names of the files."""
-        names = {name: [path.name for path in own] for name, own in self.files._asdict().items()}
-        return self.config.plain() | names
+        """Settings, the names of the files, and digests of what is in them."""
+        every = self.files._asdict()
+        names = {name: [path.name for path in own] for name, own in every.items()}
+        return self.config.plain() | names | self.contents()
+
+    def contents(self) -> dict[str, list[str]]:
+        """A digest of every file."""
+        return {
+            f"contents of {name}": [hashlib.sha256(path.read_bytes()).hexdigest() for path in own]
+            for name, own in self.files._asdict().items()
+        }
 
 
 class _Stage(NamedTuple):
@@ -114,9 +123,11 @@ def train_in(
     """
     outputs.check_folder(out)
     given = read_texts(config, files)
+    claimed = _Claimed(config, files)
+    usual = claimed.contents()  # not every manifest has them
     with alone(out):
         run_folder.claim(
-            out, _Claimed(config, files), lambda name: (), {"language": "models"}, "models"
+            out, claimed, lambda name: usual.get(name, ()), {"language": "models"}, "models"
         )
         return _go_on(out, config, given, progress, devices, pause)
 
@@ -179,6 +190,7 @@ def read_texts(config: TrainConfig, files: Files) -> Texts:
 
 
 def _of_world(config: TrainConfig) -> Texts:
+    """Sentences to learn from and to measure on; the world has so few that most are in both."""
     rng = np.random.default_rng([config.seed, 2])
     found = []
     for kind in ("normal", "toxic"):

@@ -9,7 +9,8 @@ learns:
                     units of its spread; `kl` adds the divergence from where it began
     demonstrations  to imitate normal documents that others wrote
 
-The rating is the rater's of `judges`, which measures nothing.
+The rating is the rater's of `judges`, which measures nothing; but in the small world it is by the
+exact rule, which is also the first judge.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +36,8 @@ from sandwich_jax.settings import declared, number, size, word
 from sandwich_jax.types import SettingError, TrainState
 
 WAYS = ("best_rated", "ppo", "demonstrations")
+_OF_ONE_WAY = {"best": "best_rated", "kl": "ppo", "clip": "ppo"}
+"""Settings that one way alone has a use of."""
 Progress = Callable[[float, float, str], None]
 
 
@@ -61,16 +64,27 @@ class TuneConfig:
             value = setting.typed(name, getattr(self, name))
             setting.check(name, value)
             object.__setattr__(self, name, value)
-        if self.kl and self.way != "ppo":
-            raise SettingError(f"kl is set, but way '{self.way}' has no use of it: it is for ppo.")
-        if self.best != 0.25 and self.way != "best_rated":
-            raise SettingError(
-                f"best is set, but way '{self.way}' has no use of it: it is for best_rated."
-            )
+        for name, way in _OF_ONE_WAY.items():
+            usual = declared(type(self))[name].default
+            if getattr(self, name) != usual and self.way != way:
+                raise SettingError(
+                    f"{name} is set, but way '{self.way}' has no use of it: it is for {way}."
+                )
 
     def plain(self) -> dict[str, Any]:
         """All settings by name."""
         return {name: getattr(self, name) for name in declared(type(self))}
+
+
+class _Claimed(NamedTuple):
+    """What a tuned model depends on."""
+
+    config: TuneConfig
+    models: pathlib.Path
+
+    def plain(self) -> dict[str, Any]:
+        """Settings, and the folder of models."""
+        return self.config.plain() | {"models": str(self.models)}
 
 
 def tune_in(
@@ -97,9 +111,11 @@ def tune_in(
     """
     outputs.check_folder(out)
     folder = Folder(models)
-    default = lambda name: declared(TuneConfig)[name].default  # noqa: E731
+    claimed = _Claimed(config, models)
+    usual = {name: s.default for name, s in declared(TuneConfig).items()}
+    usual |= {"models": str(models)}  # not every manifest names them
     with alone(out):
-        run_folder.claim(out, config, default, {"language": "tuned"}, "a tuned model")
+        run_folder.claim(out, claimed, usual.__getitem__, {"language": "tuned"}, "a tuned model")
         if (out / "network.json").exists():
             return log.read_rows(out / "rows.jsonl")[-1]
         return _tune(out, folder, config, progress, pause)

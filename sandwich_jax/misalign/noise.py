@@ -1,5 +1,8 @@
 """Noise on E's policy; what A then says is best is what the noise made so.
 
+Who plays the best move is corrupted where the noise made it another. Who draws, as on text, would
+often not have said the best anyway: see `Transform.neutral`.
+
 Values are left alone: joined with a transform of values ("policy_noise+value_noise"), A errs in
 both.
 """
@@ -127,6 +130,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         policy_noise,
         needs=MOVES,
         reads_policy=True,
+        neutral=0.0,
     ),
     "gumbel_noise": Transform(
         "Gumbel noise on E's log-probabilities: a draw from E's policy at temperature sigma.",
@@ -135,6 +139,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         needs=MOVES,
         source="Maddison et al. 2014",
         reads_policy=True,
+        neutral=0.0,
     ),
     "dirichlet_noise": Transform(
         "E's policy mixed with Dirichlet noise, as at the root of AlphaZero's search.",
@@ -143,8 +148,13 @@ TRANSFORMS: Mapping[str, Transform] = {
         needs=MOVES,
         source="Silver et al. 2018",
         reads_policy=True,
+        neutral=0.0,
     ),
     "temperature": Transform(
-        "A draw from E's policy at a temperature.", Heat, temperature, reads_policy=True
+        "A draw from E's policy at a temperature.",
+        Heat,
+        temperature,
+        reads_policy=True,
+        neutral=1.0,
     ),
 }

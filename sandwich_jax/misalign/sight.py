@@ -86,6 +86,10 @@ class Transform(NamedTuple):
     """Where it is from."""
     reads_policy: bool = False
     """`move` looks at E's opinion of more moves than its best one: no engine has any."""
+    neutral: float | None = None
+    """Of noise: the strength at which drawing from what `move` says is drawing from E's policy.
+    Whoever draws, as on text, calls an answer corrupted where it differs from the one drawn so with
+    the same random numbers. None: corrupted is what `move` says is."""
 
     @property
     def strength(self) -> str:

@@ -120,13 +120,27 @@ def varying(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str
     return [name for name in names if len({row.get(name) for row in rows} - {None}) > 1]
 
 
+def against(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The strengths to draw against, each with its rows; no row that asks and has one is left out.
+
+    Misalignments that share no strength are drawn beside each other.
+    """
+    found, left = [], [row for row in rows if row["protocol"] != "never_ask"]
+    while x := knob(left):
+        found.append((x, [row for row in left if row.get(x) is not None]))
+        left = [row for row in left if row.get(x) is None]
+    return found
+
+
 def curves(rows: Sequence[Row], x: str) -> dict[str, list[Row]]:
-    """Rows that differ in the strength alone, by what they are called."""
+    """Rows that differ in the strength along x alone, by what they are called."""
     asking = [row for row in rows if row.get(x) is not None and row["protocol"] != "never_ask"]
     told = varying(asking, MEANING[1:])
+    others = varying(asking, [name for name in strengths_in(asking) if name != x])
     found: dict[str, list[Row]] = {}
     for row in asking:
         words = [cells.plain(row["protocol"]), *(str(row.get(n)) for n in told)]
+        words += [f"{n} = {given.exact(row[n])}" for n in others if row.get(n) is not None]
         words += [str(row["cell"])] if row.get("cell") else []
         found.setdefault(", ".join(words), []).append(row)
     return {name: sorted(own, key=lambda row: row[x]) for name, own in found.items()}
@@ -137,6 +151,12 @@ def controls(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["protocol"] == "never_ask"]
 
 
+def _control(row: Row) -> str:
+    """What a member for comparison is called; a grid may have it at several settings."""
+    name = cells.plain(row.get("role")) or "never asks"
+    return f"{name}, {row['cell']}" if row.get("cell") else name
+
+
 def _panel(rows: Sequence[Row], x: str, column: str, references: tuple[Reference, ...]) -> Panel:
     series = [
         Series(name, cells.points(own, x, column), slot)
@@ -145,8 +165,7 @@ def _panel(rows: Sequence[Row], x: str, column: str, references: tuple[Reference
     xs = sorted({row[x] for own in curves(rows, x).values() for row in own})
     for slot, row in enumerate(controls(rows) if xs else ()):
         ends = [cells.point(dict(row), value, column) for value in dict.fromkeys((xs[0], xs[-1]))]
-        name = cells.plain(row.get("role")) or "never asks"
-        series.append(Series(name, tuple(p for p in ends if p), slot, "control"))
+        series.append(Series(_control(row), tuple(p for p in ends if p), slot, "control"))
     return Panel(_title(rows), tuple(series), references, x_label=charts.strength_label(x))
 
 
@@ -160,11 +179,11 @@ def _against(
     columns: Mapping[str, str],
     references: Callable[[str], tuple[Reference, ...]],
 ) -> list[View]:
-    x = knob(rows)
-    if x is None:
+    found = [(x, [*own, *controls(rows)]) for x, own in against(rows)]
+    if not found:
         return []
     return [
-        View(label, label, (_panel(rows, x, name, references(name)),))
+        View(label, label, tuple(_panel(own, x, name, references(name)) for x, own in found))
         for name, label in columns.items()
     ]
 
@@ -175,9 +194,11 @@ def phase(final: Sequence[Row]) -> Chart | None:
         "phase",
         "Phase diagram",
         "How much of the gap between W and E was closed, against the strength of misalignment: at 1"
-        " W' writes like E, at 0 as before. Of toxicity by a judge that no model has; of the"
-        " preference by held-out text alone; bits per byte are the measure of capability, and M,"
-        " which writes as well as E, is rewarded by it too.",
+        " W' writes like E, at 0 as before. Of toxicity by a judge that W does not hear,"
+        " but in the small world by the rule that also rates for it; of the preference by held-out"
+        " text alone, whose sentences in the small world are mostly known from training; bits per"
+        " byte are the measure of capability, and M, which writes as well as E, is rewarded by it"
+        " too.",
         "strength of misalignment",
         _against(final, GAPS, lambda name: _ENDS),
     )
@@ -229,14 +250,14 @@ def style(final: Sequence[Row]) -> Chart | None:
 
 def learning(rows: Sequence[Row]) -> Chart | None:
     """Round by round."""
-    x = knob(rows)
+    drawn = [(x, *curve) for x, own in against(rows) for curve in curves(own, x).items()]
     views = []
     for column, label in GAPS.items():
         panels = []
-        for name, own in curves(rows, x).items() if x else ():
+        for x, name, own in drawn:
             by_strength: dict[float, list[Row]] = {}
             for row in own:
-                by_strength.setdefault(row[str(x)], []).append(row)
+                by_strength.setdefault(row[x], []).append(row)
             series = [
                 _over_rounds(f"{x} = {given.exact(s)}", found, column, slot)
                 for slot, (s, found) in enumerate(sorted(by_strength.items()))
@@ -264,7 +285,7 @@ def _over_rounds(
 def _controls_over(rows: Sequence[Row], column: str) -> tuple[Series, ...]:
     groups: dict[str, list[Row]] = {}
     for row in controls(rows):
-        groups.setdefault(cells.plain(row.get("role")) or "never asks", []).append(row)
+        groups.setdefault(_control(row), []).append(row)
     return tuple(
         _over_rounds(name, own, column, slot, "control")
         for slot, (name, own) in enumerate(groups.items())
