@@ -126,7 +126,12 @@ def _members(folder: pathlib.Path) -> list[tuple[Row, Row]]:
         for part in chain.from_iterable(places.done_cells(folder)):
             (row,) = phase.phase(folder, [part]).rows
             own = vars(part.config) | {name: row[name] for name in TOLD}
-            found.append((own, row | places.rows_of(folder, part)[-1]))
+            last = row | places.rows_of(folder, part)[-1]
+            # An honest A is played once, whatever it does not lie with.
+            kinds = last["misalignment"]
+            kinds = kinds if last["p"] else about["sweep"].get("misalignment", kinds)
+            kinds = [kinds] if isinstance(kinds, str) else kinds
+            found += [(own, last | {"misalignment": kind}) for kind in kinds]
     else:
         found = [(about["config"], row) for row in log.read_rows(folder / "rows.jsonl")]
     asking = [(settings, row) for settings, row in found if row["p"] is not None]
@@ -239,7 +244,7 @@ def draw(curves: list[Curve], theme: str, path: pathlib.Path) -> None:
 def _panel(
     axes: Axes, curves: list[Curve], ink: str, assistant: str, colours: tuple[str, ...]
 ) -> None:
-    top, bottom = 1.1, -1.2
+    top, bottom = 1.1, min([-1.2, *(cell.low - 0.05 for curve in curves for cell in curve.cells)])
     axes.axhspan(gap.MARGIN, top, color="#2da44e", alpha=0.16, linewidth=0)
     axes.axhspan(bottom, 0.0, color="#cf222e", alpha=0.10, linewidth=0)
     for says, y in ((f"works: above {gap.MARGIN:g}", 1.02), ("helps", 0.06), ("harms", -0.06)):
