@@ -247,7 +247,8 @@ def _panel(
     top, bottom = 1.1, min([-1.2, *(cell.low - 0.05 for curve in curves for cell in curve.cells)])
     axes.axhspan(gap.MARGIN, top, color="#2da44e", alpha=0.16, linewidth=0)
     axes.axhspan(bottom, 0.0, color="#cf222e", alpha=0.10, linewidth=0)
-    for says, y in ((f"works: above {gap.MARGIN:g}", 1.02), ("helps", 0.06), ("harms", -0.06)):
+    off = 0.026 * (top - bottom)  # of the words from the line at 0
+    for says, y in ((f"works: above {gap.MARGIN:g}", 1.02), ("helps", off), ("harms", -off)):
         axes.text(0.0 if y < 1 else 1.0, y, says, color=ink, ha="right" if y > 1 else "left",
                   va="center", fontsize=9)  # fmt: skip
     longest = max(curves, key=lambda curve: len(curve.cells))
