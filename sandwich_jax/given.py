@@ -146,8 +146,12 @@ def cut(name: str, most: int) -> str:
     """A name in at most so many letters; a long one ends in a digest of the whole of it."""
     if len(name) <= most:
         return name
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{name[: most - 9]}-{digest}"
+    return f"{name[: most - 9]}-{digest(name)}"
+
+
+def digest(text: str) -> str:
+    """Eight hexadecimal digits of a text's SHA-256, for names of files."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def counted(count: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,9 +46,8 @@ class Part:
     @functools.cached_property
     def id(self) -> str:
         """Names this member for good, whatever else the grid holds: a folder's name."""
-        digest = hashlib.sha256(self.key.encode()).hexdigest()[:8]
         name = self.member.name.replace(" ", "-").replace("+", "-and-")
-        return f"{given.cut(name, MOST_LETTERS)}-seed={self.config.seed}-{digest}"
+        return f"{given.cut(name, MOST_LETTERS)}-seed={self.config.seed}-{given.digest(self.key)}"
 
     @functools.cached_property
     def key(self) -> str:

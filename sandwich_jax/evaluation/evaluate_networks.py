@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from sandwich_jax.evaluation import position_sets, puzzle_file, shift_table, solving
 from sandwich_jax.evaluation.ledger import Row
 from sandwich_jax.evaluation.work import Work
+from sandwich_jax.folders import store
 from sandwich_jax.measures import positions, puzzles, shares
 from sandwich_jax.measures import shift as shifts
 from sandwich_jax.training import corpus as corpora
@@ -27,8 +27,7 @@ PLIES_A_GAME = 20
 def content(path: pathlib.Path) -> str:
     """A file's name, and what stands for all that is in it: another file is measured anew."""
     try:
-        with path.open("rb") as file:
-            return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        return f"{path.name} {store.digest(path)[:16]}"
     except OSError:
         return path.name  # what reads it says what is wrong
 

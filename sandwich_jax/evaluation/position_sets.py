@@ -46,6 +46,7 @@ def positions(
     path = pathlib.Path(rest)
     if count < 1:
         raise SettingError(f"count is {count}: it must be at least 1.")
+    given.between("seed", seed, 0, given.SEEDS[1])
     if spec == "openings":
         game = games.make("chess")
         found = game.encode(jax.jit(game.after)(jnp.asarray(game.openings("arena"))))
@@ -57,7 +58,6 @@ def positions(
         found = _selfplay(path)
     else:
         raise SettingError(f"Unknown positions '{spec}': spell them {SPELLINGS}.")
-    given.between("seed", seed, 0, given.SEEDS[1])
     return _drawn(np.asarray(found), count, seed)
 
 

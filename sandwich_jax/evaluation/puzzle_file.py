@@ -48,10 +48,10 @@ def read(path: pathlib.Path, count: int | None = None, seed: int = 0) -> Puzzles
     Raises:
         SettingError: the file is missing or empty, or a line is not of that schema.
     """
-    rows = _rows(path)
     if count is not None and count < 1:
         raise SettingError(f"count is {count}: it must be at least 1.")
     given.between("seed", seed, 0, given.SEEDS[1])
+    rows = _rows(path)
     if count is not None and count < len(rows):
         drawn = np.random.default_rng(seed).choice(len(rows), count, replace=False)
         rows = [rows[i] for i in np.sort(drawn)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -70,6 +72,22 @@ def read_object(path: pathlib.Path, part: str = "") -> dict[str, Any]:
         where = f", {part}" if part else ""
         raise SettingError(f"{path}{where}: a JSON object is needed, and there is {found!r:.40}.")
     return found
+
+
+def digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal; read again only if the file has changed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    about = path.stat()
+    return _digest(path, about.st_size, about.st_mtime_ns)
+
+
+@functools.cache
+def _digest(path: pathlib.Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def free_bytes(folder: pathlib.Path) -> int:

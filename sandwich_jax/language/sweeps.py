@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -54,8 +53,7 @@ class Part(NamedTuple):
     @property
     def id(self) -> str:
         """Names it for good, whatever else the grid holds: a folder's name."""
-        told = json.dumps(store.to_plain(self.config.plain()), sort_keys=True)
-        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        digest = given.digest(_same(store.to_plain(self.config.plain())))
         name = places.slug(configs.members_of(self.config)[0].name)
         return f"{given.cut(name, 120)}-seed={self.config.seed}-{digest}"
 
@@ -245,8 +243,7 @@ def _run_one(
 def _baseline(folder: pathlib.Path, config: Config) -> pathlib.Path:
     """Where a sweep keeps what W, E and M do, for all runs that measure them alike."""
     told = _same([getattr(config, name) for name in OF_BASELINE])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
-    return folder / "baselines" / f"{config.seed}-{digest}.npz"
+    return folder / "baselines" / f"{config.seed}-{given.digest(told)}.npz"
 
 
 def _claim(folder: pathlib.Path, settings: Mapping[str, Any]) -> None:

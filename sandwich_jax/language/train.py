@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 import time
 from collections.abc import Callable
@@ -62,7 +61,7 @@ class _Claimed(NamedTuple):
     def contents(self) -> dict[str, list[str]]:
         """A digest of every file."""
         return {
-            f"contents of {name}": [hashlib.sha256(path.read_bytes()).hexdigest() for path in own]
+            f"contents of {name}": [store.digest(path) for path in own]
             for name, own in self.files._asdict().items()
         }
 

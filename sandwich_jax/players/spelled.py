@@ -176,9 +176,7 @@ def folder_of(spec: str, game_name: str = "chess") -> pathlib.Path | None:
 def inputs_of(*specs: str) -> list[pathlib.Path]:
     """The files that players are read from, also those of W with an assistant."""
     parts = [part.removeprefix("assisted:") for spec in specs for part in spec.split(",")]
-    parts = [part.removeprefix(f"{SEARCH}:").removeprefix(f"{MEAN}:") for part in parts]
-    parts = [one for part in parts for one in _NEXT.split(part)]
-    pairs = [part.partition(":")[::2] for part in parts]
+    pairs = [one.partition(":")[::2] for part in parts for one in parts_of(part)]
     folders = [pathlib.Path(rest) for kind, rest in pairs if kind == "ckpt"]
     files = [pathlib.Path(rest) for kind, rest in pairs if kind in LC0]
     return files + [folder / name for folder in folders for name in ("network.json", "params.npz")]

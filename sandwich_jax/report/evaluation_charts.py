@@ -158,9 +158,9 @@ SHIFTS = (
 """Name, column and axis of what tuning did to a policy."""
 
 
-def _reference(who: str, marks: Sequence[Row], column: str) -> Reference | None:
+def _reference(who: str, rows: Sequence[Row], column: str) -> Reference | None:
     """Where a player stands; positions of self-play are those of each member."""
-    values = [row[column] for row in marks if row["player"] == who]
+    values = [row[column] for row in rows if row["player"] == who and row.get(column)]
     if not values:
         return None
     alike = max(values) - min(values) < 1e-9
@@ -176,8 +176,7 @@ def shift(rows: Sequence[Row]) -> Chart | None:
         panels: list[Panel] = []
         for positions in dict.fromkeys(row["subject"] for row in found):
             own = [row for row in found if row["subject"] == positions]
-            marks = [row for row in own if row["player"] in ("W", "E") and row.get(column)]
-            references = [_reference(who, marks, column) for who in ("W", "E")]
+            references = [_reference(who, own, column) for who in ("W", "E")]
             members = _member_cells(own, [column])
             on = f" on {positions}"
             panels += _against_strength(members, column, tuple(filter(None, references)), on)

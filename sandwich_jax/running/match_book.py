@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 from collections.abc import Hashable
 from typing import Any
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandwich_jax import arena, arrays
+from sandwich_jax import arena, arrays, given
 from sandwich_jax.folders import places
 from sandwich_jax.machine import notices
 from sandwich_jax.types import SettingError
@@ -52,6 +51,5 @@ class MatchBook:
         temporary.replace(self._path(key))
 
     def _path(self, key: Hashable) -> pathlib.Path:
-        digest = hashlib.sha256(repr(key).encode()).hexdigest()[:8]
         names = places.slug("-".join(map(str, key)))  # pyright: ignore
-        return self.folder / f"{names}-{digest}.npz"
+        return self.folder / f"{names}-{given.digest(repr(key))}.npz"
