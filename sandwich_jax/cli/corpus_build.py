@@ -27,7 +27,8 @@ class CorpusBuild:
     max_games: int | None = None
     """Stop after so many usable games."""
     workers: int | None = None
-    """Threads; all processors by default."""
+    """Threads, of which one reads and the others replay: one more than there are processors by
+    default."""
 
 
 def corpus_build(args: CorpusBuild) -> None:

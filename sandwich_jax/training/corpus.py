@@ -32,7 +32,7 @@ from sandwich_jax.types import SettingError
 
 __all__ = ["Corpus", "Filters", "build", "label_of", "load", "move_of"]
 
-BATCH = 4096
+BATCH = 1024
 """Games replayed at a time."""
 REPORT = 400
 """Kept games between two reports of progress."""
@@ -94,8 +94,8 @@ def build(
         filters: which games are kept.
         test_share: share of games held out, in [0, 1]; which ones depends on their moves alone.
         max_games: stop after this many games kept.
-        workers: threads; all processors if None. Beyond two they help little: one reads, the
-            others replay.
+        workers: threads, of which one reads and the others replay; one more than there are
+            processors if None. Beyond three they help little.
         progress: told the bytes read and the games kept, from time to time.
 
     Returns:
@@ -158,7 +158,7 @@ def _reasons(counts: dict[str, int]) -> str:
 def _parse_all(games: Iterable[PgnGame], filters: Filters, workers: int | None) -> Iterator[Parsed]:
     """Reads here and replays in threads, in order, with a bounded number of batches in flight."""
     batches = _batches(games)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or 1 + (os.cpu_count() or 1)
     if workers == 1:
         for batch in batches:
             yield from _parse_batch(batch, filters)
