@@ -58,6 +58,7 @@ def test_pieces_are_weighed_by_how_often_they_came(monkeypatch):
     counted.round(config, rollout)
     assert "time" not in str(counted)  # a program that was at work for a moment
     monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    monkeypatch.setattr(pace, "WORTH", 0)
     counted.round(config, rollout)
     plies = pace.plies_of_all_lanes(rollout, config)
     weights = np.asarray([3 * plies, 2 * plies, config.updates * 10.0])
@@ -75,6 +76,7 @@ def test_every_round_of_a_program_counts_in_what_its_time_goes_into(monkeypatch)
     *_, rollout, _ = random_play()
     counted, config = pace.Pace(), small(games=32)
     counted.begin(lambda: pace.Pieces(5.0, pace.Rest(board=2.0, update=10.0)))
+    monkeypatch.setattr(pace, "WORTH", 0)
     for patience in (1e9, 0.0, 1e9):
         monkeypatch.setattr(pace, "PATIENCE", patience)
         counted.round(config, rollout)
@@ -82,3 +84,15 @@ def test_every_round_of_a_program_counts_in_what_its_time_goes_into(monkeypatch)
     counted.begin(lambda: pytest.fail("the next one is at work for a moment only"))
     counted.round(config, rollout)
     assert counted.spent["update"] == 3 * 10.0 * config.updates
+
+
+def test_pieces_are_timed_once_that_takes_little_beside_the_rounds(monkeypatch):
+    *_, rollout, _ = random_play()
+    counted, times = pace.Pace(), []
+    clock = [0.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: clock[0])
+    counted.begin(lambda: times.append(clock[0]) or pace.Pieces(5.0, pace.Rest(2.0, 10.0)))
+    # The first round compiles for half a minute, those after it take ten seconds each.
+    for clock[0] in [30.0, *np.arange(40.0, 500.0, 10.0)]:
+        counted.round(small(games=32), rollout)
+    assert times == [330.0]

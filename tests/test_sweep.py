@@ -64,6 +64,7 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandwich, "round_of", counted)
         patch.setattr(pace, "PATIENCE", 0.0)
+        patch.setattr(pace, "WORTH", 0)
         found, figures = sweep_folder.run(SWEEP, folder, wandb="disabled")
     return folder, found, traced, figures
 

@@ -24,8 +24,10 @@ from sandwich_jax.types import Rollout, State
 PLIES, UPDATES, REPEATS = 16, 8, 3
 """Of the pieces that are timed."""
 PATIENCE = 60.0
-"""Seconds that a program is at work before its pieces are timed: tracing and compiling them takes
-some, which a short run would wait for and learn little from."""
+"""Seconds that a program is at work, its first round left out, before its pieces are timed."""
+WORTH = 10
+"""And how many times as long as its first round, most of which is compiling. To compile the pieces
+takes about as long again, which a short run would wait for and learn little from."""
 
 
 class Rest(NamedTuple):
@@ -164,6 +166,7 @@ class Pace:
     def begin(self, timed: Callable[[], Pieces]) -> None:
         """Another program is at work; `timed` times its pieces, if it is so for long."""
         self.begun, self.timed = time.monotonic(), timed
+        self.first: float | None = None
         self.pieces: Pieces | None = None
         self.waiting = {"plies": 0, "updates": 0}
 
@@ -175,7 +178,7 @@ class Pace:
         self.waiting["plies"] += plies_of_all_lanes(rollout, config)
         self.waiting["updates"] += config.updates
         if self.pieces is None:
-            if time.monotonic() - self.begun < PATIENCE:
+            if not self._is_long_enough(time.monotonic()):
                 return
             self.pieces = self.timed()
         rest = self.pieces.rest
@@ -184,11 +187,17 @@ class Pace:
         self.spent["update"] += self.waiting["updates"] * rest.update
         self.waiting = {"plies": 0, "updates": 0}
 
+    def _is_long_enough(self, now: float) -> bool:
+        """Whether the program at work has been so for long; called after each of its rounds."""
+        if self.first is None:
+            self.first, self.begun = now - self.begun, now
+        return now - self.begun >= max(PATIENCE, WORTH * self.first)
+
     def shares(self) -> dict[str, float | None]:
         """Of self-play's networks, its board and fine-tuning in what these three take together.
 
         An estimate: pieces timed apart times how often rounds came to them, of all programs that
-        were at work for a minute. Networks are what a ply takes beyond the board's part of it, so
+        were at work for long. Networks are what a ply takes beyond the board's part of it, so
         with what misalignment and protocol do. The arena's matches and what is written to disk are
         left out.
         """
