@@ -59,8 +59,13 @@ CPU = Forms(
 GPU = Forms("gpu", plies_a_check=16, channels_at_once=16_384 * 64 * 6)
 TPU = Forms("tpu", channels_at_once=16_384 * 64 * 6)
 
-LARGE = 1024
-"""Positions above which one network's pass fills a GPU by itself."""
+LARGE = 512
+"""Positions above which one network's pass fills a GPU by itself.
+
+On an H100, `native` took half of the time of `taps` at 2,048 and 8,192 positions. A straight line
+through both has it ahead at 1,024 too, and at 512 the gradients of 16 members as fast in turn as
+side by side; neither was measured there.
+"""
 
 _CHOSEN = jax.make_user_context(default_value=None)
 
@@ -96,7 +101,7 @@ def convolution(forms: Forms, batch: int, mapped: bool, gradient: bool) -> Convo
     | CPU | forward | native | half the time of taps |
     | CPU | gradient | taps | native gradients in a loop run at a tenth of the rate |
     | GPU | own kernels, mapped | taps | a batched product; native becomes grouped convolutions |
-    | GPU | up to 1,024 positions | taps | all of a ply in one CUDA graph; cuDNN is not captured |
+    | GPU | up to 512 positions | taps | all of a ply in one CUDA graph; cuDNN is not captured |
     | GPU | more | native | cuDNN moves a third of the memory, in one kernel with bias and ReLU |
     | TPU | mapped | taps | as on a GPU |
     | TPU | else | native | the compiler maps it to the matrix units by itself |

@@ -10,6 +10,10 @@ os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
     + " --xla_cpu_use_fusion_emitters=false"
+    # Loops as they are written: a quarter of the time of compiling.
+    + " --xla_backend_extra_options=-vectorize-loops=false,-vectorize-slp=false"
+    + ",-unroll-allow-partial=false,-unroll-runtime=false,-unroll-max-count=1"
+    + ",xla_cpu_disable_loop_unrolling,-disable-lsr,-disable-cgp"
 )
 
 # Workers side by side get a core each. XLA has as many threads as a process has cores, and small

@@ -123,7 +123,8 @@ TINY = dict(
 def test_a_run_follows_the_engine_and_when_it_is_killed_asks_nothing_twice(tmp_path):
     """Only what the engine was thinking about when the run was killed is asked again."""
     fake, cache = fake_engine.make(tmp_path), tmp_path / "cache"
-    environment = os.environ | {processes.VARIABLE: fake, "XDG_CACHE_HOME": str(cache)}
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir)}  # pyright: ignore
+    environment = os.environ | compiled | {processes.VARIABLE: fake, "XDG_CACHE_HOME": str(cache)}
     command = [sys.executable, "-m", "sandwich_jax.cli", "run", "--out", str(tmp_path / "run")]
     command += ["--wandb", "disabled", "--no-control", "--p", "0", "1"]
     for name, value in TINY.items():

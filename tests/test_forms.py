@@ -103,8 +103,8 @@ def test_both_convolutions_are_one():
     [
         (forms.CPU, 64, False, False, "native"),
         (forms.CPU, 64, False, True, "taps"),
-        (forms.GPU, 1024, False, False, "taps"),
-        (forms.GPU, 4096, False, False, "native"),
+        (forms.GPU, 512, False, False, "taps"),
+        (forms.GPU, 1024, False, False, "native"),
         (forms.GPU, 4096, False, True, "native"),
         (forms.GPU, 4096, True, True, "taps"),
         (forms.TPU, 64, False, True, "native"),

@@ -44,7 +44,8 @@ def of(compiled: Compiled, unit: Unit) -> Figures:
             unit.share,
         )
     else:
-        place, parts = _chosen(module, found, unit)
+        place, plies = _chosen(module, found, unit)
+        parts = plies * unit.each
         cost = costs.cost(module, found[place].instruction.called("body") or "")
         own = list(root.loops())
         # Where the lists differ, the loop cannot be told from others: nothing is claimed.

@@ -39,6 +39,9 @@ class Unit(NamedTuple):
     """Of a turn: the project's file that the loop comes from, if the program has several."""
     share: int = 0
     """Of the whole program: what it is divided by; 0 for a turn."""
+    each: float = 1.0
+    """How many of them one turn makes: where members make their updates one after the other, a
+    turn makes all updates of one member."""
 
 
 class Program(NamedTuple):
@@ -51,6 +54,8 @@ class Program(NamedTuple):
 
 UPDATES = 480
 """Of a round."""
+SWEEP_UPDATES = 120
+"""The same, of each member of a sweep."""
 PLY, UPDATE, CALL = Unit("ply"), Unit("update", share=UPDATES), Unit("call", share=1)
 
 
@@ -202,7 +207,7 @@ def _pretrain(size: str, batch: int, device: Any) -> Built:
 def _sweep(size: str, lanes: int, device: Any) -> Built:
     """A round of 16 members, vmapped under shard_map, as `sweep` runs it."""
     config = Config(
-        games=4 * lanes, lanes=lanes, batch=1024, updates=120,
+        games=4 * lanes, lanes=lanes, batch=1024, updates=SWEEP_UPDATES,
         round_openings=lanes // 2, final_openings=lanes // 2, p=(0.5,),
     )  # fmt: skip
     models = Models(_model(size), _model(size))
@@ -246,6 +251,7 @@ PROGRAMS: dict[str, Program] = {
         f"selfplay/base/4096/{name}": _of(_selfplay, "base", 4096, units=(PLY,), misalignment=name)
         for name in ("value_worst", "borrow")
     },
+    "update/base/1024": _of(_update, "base", 1024, units=(CALL,)),
     "update/base/256": _of(_update, "base", 256, units=(CALL,)),
     "update/large/4096": _of(_update, "large", 4096, units=(CALL,)),
     "arena/base/4096": _of(_arena, "base", 4096, units=(PLY,)),
@@ -253,7 +259,13 @@ PROGRAMS: dict[str, Program] = {
         _pretrain, "base", 4096, units=(Unit("update", share=pretrain.CHUNK),)
     ),
     "sweep/base/1024/members": _of(
-        _sweep, "base", 1024, units=(Unit("ply", "play.py"), Unit("update", "finetune.py"))
+        _sweep,
+        "base",
+        1024,
+        units=(
+            Unit("ply", "play.py"),
+            Unit("update", "finetune.py", each=SWEEP_UPDATES / MEMBERS),
+        ),
     ),
 }
 """In an order of worth: what is cut off leaves the most."""
