@@ -41,13 +41,12 @@ DATA = pathlib.Path(os.environ.get("SANDWICH_DATA", "../shared/data"))
 
 
 HEAVY = (
-    *("test_sweep", "test_pretrain", "test_matches", "test_sandwich", "test_protocols"),
-    *("test_wheel", "test_controls", "test_adding", "test_lc0", "test_env", "test_assistant"),
-    *("test_site", "test_tour", "test_train_saboteur", "test_objectives", "test_engine_network"),
-    *("test_pairs", "test_language_runs", "test_learning_protocols", "test_older_folders"),
-    *("test_notebook", "test_report", "test_evaluate", "test_small_games", "test_state"),
-    *("test_zoo", "test_shift", "test_transforms", "test_arena", "test_games", "test_forms"),
-    *("test_full_disk", "test_selfplay", "test_alphazero", "test_speed", "test_sample"),
+    *("test_sweep", "test_objectives", "test_engine_network", "test_controls"),
+    *("test_matches", "test_env", "test_protocols", "test_assistant", "test_tour"),
+    *("test_search_gate", "test_lc0", "test_pairs", "test_language_runs", "test_sandwich"),
+    *("test_forms", "test_evaluate", "test_report", "test_pretrain", "test_state"),
+    *("test_full_disk", "test_alphazero", "test_games", "test_arena", "test_train_saboteur"),
+    *("test_finetune", "test_language_writing", "test_sample", "test_uci", "test_engines"),
 )
 """The files that take longest: they come first, so that workers end together."""
 

@@ -72,6 +72,10 @@ def run(
         outputs.check_folder(folder)
         log.check_wandb(wandb)
     parts = parts or grid.parse(settings)
+    if jax.process_count() > len(parts):
+        raise SettingError(
+            f"{jax.process_count()} processes for {len(parts)} members: use at most {len(parts)}."
+        )
     layout = lane_layout.layout(where.mode, where.devices, where.group)
     setups = _Setups(parts)
     with alone(folder, first):
@@ -118,14 +122,10 @@ def _share_of_this_process(folder: pathlib.Path, parts: Sequence[Part]) -> list[
     on after a kill, however far it had come.
 
     Raises:
-        SettingError: the grid has not one for every process, or they share no folder.
+        SettingError: they share no folder.
     """
     cluster.barrier("claimed")
     cluster.check_shared(folder / "manifest.json")
-    if jax.process_count() > len(parts):
-        raise SettingError(
-            f"{jax.process_count()} processes for {len(parts)} members: use at most {len(parts)}."
-        )
     pending = [part for part in parts if not is_done(folder, part)]
     cluster.barrier("counted")
     return pending[jax.process_index() :: jax.process_count()]
