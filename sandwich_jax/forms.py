@@ -63,7 +63,7 @@ LARGE = 512
 """Positions above which one network's pass fills a GPU by itself.
 
 On an H100, `native` took half of the time of `taps` at 2,048 and 8,192 positions. A straight line
-through both has it ahead at 1,024 too, and at 512 the gradients of 16 members as fast in turn as
+through both has it ahead at 1,024 too, and near 600 the gradients of 16 members as fast in turn as
 side by side; neither was measured there.
 """
 
