@@ -175,6 +175,7 @@ def test_pieces_of_gradients_hold_what_memory_holds():
         assert finetune.piece_of(net, 64, members=16) == 64
         assert finetune.piece_of(net, 512, members=64) == 256
         assert finetune.piece_of(net, 500, members=64) == 250
+        assert finetune.piece_of(net, 1024, members=64) == 1024  # in turn
         large = NET._replace(config=nets.SIZES["large"])
         assert finetune.piece_of(large, 4096) == 2048
 

@@ -92,6 +92,13 @@ def test_a_ply_is_one_of_those_between_two_looks_of_the_host(text, reads):
     assert (found["kernels"], found["temp_mib"]) == (1, 3)
 
 
+def test_a_turn_may_make_more_or_less_than_one():
+    compiled, ply = Compiled(HLO, OUTSIDE, 0, 0), programs.Unit("ply", "play.py")
+    whole, half = figures.of(compiled, ply), figures.of(compiled, ply._replace(each=0.5))
+    for name in ("kernels", "host_reads"):
+        assert half[name] == pytest.approx(2 * whole[name]) and whole[name] > 0
+
+
 def test_a_share_of_the_program_counts_loops_that_the_host_need_not_watch():
     tree = thunks.parse(OUTSIDE)
     trips = thunks.trips_by_loop(tree, [None, 16, 480])

@@ -126,8 +126,8 @@ def test_two_processes_of_two_devices_are_one(reference, tmp_path):
     _same_folder(tmp_path / "out", reference, SWEEP)
 
 
-@pytest.mark.slow  # two processes more, after those of the test above
 def test_with_one_member_left_two_processes_go_on(reference, tmp_path):
+    """One of the two has nothing to play."""
     config, out = write_toml(SWEEP, tmp_path / "grid.toml"), tmp_path / "out"
     shutil.copytree(reference, out)
     shutil.rmtree(places.member_folder(out, grid.parse(SWEEP)[2]))
